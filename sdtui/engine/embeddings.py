@@ -12,9 +12,12 @@ import torch
 
 from sdtui.core.prompt_syntax import ParsedPart
 from sdtui.engine.encode.options import EncodeOptions
+from sdtui.engine.remembered import Remembered
 
 _CACHED = 32
 """Number of prompts. An SDXL prompt has about 77 x 2048 x 2 values (1 MB)."""
+_MOST_BYTES = 2**28
+"""Bytes of all prompts; one is kept in any case. A prompt of Flux has 512 x 4096 values."""
 _MOST_TIMES = 16
 """How many times as long as the longest embedding their common length may be."""
 
@@ -75,9 +78,17 @@ class Embeddings:
     """Arguments of a pipeline's call that replace the prompts, on the CPU: `prompt_embeds` and
     `negative_prompt_embeds` of shape 1 x tokens x width, and for SDXL `pooled_prompt_embeds` and
     `negative_pooled_prompt_embeds` of shape 1 x width. Without guidance there are no negative
-    ones. Empty if the pipeline's call encodes the prompts itself."""
+    ones. Empty if the pipeline's call encodes the prompts itself (see `remembered`)."""
     stepwise: StepwisePrompts | None = None
     """Set if `arguments` are right for the first step alone."""
+    remembered: Remembered | None = None
+    """What the pipeline's own encoders gave in its call, if it encodes the prompts itself."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all tensors."""
+        given = sum(each.nbytes for each in self.arguments.values())
+        return given if self.remembered is None else given + self.remembered.nbytes
 
 
 def common_length(lengths: Iterable[int]) -> int:
@@ -98,6 +109,8 @@ class Encoding:
     """None if it isn't needed: without guidance and AND."""
     guidance: bool
     options: EncodeOptions = EncodeOptions()  # noqa: RUF009  # frozen
+    pictures: int = 1
+    """The number that is denoised together, where the embeddings are made for them."""
     of_features: Hashable = ()
     """The sections of the run's features that may change the encoding."""
 
@@ -116,9 +129,14 @@ class EmbeddingCache:
             return self._cached[encoding]
         embeddings = encode()
         self._cached[encoding] = embeddings
-        if len(self._cached) > _CACHED:
+        while self._is_full():
             self._cached.popitem(last=False)
         return embeddings
+
+    def _is_full(self) -> bool:
+        count = len(self._cached)
+        size = sum(each.nbytes for each in self._cached.values())
+        return count > _CACHED or (count > 1 and size > _MOST_BYTES)
 
     def clear(self) -> None:
         self._cached.clear()

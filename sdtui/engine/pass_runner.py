@@ -67,14 +67,17 @@ class PassRunner:
     passes: tuple[Pass, ...]
     """All passes of the run."""
     plan: Plan
-    _embeddings: dict[int, Embeddings] = field(default_factory=dict)
+    _embeddings: dict[tuple[int, int], Embeddings] = field(default_factory=dict)
+    """By the number of the pass and that of pictures."""
 
     def encode(self, numbers: Iterable[int]) -> None:
-        """Encode the prompts of some passes."""
-        self.run.cancellation.check()
+        """Encode the prompts of some passes, for batches of the sizes that the plan makes."""
+        count, size = len(self.run.seeds), self.plan.batch_size
+        sizes = {min(count, size), count % size or size}
         for number in numbers:
-            self._embeddings[number] = encode(self.model, self.passes[number], self.features)
-            batch = self._batch(number, [0])
+            for pictures in sizes:
+                self._encode(number, pictures)
+            batch = self._batch(number, [0] * min(sizes))
             for name in family_of(self.model.description).not_accepted(self.model, batch):
                 self.run.notice(f"{self.model.source.name} doesn't take {name}: it was left out")
 
@@ -83,6 +86,9 @@ class PassRunner:
     ) -> list[Image.Image] | None:
         """Prepare and denoise some pictures in pass `number`. Returns them if the model gives
         finished pictures. `finished` are the pictures of the run that are done."""
+        if (number, len(indices)) not in self._embeddings:
+            with self.run.in_stage(Stage.ENCODE, pass_place(self.passes, number)):
+                self._encode(number, len(indices))
         batch = self._batch(number, indices)
         kept = self.run.results
         ready = prepared(batch, number, indices, self.features, kept)
@@ -125,9 +131,15 @@ class PassRunner:
             pass_=self.passes[number],
             seeds=tuple(self.run.seeds[index] for index in indices),
             variation_seeds=tuple(self.run.variation_seed(index) for index in indices),
-            embeddings=self._embeddings[number],
+            embeddings=self._embeddings[number, len(indices)],
             before=self.run.results.latest(indices),
+            encoded=self.run.results.encoded,
         )
+
+    def _encode(self, number: int, pictures: int) -> None:
+        self.run.cancellation.check()
+        embeddings = encode(self.model, self.passes[number], self.features, pictures)
+        self._embeddings[number, pictures] = embeddings
 
     def _denoise(
         self, number: int, indices: list[int], batch: Batch, finished: Iterable[int]

@@ -13,6 +13,7 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.noise import BatchNoise
+from sdtui.engine.remembered import Remembered
 from sdtui.engine.resolved_request import ResolvedRequest
 
 
@@ -133,6 +134,9 @@ class Batch:
     """What each feature has prepared, by its name."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Additional arguments of the pipeline's call, from the features."""
+    encoded: Remembered = field(default_factory=Remembered)
+    """What the pipeline's encoders gave in the prepare stage, for families whose call encodes
+    pictures."""
 
     def noise(self) -> BatchNoise:
         """Return the noise of the pictures: from the beginning of each stream, or as it goes on
@@ -188,6 +192,10 @@ class PassResults:
         """Of the next pass of each picture."""
         self._prepared: dict[str, _Prepared] = {}
         """By feature."""
+        self.encoded = Remembered()
+        """What pipelines have encoded of pictures."""
+        self._encoded: tuple[Pass, tuple[int, ...]] | None = None
+        """The last batch of which they have encoded everything."""
 
     def add(self, index: int, pass_: Pass, latents: torch.Tensor) -> None:
         """Add the latents of the next pass for picture `index`, 1 x C x h x w on the CPU."""
@@ -226,6 +234,14 @@ class PassResults:
         if kept is None or (kept.number, kept.pass_, kept.section) != (number, pass_, section):
             return None
         return kept.rows_for(indices)
+
+    def is_encoded(self, indices: Sequence[int], pass_: Pass) -> bool:
+        """Return whether pipelines have encoded what they need for a batch of pictures."""
+        return self._encoded == (pass_, tuple(indices))
+
+    def set_encoded(self, indices: Sequence[int], pass_: Pass) -> None:
+        """Note that pipelines have encoded what they need for a batch of pictures."""
+        self._encoded = (pass_, tuple(indices))
 
     def passes_done(self, index: int) -> int:
         """Return the number of completed passes of a picture."""

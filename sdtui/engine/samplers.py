@@ -9,6 +9,7 @@ import diffusers
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.samplers import SAMPLERS, scheduler_settings, split_label
+from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.schedulers import OWN_SCHEDULERS
 from sdtui.engine.schedulers.base import with_schedule
 from sdtui.engine.schedulers.noise_schedules import schedule_of
@@ -35,6 +36,12 @@ def make_scheduler(original: Any, label: str | None, family: str = "sd1") -> Any
     if schedule is not None:
         kind = with_schedule(kind, schedule)
     return kind.from_config(config, **settings)
+
+
+def use_sampler(model: LoadedModel, label: str | None) -> None:
+    """Give a model's pipeline a new scheduler. Raises the errors of `make_scheduler`."""
+    family = model.description.family
+    model.pipeline.scheduler = make_scheduler(model.own_scheduler, label, family)
 
 
 def label_of(scheduler: Any) -> str:

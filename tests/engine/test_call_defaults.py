@@ -10,8 +10,8 @@ import diffusers
 import pytest
 
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
-from sdtui.engine.families.generic import GenericFamily
-from sdtui.engine.noise import BatchNoise
+from sdtui.engine.families.call import call_arguments
+from sdtui.engine.families.classic import ClassicFamily
 from sdtui.engine.passes import Pass
 from tests.support.requests import make_request
 
@@ -52,31 +52,21 @@ def test_multiple_is_what_the_pipeline_accepts(
 ) -> None:
     pipeline = object.__new__(getattr(diffusers, pipeline_class))
     model: Any = SimpleNamespace(pipeline=pipeline, vae_factor=factor)
-    assert GenericFamily().size_multiple(model) == multiple
+    assert ClassicFamily().size_multiple(model) == multiple
 
 
-class _Recorder:
-    """Takes arguments like Qwen-Image, and remembers them."""
+_QWEN = {
+    "prompt": None,
+    "negative_prompt": None,
+    "true_cfg_scale": 4.0,
+    "guidance_scale": None,
+}
 
-    def __init__(self) -> None:
-        self.received: dict[str, Any] = {}
 
-    def __call__(
-        self,
-        prompt: str,
-        negative_prompt: str | None = None,
-        true_cfg_scale: float = 4.0,
-        guidance_scale: float | None = None,
-    ) -> Any:
-        self.received = {
-            "prompt": prompt,
-            "negative_prompt": negative_prompt,
-            "true_cfg_scale": true_cfg_scale,
-            "guidance_scale": guidance_scale,
-        }
-        return SimpleNamespace(images=[])
-
-    def maybe_free_model_hooks(self) -> None: ...
+def _arguments(count: int = 1, **values: Any) -> dict[str, Any]:
+    """Return the arguments for a pipeline like Qwen-Image."""
+    request: Any = make_request(Path("m"), **values)
+    return call_arguments(Pass(request), count, (), _QWEN)
 
 
 @pytest.mark.parametrize(
@@ -86,38 +76,13 @@ class _Recorder:
 def test_qwen_image_is_guided_without_a_negative_prompt(
     negative: str, guidance: float, expected: str | None
 ) -> None:
-    pipeline = _Recorder()
-    model: Any = SimpleNamespace(
-        pipeline=pipeline, description=SimpleNamespace(pipeline_class="QwenImagePipeline")
-    )
-    request: Any = make_request(Path("m"), negative_prompt=negative, guidance_scale=guidance)
-    batch: Any = SimpleNamespace(
-        pass_=Pass(request),
-        seeds=(1,),
-        arguments={},
-        noise=lambda: BatchNoise(request.noise, (1,)),
-    )
-    GenericFamily().denoise(model, batch, lambda _: None, watch=False)
-    assert pipeline.received == {
-        "prompt": "a red cat",
-        "negative_prompt": expected,
-        "true_cfg_scale": guidance,
-        "guidance_scale": None,
-    }
+    arguments = _arguments(negative_prompt=negative, guidance_scale=guidance)
+    assert arguments.get("negative_prompt") == expected
+    assert arguments["true_cfg_scale"] == guidance
+    assert "guidance_scale" not in arguments
 
 
 def test_prompt_is_repeated_for_a_call_that_takes_no_number_of_pictures() -> None:
-    pipeline = _Recorder()
-    model: Any = SimpleNamespace(
-        pipeline=pipeline, description=SimpleNamespace(pipeline_class="LDMTextToImagePipeline")
-    )
-    request: Any = make_request(Path("m"), guidance_scale=1)
-    batch: Any = SimpleNamespace(
-        pass_=Pass(request),
-        seeds=(1, 2),
-        arguments={},
-        noise=lambda: BatchNoise(request.noise, (1, 2)),
-    )
-    GenericFamily().denoise(model, batch, lambda _: None, watch=False)
-    assert pipeline.received["prompt"] == ["a red cat", "a red cat"]
-    assert "num_images_per_prompt" not in GenericFamily().not_accepted(model, batch)
+    arguments = _arguments(2, guidance_scale=1)
+    assert arguments["prompt"] == ["a red cat", "a red cat"]
+    assert "num_images_per_prompt" not in arguments

@@ -11,10 +11,11 @@ from PIL import Image
 
 from sdtui.engine.embeddings import Embeddings, Encoding
 from sdtui.engine.loaded import LoadedModel
-from sdtui.engine.passes import Batch, Start, StartContext
+from sdtui.engine.passes import Batch, Pass, Start, StartContext
 from sdtui.engine.preview import X0Watcher
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models import ModelDescription
+from sdtui.requests.record import Stage
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,16 @@ def step_callback(
 class Family(Protocol):
     """Runs the pipelines of one or more model families. Stateless."""
 
-    def components(self, names: list[str]) -> list[str]:
-        """Return the names of the components to load."""
+    batches_prompts: bool
+    """True if prompts are encoded for the pictures of a batch, False if for one picture."""
+
+    def components(self, description: ModelDescription, stage: Stage = Stage.LOAD) -> list[str]:
+        """Return the names of the components that a stage needs, those without weights included;
+        for the load stage those that any stage needs.
+
+        The others may be without weights during the stage (on the meta device), if the pipeline's
+        class is one of `seams.computing_on`.
+        """
         ...
 
     def size_multiple(self, model: LoadedModel) -> int:
@@ -85,9 +94,8 @@ class Family(Protocol):
         """Return whether passes may have a mask."""
         ...
 
-    def encode(self, model: LoadedModel, encoding: Encoding) -> Embeddings:
-        """Encode a prompt and, with guidance, the negative one. Returns no arguments if the
-        pipeline's call encodes them itself, as they are written."""
+    def encode(self, model: LoadedModel, encoding: Encoding, pass_: Pass) -> Embeddings:
+        """Encode the prompt of a pass and, with guidance, the negative one."""
         ...
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
@@ -102,11 +110,17 @@ class Family(Protocol):
         encodes pictures itself."""
         ...
 
+    def prepare(self, model: LoadedModel, batch: Batch) -> None:
+        """Encode the pictures that a batch starts from into `batch.encoded`, if the pipeline's call
+        encodes them. Called in the prepare stage, behind `start_latents`."""
+        ...
+
     def denoise(
         self, model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
     ) -> torch.Tensor | list[Image.Image]:
-        """Return the latents of a batch, N x C x h x w on the CPU, in the form that `decode` takes;
-        finished pictures if the pipeline decodes by other means than a VAE.
+        """Return the latents of a batch, N x C x h x w on the CPU, in the form that `decode` takes
+        (N x C x 1 x h x w for the VAEs of videos); finished pictures if the pipeline decodes by
+        other means than a VAE.
 
         `watch` turns on the estimate of x0 for previews, if the family supports it.
         """

@@ -15,19 +15,26 @@ from sdtui.engine.families.family import OnStep, step_callback
 from sdtui.engine.latents import run_decoder, unscale_latents
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.noise import BatchNoise
-from sdtui.engine.passes import Batch, Start, StartContext
+from sdtui.engine.passes import Batch, Pass, Start, StartContext
 from sdtui.engine.preview import X0Watcher
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models import ModelDescription
 from sdtui.models.component_files import UNUSED
+from sdtui.requests.record import Stage
 
 
 class StableDiffusionFamily:
     """Runs SD 1.x, SD 2.x and SDXL. Implements Family."""
 
-    def components(self, names: list[str]) -> list[str]:
-        """Return all components except the safety checker and its feature extractor."""
-        return [name for name in names if name not in UNUSED]
+    batches_prompts = False
+
+    def components(self, description: ModelDescription, stage: Stage = Stage.LOAD) -> list[str]:
+        """Never returns the safety checker and its feature extractor."""
+        return [
+            name
+            for name in description.components
+            if name not in UNUSED and stage in _stages_of(name)
+        ]
 
     def size_multiple(self, model: LoadedModel) -> int:
         """Return the VAE's factor."""
@@ -37,7 +44,7 @@ class StableDiffusionFamily:
         """Return True: latents can be put back after each step."""
         return True
 
-    def encode(self, model: LoadedModel, encoding: Encoding) -> Embeddings:
+    def encode(self, model: LoadedModel, encoding: Encoding, pass_: Pass) -> Embeddings:
         return encode_prompts(model, encoding)
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
@@ -46,6 +53,9 @@ class StableDiffusionFamily:
 
     def start_latents(self, context: StartContext, start: Start) -> torch.Tensor:
         return start.latents(context)
+
+    def prepare(self, model: LoadedModel, batch: Batch) -> None:
+        """Do nothing: `start_latents` has encoded the pictures."""
 
     def denoise(
         self, model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
@@ -87,6 +97,15 @@ class StableDiffusionFamily:
         self, model: LoadedModel, vae: Any, latents: torch.Tensor, request: ResolvedRequest
     ) -> torch.Tensor:
         return run_decoder(model, vae, unscale_latents(vae.config, latents)).float().cpu()
+
+
+def _stages_of(component: str) -> tuple[Stage, ...]:
+    """Return the stages that need a component."""
+    if component.startswith("text_encoder"):
+        return Stage.LOAD, Stage.ENCODE
+    if component == "unet":
+        return Stage.LOAD, Stage.DENOISE
+    return (Stage.LOAD, Stage.PREPARE, Stage.DECODE) if component == "vae" else tuple(Stage)
 
 
 def _initial_noise(model: LoadedModel, batch: Batch, noise: BatchNoise) -> torch.Tensor:

@@ -9,16 +9,15 @@ from dataclasses import replace
 import torch
 from PIL import Image
 
-from sdtui.core.errors import BrokenPictureError, UnsupportedModelError
-from sdtui.core.text import one_line
+from sdtui.core.errors import BrokenPictureError
 from sdtui.engine.families import family_of
 from sdtui.engine.families.family import StepState
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import set_vae_savings
 from sdtui.engine.passes import Batch
-from sdtui.engine.resolved_request import ResolvedRequest
-from sdtui.engine.samplers import make_scheduler
+from sdtui.engine.samplers import use_sampler
+from sdtui.engine.stages.refusals import refusals
 from sdtui.requests.record import Stage
 
 
@@ -36,9 +35,7 @@ def denoise(
     `watch` turns on the estimate of x0 for previews. Raises BrokenPictureError for NaN, and the
     errors of `on_step`.
     """
-    model.pipeline.scheduler = make_scheduler(
-        model.own_scheduler, batch.pass_.request.sampler, model.description.family
-    )
+    use_sampler(model, batch.pass_.request.sampler)
     # The previous batch may have turned on tiling, but init images are encoded whole: some VAEs
     # can't encode in tiles.
     set_vae_savings(model.vae, slicing=False, tile=None)
@@ -50,7 +47,7 @@ def denoise(
 
     family = family_of(model.description)
     with (
-        _refusals(model, batch.pass_.request),
+        refusals(model, batch.pass_.request),
         _fresh_feature_cache(model),
         features.denoising(model, batch),
     ):
@@ -58,25 +55,6 @@ def denoise(
     if isinstance(result, torch.Tensor):
         _check(result, model)
     return result
-
-
-@contextmanager
-def _refusals(model: LoadedModel, request: ResolvedRequest) -> Iterator[None]:
-    """Convert what pipelines and schedulers raise about values that they don't accept."""
-    try:
-        yield
-    except (ValueError, NotImplementedError) as error:
-        raise _refused(model, error, "Change the values that it names") from error
-    except (TypeError, AttributeError) as error:
-        # Some pipelines don't check which schedulers they can work with.
-        if request.sampler is None or model.description.is_stable_diffusion:
-            raise
-        raise _refused(model, error, "Leave the sampler open") from error
-
-
-def _refused(model: LoadedModel, error: Exception, hint: str) -> UnsupportedModelError:
-    problem = f"{model.source.name} can't be used like this: {one_line(str(error))[:300]}"
-    return UnsupportedModelError(problem, f"{hint}, or use another model")
 
 
 @contextmanager

@@ -9,11 +9,15 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.samplers import make_scheduler
+from sdtui.engine.stages.refusals import refusals
 from sdtui.requests.record import Truncation
 
 
-def encode(model: LoadedModel, pass_: Pass, features: ActiveFeatures) -> Embeddings:
-    """Return the embeddings of a pass's prompts, from the model's cache if possible."""
+def encode(
+    model: LoadedModel, pass_: Pass, features: ActiveFeatures, pictures: int = 1
+) -> Embeddings:
+    """Return the embeddings of a pass's prompts for a batch of `pictures`, from the model's cache
+    if possible."""
     request = pass_.request
     guidance = model.description.uses_cfg(request.guidance_scale)
     options = features.encode_options(model)
@@ -27,15 +31,17 @@ def encode(model: LoadedModel, pass_: Pass, features: ActiveFeatures) -> Embeddi
         (negative,) = options.parse(
             request.negative_prompt, calls, base_calls=base_calls, is_negative=True
         )
+    family = family_of(model.description)
     encoding = Encoding(
         prompt=prompt,
         negative_prompt=negative,
         guidance=guidance,
         options=options,
+        pictures=pictures if family.batches_prompts else 1,
         of_features=features.embedding_key(pass_),
     )
-    family = family_of(model.description)
-    return model.embeddings.get(encoding, lambda: family.encode(model, encoding))
+    with refusals(model, request):
+        return model.embeddings.get(encoding, lambda: family.encode(model, encoding, pass_))
 
 
 def _may_change(model: LoadedModel, request: ResolvedRequest) -> bool:

@@ -217,7 +217,7 @@ def _usual_name(name: str, family: str) -> str:
 
 
 def _loaded_components(description: ModelDescription) -> Iterator[str]:
-    for name in family_of(description).components(list(description.components)):
+    for name in family_of(description).components(description):
         library, class_name = description.components[name]
         if library not in _LIBRARIES:
             raise UnsafeModelError(

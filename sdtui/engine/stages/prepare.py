@@ -16,6 +16,7 @@ from sdtui.engine.memory.modes import set_vae_savings
 from sdtui.engine.passes import Batch, PassResults, PictureStart, Start, StartContext
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.stages.decode import decode
+from sdtui.engine.stages.refusals import refusals
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def prepared(
     starts: tuple[PictureStart, ...] | None = ()
     if batch.pass_.start is not None:
         starts = kept.starts(indices, batch.pass_)
+        if not kept.is_encoded(indices, batch.pass_):
+            return None
     values: dict[str, Mapping[str, object]] = {}
     for feature, section in features.preparing():
         found = kept.prepared(feature.name, section, batch.pass_, number, indices)
@@ -74,6 +77,10 @@ def prepare(
                 kept.add_start(index, pass_, start)
         starts = found
     batch = replace(batch, starts=starts)
+    if starts and not kept.is_encoded(indices, pass_):
+        with refusals(model, pass_.request):
+            family_of(model.description).prepare(model, batch)
+        kept.set_encoded(indices, pass_)
     for feature, section in features.preparing():
         if kept.prepared(feature.name, section, pass_, number, indices) is None:
             values = feature.prepare(section, model, batch)

@@ -1,0 +1,211 @@
+"""All other families: runs the call of any image pipeline of diffusers in stages, through its
+seams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from PIL import Image
+
+from sdtui.engine.call_defaults import call_defaults
+from sdtui.engine.embeddings import Embeddings, Encoding
+from sdtui.engine.families.call import (
+    blank_images,
+    call_arguments,
+    inpainting_class,
+    pipeline_for,
+)
+from sdtui.engine.families.family import OnStep
+from sdtui.engine.families.seams import Reached, ending, is_denoiser, seams, stop_at_denoiser
+from sdtui.engine.families.watched_steps import WatchedSteps
+from sdtui.engine.latents import run_decoder
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.passes import Batch, Pass, Start, StartContext
+from sdtui.engine.remembered import Remembered
+from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.engine.samplers import use_sampler
+from sdtui.models import ModelDescription
+from sdtui.requests.record import Stage
+
+_PIXELS_IN_FLOAT32 = ("StableDiffusion3Pipeline", "FluxPipeline")
+"""Pipelines whose pixels become float32 before they become 8-bit numbers. For the others that is
+done in the VAE's precision, as in diffusers."""
+
+_DIMENSIONS_OF_VIDEO = 5
+"""VAEs for videos decode a picture to N x 3 x 1 x H x W."""
+
+_TWO_BY_TWO = ("StableDiffusion3", "ZImage", "Lumina2", "QwenImage21", "HunyuanImage", "Krea2")
+"""Beginnings of the names of pipelines whose patches are two latents wide, and that refuse or round
+other sizes."""
+
+_VAES = ("vae", "vqvae", "movq", "vqgan")
+_WITH_STATISTICS = "AutoencoderKLFlux2"
+"""A VAE whose weights have the statistics by which pipelines scale latents before they decode."""
+
+
+class ClassicFamily:
+    """Runs any image pipeline of diffusers. Implements Family."""
+
+    batches_prompts = True
+
+    def components(self, description: ModelDescription, stage: Stage = Stage.LOAD) -> list[str]:
+        return [
+            name
+            for name in description.components
+            if stage is Stage.LOAD or stage in _stages_of(description, name)
+        ]
+
+    def size_multiple(self, model: LoadedModel) -> int:
+        """Return the VAE's factor, twice that where the denoiser takes latents two by two."""
+        is_doubled = hasattr(model.pipeline, "_pack_latents") or type(
+            model.pipeline
+        ).__name__.startswith(_TWO_BY_TWO)
+        return model.vae_factor * (2 if is_doubled else 1)
+
+    def can_inpaint(self, description: ModelDescription) -> bool:
+        """Return whether diffusers has an inpainting pipeline for the same components."""
+        return inpainting_class(description.pipeline_class) is not None
+
+    def encode(self, model: LoadedModel, encoding: Encoding, pass_: Pass) -> Embeddings:
+        """Return what the pipeline's encoders give in its call, as far as it comes before its
+        VAE and its denoiser."""
+        remembered = Remembered()
+        pipeline = pipeline_for(model, pass_)
+        defaults = call_defaults(pipeline)
+        if hasattr(pipeline, "encode_prompt"):
+            use_sampler(model, pass_.request.sampler)
+            images = blank_images(pass_, encoding.pictures)
+            arguments = call_arguments(pass_, encoding.pictures, images, defaults)
+            answering = remembered.answering(model.execution_device)
+            with seams(
+                pipeline,
+                of_pipeline={"encode_prompt": answering, "prepare_latents": ending},
+                of_vae={"encode": ending, "decode": ending},
+                before_denoiser=stop_at_denoiser,
+            ):
+                _call(model, pipeline, _accepted(arguments, defaults))
+        return Embeddings(remembered=remembered)
+
+    def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
+        pass_ = batch.pass_
+        defaults = call_defaults(pipeline_for(model, pass_))
+        arguments = call_arguments(
+            pass_, len(batch.seeds), blank_images(pass_, len(batch.seeds)), defaults
+        )
+        names = [name for name in arguments if name not in defaults]
+        # Flux ignores it as long as its second guidance is 1.
+        is_ignored = defaults.get("true_cfg_scale") == 1 and "guidance_scale" in defaults
+        if is_ignored and pass_.request.negative_prompt:
+            names.append("negative_prompt")
+        if pass_.noise_multiplier != 1:
+            names.append("noise_multiplier")
+        if pass_.request.noise.is_resized:
+            names.append("seed resize")
+        return names
+
+    def start_latents(self, context: StartContext, start: Start) -> None:
+        """Return None: the pipeline's call encodes pictures."""
+
+    def prepare(self, model: LoadedModel, batch: Batch) -> None:
+        """Let the pipeline encode the pictures that a batch starts from."""
+        if batch.pass_.start is None:
+            return
+        use_sampler(model, batch.pass_.request.sampler)
+        pipeline, arguments = _pipeline_and_arguments(model, batch)
+        with (
+            _answered(model, pipeline, batch),
+            seams(pipeline, of_vae={"decode": ending}, before_denoiser=stop_at_denoiser),
+        ):
+            _call(model, pipeline, arguments)
+
+    def denoise(
+        self, model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
+    ) -> torch.Tensor | list[Image.Image]:
+        """Return what the pipeline gives its VAE to decode; its finished pictures if it has none,
+        or no image processor, which the decode stage needs."""
+        pipeline, arguments = _pipeline_and_arguments(model, batch)
+        steps = WatchedSteps(
+            pipeline, batch.pass_.request, on_step, watch=watch and model.to_rgb is not None
+        )
+        noise = batch.noise()
+        decodes = hasattr(pipeline, "image_processor")
+        with (
+            noise.drawn_by_libraries(varied=True),
+            _answered(model, pipeline, batch),
+            seams(
+                pipeline,
+                of_scheduler={"step": steps.watching},
+                of_vae={"decode": ending} if decodes else {},
+            ),
+        ):
+            result = _call(model, pipeline, {**arguments, "generator": noise.generators})
+        return result.cpu() if isinstance(result, torch.Tensor) else list(result.images)
+
+    def decode(
+        self, model: LoadedModel, vae: Any, latents: torch.Tensor, request: ResolvedRequest
+    ) -> torch.Tensor:
+        pixels = run_decoder(model, vae, latents)
+        if pixels.ndim == _DIMENSIONS_OF_VIDEO:
+            pixels = pixels[:, :, 0]
+        # Some unknown pipelines may draw in the nearest of their own sizes.
+        fitted = getattr(model.pipeline.image_processor, "resize_and_crop_tensor", None)
+        if fitted and pixels.shape[2:] != (request.height, request.width):
+            pixels = fitted(pixels, request.width, request.height)
+        if model.description.pipeline_class in _PIXELS_IN_FLOAT32:
+            pixels = pixels.float()
+        return pixels.cpu()
+
+
+def _stages_of(description: ModelDescription, name: str) -> tuple[Stage, ...]:
+    """Return the stages that need the weights of a component."""
+    _, class_name = description.components[name]
+    if not description.parameters.get(name):  # tokenizers, schedulers, processors
+        return tuple(Stage)
+    if is_denoiser(name):
+        return (Stage.DENOISE,)
+    if name in _VAES:
+        scales = class_name == _WITH_STATISTICS
+        return (Stage.PREPARE, Stage.DECODE, *((Stage.DENOISE,) if scales else ()))
+    if name == "image_encoder":
+        return (Stage.PREPARE, Stage.DENOISE)
+    return (Stage.ENCODE,)
+
+
+def _pipeline_and_arguments(model: LoadedModel, batch: Batch) -> tuple[Any, dict[str, Any]]:
+    pipeline = pipeline_for(model, batch.pass_)
+    defaults = call_defaults(pipeline)
+    images = [each.image for each in batch.starts if each.image is not None]
+    arguments = call_arguments(batch.pass_, len(batch.seeds), images, defaults)
+    # Where several pictures start from an image, the pipeline wants a generator for each.
+    generators = {"generator": batch.noise().generators}
+    return pipeline, _accepted({**arguments, **generators, **batch.arguments}, defaults)
+
+
+def _accepted(arguments: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that a call takes."""
+    # Its seam at the VAE would not be reached with latents as its output.
+    wanted = {**arguments, "output_type": "pil"}
+    return {name: value for name, value in wanted.items() if name in defaults}
+
+
+def _answered(model: LoadedModel, pipeline: Any, batch: Batch) -> Any:
+    """Return a context in which the pipeline gets what was encoded before."""
+    prompts, kept = batch.embeddings.remembered, batch.encoded
+    device = model.execution_device
+    return seams(
+        pipeline,
+        of_pipeline={"encode_prompt": kept.answering(device, *([prompts] if prompts else ()))},
+        of_vae={"encode": kept.answering(device)},
+    )
+
+
+def _call(model: LoadedModel, pipeline: Any, arguments: dict[str, Any]) -> Any:
+    """Return what ended a pipeline's call at a seam, else its result."""
+    try:
+        return pipeline(**arguments)
+    except Reached as reached:
+        return reached.value
+    finally:
+        # The last line of the pipeline's own call, which a seam skips.
+        model.pipeline.maybe_free_model_hooks()
