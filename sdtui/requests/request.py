@@ -16,8 +16,6 @@ from typing import Annotated, Any, Self
 from sdtui.core.enums import POCKET, DynamicPrompts, PromptSyntax
 from sdtui.core.errors import Problem
 from sdtui.core.fields import FieldSpec, Section
-from sdtui.core.sampler_names import known_label
-from sdtui.core.samplers import sampler_labels
 from sdtui.requests.field_table import FieldTable, fields_of
 from sdtui.requests.sections.adapters import Adapters
 from sdtui.requests.sections.control import Control
@@ -29,6 +27,7 @@ from sdtui.requests.sections.image_to_image import ImageToImage, default_strengt
 from sdtui.requests.sections.inpaint import Inpaint
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 from sdtui.requests.sections.outpaint import Outpaint
+from sdtui.requests.sections.pass_fields import GUIDANCE_SCALE, PROMPT, SAMPLER, STEPS
 from sdtui.requests.sections.redraw import Redraw
 from sdtui.requests.sections.refiner import Refiner
 from sdtui.requests.sections.templates import Templates
@@ -49,9 +48,6 @@ RANDOM_SEED = -1
 """What A1111 and most other tools write for an open seed."""
 
 _SEEDS = ("seed", "variation_seed")
-
-_MAX_PROMPT = 32_000
-"""Characters."""
 
 
 def random_seed() -> int:
@@ -76,22 +72,22 @@ class GenerationRequest(Section):
 
     prompt: Annotated[
         str,
-        FieldSpec(
+        replace(
+            PROMPT,
             label="Prompt",
             help="What the picture should show.",
             a1111="prompt",
             aliases=("prompt", "positive prompt", "positive", "full prompt", "c"),
             openai="prompt",
-            max_length=_MAX_PROMPT,
             widget="prompt",
         ),
     ]
     negative_prompt: Annotated[
         str,
-        FieldSpec(
+        replace(
+            PROMPT,
             label="Negative prompt",
             help="What it should not show.",
-            max_length=_MAX_PROMPT,
             flags=("--negative", "-n"),
             a1111="negative_prompt",
             aliases=("negative prompt", "negative", "full negative prompt", "uc", "n prompt"),
@@ -121,14 +117,12 @@ class GenerationRequest(Section):
     adapters: Adapters = Adapters()  # noqa: RUF009  # frozen
     sampler: Annotated[
         str | None,
-        FieldSpec(
+        replace(
+            SAMPLER,
             label="Sampler",
             help='How noise is taken away, e.g. "DPM++ 2M Karras"; none = the model\'s own choice.',
-            check=known_label,
-            choices=sampler_labels,
             flags=("--sampler", "-s"),
             flag_help='"sdtui samplers" lists them.',
-            metavar="NAME",
             a1111="sampler_name",
             aliases=("sampler", "sampler name", "scheduler"),
             openai="sampler",
@@ -139,14 +133,13 @@ class GenerationRequest(Section):
     ] = None
     num_inference_steps: Annotated[
         int | None,
-        FieldSpec(
+        replace(
+            STEPS,
             label="Steps",
             help="Denoising steps; none = the model's own number.",
             chip="{} steps",
             chip_short="{}",
             letter="t",
-            ge=1,
-            le=150,
             flags=("--steps",),
             native=True,
             a1111="steps",
@@ -158,15 +151,13 @@ class GenerationRequest(Section):
     ] = None
     guidance_scale: Annotated[
         float | None,
-        FieldSpec(
+        replace(
+            GUIDANCE_SCALE,
             label="CFG scale",
             help="How closely the prompt is followed; none = the model's own value.",
             chip="cfg {}",
             letter="c",
-            ge=0,
-            le=30,
             flags=("--cfg",),
-            step=0.5,
             native=True,
             a1111="cfg_scale",
             openai="guidance_scale",

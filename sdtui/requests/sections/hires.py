@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from sdtui.core.fields import FieldSpec, Section
-from sdtui.core.sampler_names import known_label
-from sdtui.core.samplers import sampler_labels
+from sdtui.requests.sections.pass_fields import (
+    GUIDANCE_SCALE,
+    PROMPT,
+    SAMPLER,
+    STEPS,
+    STRENGTH,
+)
 
 DEFAULT_HIRES_SCALE = 2.0
 DEFAULT_HIRES_STRENGTH = 0.7
@@ -30,8 +35,6 @@ LATENT_UPSCALERS = (
 
 _GROUP = "Hires"
 _LONGEST_NAME = 4000
-_LONGEST_PROMPT = 32_000
-"""Characters."""
 
 
 def _upscaler_name(name: str) -> str | None:
@@ -147,14 +150,13 @@ class Hires(Section):
     ] = None
     steps: Annotated[
         int | None,
-        FieldSpec(
+        replace(
+            STEPS,
             name="hires_steps",
             label="Hires steps",
             help="Steps of the second pass. All of them are run, whatever the strength.",
             group=_GROUP,
             open_text="the same",
-            ge=1,
-            le=150,
             a1111="hr_second_pass_steps",
             openai="hires_steps",
             native=True,
@@ -165,16 +167,14 @@ class Hires(Section):
     ] = None
     strength: Annotated[
         float | None,
-        FieldSpec(
+        replace(
+            STRENGTH,
             name="hires_strength",
             label="Hires strength",
             help="How much of the enlarged picture is made anew, 0 to 1 (0.7 where it is left"
             " open).",
             group=_GROUP,
             open_text=f"{DEFAULT_HIRES_STRENGTH:g}",
-            ge=0,
-            le=1,
-            step=0.05,
             openai="hires_strength",
             native=True,
             search=("hires_strength",),
@@ -183,13 +183,13 @@ class Hires(Section):
     ] = None
     prompt: Annotated[
         str,
-        FieldSpec(
+        replace(
+            PROMPT,
             name="hires_prompt",
             label="Hires prompt",
             help="Another prompt for the second pass.",
             group=_GROUP,
             open_text="the same",
-            max_length=_LONGEST_PROMPT,
             a1111="hr_prompt",
             openai="hires_prompt",
             infotext="Hires prompt",
@@ -198,14 +198,14 @@ class Hires(Section):
     ] = ""
     negative_prompt: Annotated[
         str,
-        FieldSpec(
+        replace(
+            PROMPT,
             name="hires_negative_prompt",
             label="Hires negative prompt",
             form_label="Hires negative",
             help="Another negative prompt for the second pass.",
             group=_GROUP,
             open_text="the same",
-            max_length=_LONGEST_PROMPT,
             flags=("--hires-negative",),
             a1111="hr_negative_prompt",
             openai="hires_negative_prompt",
@@ -215,30 +215,26 @@ class Hires(Section):
     ] = ""
     sampler: Annotated[
         str | None,
-        FieldSpec(
+        replace(
+            SAMPLER,
             name="hires_sampler",
             label="Hires sampler",
             help="Another sampler for the second pass.",
             group=_GROUP,
-            check=known_label,
-            choices=sampler_labels,
-            metavar="NAME",
             open_text="the same",
             openai="hires_sampler",
         ),
     ] = None
     guidance_scale: Annotated[
         float | None,
-        FieldSpec(
+        replace(
+            GUIDANCE_SCALE,
             name="hires_guidance_scale",
             label="Hires CFG scale",
             help="Another CFG scale for the second pass.",
             group=_GROUP,
             flags=("--hires-cfg",),
             open_text="the same",
-            ge=0,
-            le=30,
-            step=0.5,
             a1111="hr_cfg",
             openai="hires_guidance_scale",
             infotext="Hires CFG Scale",

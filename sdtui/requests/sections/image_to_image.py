@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from sdtui.core.enums import ImageFit, InpaintFill
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.text import named_in_utf8
+from sdtui.requests.sections.pass_fields import STRENGTH
 
 DEFAULT_STRENGTH = 0.75
 """Denoising strength when an init image comes without one; the value of A1111."""
@@ -50,7 +51,8 @@ class ImageToImage(Section):
     ] = ImageFit.CROP
     strength: Annotated[
         float | None,
-        FieldSpec(
+        replace(
+            STRENGTH,
             label="Denoising strength",
             form_label="Strength",
             help="How much of the init image is made anew, 0 to 1. Left open, it is 0.75, or 1 for"
@@ -61,9 +63,6 @@ class ImageToImage(Section):
             joins_chip=True,
             letter="x",
             open_text=f"{DEFAULT_STRENGTH:g}",
-            ge=0,
-            le=1,
-            step=0.05,
             a1111="denoising_strength",
             openai="strength",
             search=("strength",),

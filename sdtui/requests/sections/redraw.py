@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from sdtui.core.enums import TileOrder
 from sdtui.core.fields import FieldSpec, Section
+from sdtui.requests.sections.pass_fields import STRENGTH
 
 
 @dataclass(frozen=True)
@@ -16,16 +17,14 @@ class Redraw(Section):
 
     strength: Annotated[
         float,
-        FieldSpec(
+        replace(
+            STRENGTH,
             name="redraw_strength",
             label="Redraw",
             help="Make the upscaled picture anew tile by tile, this strongly, 0 to 1: 0.2 to 0.4 "
             "adds details, more adds objects.",
             group="Upscale",
             flags=("--redraw",),
-            ge=0,
-            le=1,
-            step=0.05,
             open_text="off",
             openai="redraw_strength",
             infotext="Redraw strength",
