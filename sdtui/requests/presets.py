@@ -45,6 +45,19 @@ def load_presets(fields: FieldTable = REQUEST_FIELDS) -> dict[str, Preset]:
     return {name: _checked(name, table, fields) for name, table in _tables().items()}
 
 
+def usable_presets() -> tuple[dict[str, Preset], tuple[SettingsError, ...]]:
+    """Return the presets that can be used, and what is wrong with the others. Raises SettingsError
+    if the file can't be read."""
+    usable: dict[str, Preset] = {}
+    problems: list[SettingsError] = []
+    for name, table in _tables().items():
+        try:
+            usable[name] = _checked(name, table, REQUEST_FIELDS)
+        except SettingsError as error:
+            problems.append(error)
+    return usable, tuple(problems)
+
+
 def preset_names() -> list[str]:
     """Return the names of all presets, also of those that can't be used. Raises SettingsError."""
     return list(_tables())

@@ -17,7 +17,7 @@ NOT_SAVED = ("seed",)
 """Fields that no preset has."""
 _PICTURES_OWN = (
     *("prompt", "negative_prompt", "init_image", "init_image_fit", "strength"),
-    *("mask_image", "outpaint"),
+    *("mask_image", "outpaint", "upscale_image"),
 )
 """Fields of one picture rather than of a way to make pictures."""
 

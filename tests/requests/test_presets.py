@@ -15,6 +15,7 @@ from sdtui.requests.presets import (
     preset_names,
     presets_file,
     save_preset,
+    usable_presets,
 )
 
 
@@ -101,6 +102,9 @@ def test_a_preset_can_be_used_beside_one_that_is_wrong() -> None:
     assert preset_names() == ["newer", "draft"]
     with pytest.raises(SettingsError, match='preset "newer": future_field: is not a field'):
         preset("newer")
+    usable, problems = usable_presets()
+    assert usable == {"draft": {"width": 64}}
+    assert [str(each).count("future_field") for each in problems] == [1]
 
 
 def test_a_name_that_is_unknown_is_explained() -> None:

@@ -9,7 +9,7 @@ from textual.geometry import Offset
 from textual.screen import Screen
 
 from sdtui.core.errors import SdtuiError
-from sdtui.requests.presets import Preset, delete_preset, load_presets, save_preset
+from sdtui.requests.presets import Preset, delete_preset, save_preset, usable_presets
 from sdtui.tui.background import run_on_thread, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
 from sdtui.tui.fields import request_values
@@ -48,10 +48,14 @@ class PresetController:
         self._dock.chips.show_preset(matching_preset(self._context.recipe, self._presets))
 
     async def _read(self) -> None:
+        """Read the presets. Those that can't be used are left out, with a message."""
         try:
-            self._presets = await run_on_thread(load_presets)
+            self._presets, problems = await run_on_thread(usable_presets)
         except SdtuiError as error:
             self._context.show_error(error)
+        else:
+            for problem in problems:
+                self._context.show_error(problem)
         self._show_name()
 
     async def open(self) -> None:
