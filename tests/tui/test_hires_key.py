@@ -50,6 +50,15 @@ def test_number_below_one_is_the_strength() -> None:
     }
 
 
+def test_one_after_a_factor_is_the_strength_and_a_second_factor_is_refused() -> None:
+    assert _values([1], None) == {"hires_scale": 1}
+    assert _values([2, 1], None) == {"hires_scale": 2, "hires_strength": 1}
+    assert _values([1], (200, 160))["hires_strength"] == 1
+    for numbers in ([2.0, 3.0], [0.3, 0.4]):
+        with pytest.raises(ValueError, match=r"2 \w+ were typed"):
+            _values(numbers, None)
+
+
 def test_size_is_said_before() -> None:
     screen = HiresScreen("a.png", _UPSCALERS, (100, 76), "")
     assert screen.explained(_values([0.4], None), (100, 76), OPEN) == (

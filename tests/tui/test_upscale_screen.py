@@ -49,6 +49,7 @@ async def _asking(size: tuple[int, int] | None = (100, 200)) -> AsyncIterator[_A
     ("typed", "status", "values"),
     [
         ("", "100×200 → 200×400 with Lanczos", {"upscaler": "Lanczos", "upscale_factor": 2}),
+        ("1,5", "100×200 → 150×300 with Lanczos", {"upscaler": "Lanczos", "upscale_factor": 1.5}),
         ("3", "100×200 → 300×600 with Lanczos", {"upscaler": "Lanczos", "upscale_factor": 3}),
         (
             "ultra",
@@ -77,7 +78,9 @@ async def test_numbers_and_a_part_of_a_name_say_what_is_made(
         assert app.answers == [values]
 
 
-@pytest.mark.parametrize(("typed", "words"), [("9", "at most 8"), ("0.5", "at least 1")])
+@pytest.mark.parametrize(
+    ("typed", "words"), [("9", "Upscale by must be at most 8"), ("2 3", "2 factors were typed")]
+)
 async def test_wrong_factor_is_explained_and_not_taken(typed: str, words: str) -> None:
     async with _asking() as app:
         await press(app, *typed, "enter")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 from textual import on
@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from sdtui.core.ranking import SearchText, ranked
 from sdtui.core.text import one_line
+from sdtui.tui.fields import label_of
 from sdtui.tui.screens.search_dialog import SearchDialog
 from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.status_line import StatusLine
@@ -20,7 +21,8 @@ from sdtui.tui.widgets.virtual_list import VirtualList
 if TYPE_CHECKING:
     from sdtui.models import InstalledUpscaler
 
-_NUMBER = re.compile(r"(\d*\.?\d+)[x×]?")
+_NUMBER = re.compile(r"(\d*[.,]?\d+)[x×]?")
+_Value = TypeVar("_Value")
 _SIZE = re.compile(r"(\d+)[x×](\d+)")
 
 
@@ -60,7 +62,7 @@ class EnlargingScreen(SearchDialog):
     def values_for(
         self, upscaler: InstalledUpscaler, numbers: Sequence[float], size: tuple[int, int] | None
     ) -> dict[str, Any]:
-        """Return the values of the fields for what was typed."""
+        """Return the values of the fields for what was typed. Raises ValueError."""
         raise NotImplementedError
 
     def explained(self, values: dict[str, Any], before: tuple[int, int] | None, name: str) -> str:
@@ -83,9 +85,8 @@ class EnlargingScreen(SearchDialog):
         return names.index(self._last) if self._last in names and not is_searched else 0
 
     async def choose(self, item: InstalledUpscaler) -> None:
-        values = self._values(item)
-        text, is_wrong = self._explained(values, item)
-        if is_wrong:
+        values, text = self._answer(item)
+        if values is None:
             self._status.show(text, is_wrong=True)
         else:
             self.answer(values)
@@ -97,31 +98,40 @@ class EnlargingScreen(SearchDialog):
         if item is None:
             self._status.show("No upscaler has such a name.", is_wrong=True)
         else:
-            text, is_wrong = self._explained(self._values(item), item)
-            self._status.show(text, is_wrong=is_wrong)
+            values, text = self._answer(item)
+            self._status.show(text, is_wrong=values is None)
 
     def narrow(self) -> None:
         """List the upscalers that match, and say what would be made."""
         super().narrow()
         self.explain()
 
-    def _values(self, upscaler: InstalledUpscaler) -> dict[str, Any]:
-        words = self.filter.value.split()
-        sizes = [found for found in map(_SIZE.fullmatch, words) if found]
-        size = (int(sizes[-1][1]), int(sizes[-1][2])) if sizes else None
-        numbers = [float(found[1]) for found in map(_NUMBER.fullmatch, words) if found]
-        return self.values_for(upscaler, numbers, size)
-
-    def _explained(self, values: dict[str, Any], upscaler: InstalledUpscaler) -> tuple[str, bool]:
-        """Return what would be made, and True if something is wrong with it."""
+    def _answer(self, upscaler: InstalledUpscaler) -> tuple[dict[str, Any] | None, str]:
+        """Return the values for what was typed and what would be made, or None and what is
+        wrong."""
         from sdtui.core.errors import InvalidRequestError
 
+        words = self.filter.value.split()
+        sizes = [(int(each[1]), int(each[2])) for each in map(_SIZE.fullmatch, words) if each]
+        numbers = [
+            float(each[1].replace(",", ".")) for each in map(_NUMBER.fullmatch, words) if each
+        ]
         try:
-            return self.explained(values, self._picture_size, one_line(upscaler.name)), False
+            values = self.values_for(upscaler, numbers, only(sizes, "sizes"))
+            return values, self.explained(values, self._picture_size, one_line(upscaler.name))
         except InvalidRequestError as error:
-            return "; ".join(one_line(each.message) for each in error.problems), True
+            problems = (f"{label_of(each.field)} {each.message}" for each in error.problems)
+            return None, one_line("; ".join(problems))
         except ValueError as error:
-            return str(error), True
+            return None, str(error)
+
+
+def only(values: Sequence[_Value], name: str) -> _Value | None:
+    """Return the only value, or None if there is none. Raises ValueError if there are several; they
+    are called by `name`."""
+    if len(values) > 1:
+        raise ValueError(f"{len(values)} {name} were typed: one is enough")
+    return values[0] if values else None
 
 
 def _is_number(word: str) -> bool:

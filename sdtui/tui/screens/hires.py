@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sdtui.tui.screens.enlarging import EnlargingScreen
+from sdtui.tui.screens.enlarging import EnlargingScreen, only
 
 if TYPE_CHECKING:
     from sdtui.models import InstalledUpscaler
@@ -31,15 +31,19 @@ class HiresScreen(EnlargingScreen):
     def values_for(
         self, upscaler: InstalledUpscaler, numbers: Sequence[float], size: tuple[int, int] | None
     ) -> dict[str, Any]:
-        """A number below 1 is the strength, another the scale."""
-        scales = [each for each in numbers if each >= 1]
+        """A number below 1 is the strength, and so is 1 after a scale or a size; another number is
+        the scale."""
         strengths = [each for each in numbers if each < 1]
+        scales = [each for each in numbers if each >= 1]
+        if not strengths and len(scales) + (size is not None) == 2 and 1 in scales:
+            scales.remove(1)
+            strengths = [1.0]
+        scale, strength = only(scales, "factors"), only(strengths, "strengths")
         width, height = size or (None, None)
-        scale = scales[-1] if scales else _USUAL_SCALE
-        values: dict[str, Any] = {"hires_scale": scale}
+        values: dict[str, Any] = {"hires_scale": scale or _USUAL_SCALE}
         values |= {"hires_width": width, "hires_height": height}
-        if strengths:
-            values["hires_strength"] = strengths[-1]
+        if strength is not None:
+            values["hires_strength"] = strength
         if upscaler.name != OPEN:
             values["hires_upscaler"] = upscaler.name
         return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sdtui.tui.screens.enlarging import EnlargingScreen
+from sdtui.tui.screens.enlarging import EnlargingScreen, only
 
 if TYPE_CHECKING:
     from sdtui.models import InstalledUpscaler
@@ -33,8 +33,9 @@ class UpscaleScreen(EnlargingScreen):
         values: dict[str, Any] = {"upscaler": upscaler.name}
         if size is not None:
             values |= {"upscale_width": size[0], "upscale_height": size[1]}
-        if numbers:
-            values["upscale_factor"] = numbers[-1]
+        factor = only(numbers, "factors")
+        if factor is not None:
+            values["upscale_factor"] = factor
         elif size is None:
             values["upscale_factor"] = float(upscaler.scale or _USUAL_FACTOR)
         return values
