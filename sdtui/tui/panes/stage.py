@@ -43,7 +43,7 @@ class Stage(Pane, can_focus=True):
         "keys of pictures work here too. b switches between the picture and the image that it was "
         "made from."
     )
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("stage"), *bindings_in("picture")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("picture"), *bindings_in("stage")]
     DEFAULT_CSS = """
     Stage {
         & > #welcome { display: none; width: 1fr; height: 1fr; padding: 0 1; }
