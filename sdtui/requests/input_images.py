@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from sdtui.core.errors import ImageError
 from sdtui.core.pictures.masks import alpha_of, inverted, mask_in
@@ -29,6 +29,12 @@ seconds and gigabytes."""
 
 LARGEST_FILE = 256 * 2**20
 """Bytes."""
+
+_ON_THEIR_SIDE = (5, 6, 7, 8)
+"""EXIF orientations of pictures that are turned by a quarter."""
+
+_DAMAGED_EXIF = (SyntaxError, ValueError, TypeError, AttributeError, KeyError, struct.error)
+"""What Pillow raises for damaged EXIF; the picture itself is whole."""
 
 _Conversion = Callable[[Image.Image], Image.Image]
 
@@ -59,6 +65,26 @@ def open_init_image(path: Path, kind: str = "init image") -> InitImage:
     decode safely.
     """
     return InitImage(*_open(path, kind, _as_rgb))
+
+
+def size_of_picture(path: Path) -> tuple[int, int]:
+    """Return width and height of a picture as it is upright, without decoding it. Raises
+    ImageError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as opened:
+                width, height = opened.size
+                return (height, width) if _is_on_its_side(opened) else (width, height)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _unusable(path, "picture", "its size can't be read") from error
+
+
+def _is_on_its_side(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation) in _ON_THEIR_SIDE
+    except _DAMAGED_EXIF:
+        return False
 
 
 def check_input_images(request: GenerationRequest) -> None:
@@ -177,8 +203,8 @@ def _unusable(path: Path, kind: str, problem: str) -> ImageError:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except (SyntaxError, ValueError, TypeError, AttributeError, KeyError, struct.error):
-        return image  # what Pillow raises for damaged EXIF; the picture itself is whole
+    except _DAMAGED_EXIF:
+        return image
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -75,10 +75,12 @@ def chips(recipe: Recipe) -> list[Chip]:
     shown = []
     for fields in groups(recipe):
         chip = _chip(recipe, fields)
-        is_idle = fields[0].is_key and not recipe[fields[0].name].strip()
-        if fields[0].needs and not recipe[fields[0].needs].strip():
+        field = fields[0]
+        has_text = bool(recipe[field.name].strip())
+        if field.needs and not recipe[field.needs].strip() and not (field.is_key and has_text):
             continue
-        if not is_idle and (fields[0].chip or chip.is_changed or chip.is_wrong):
+        is_idle = field.is_key and not has_text
+        if not is_idle and (field.chip or chip.is_changed or chip.is_wrong):
             shown.append(chip)
     return shown
 

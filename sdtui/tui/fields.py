@@ -168,7 +168,8 @@ def _shaped(side: int, shape: float) -> tuple[int, int]:
 
 def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS) -> dict[str, Any]:
     """Return a form's texts as values for GenerationRequest, without open fields and without fields
-    of sections that don't exist, e.g. the strength without an init image."""
+    of sections that don't exist, e.g. the strength without an init image. A mask without one is
+    kept: the validation says what it needs."""
     values: dict[str, Any] = {}
     for name, text in texts.items():
         field = fields.get(name)
@@ -184,7 +185,8 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
         else:
             values[name] = text
     for name in fields.orphans(values):
-        del values[name]
+        if not fields[name].is_key:
+            del values[name]
     return values
 
 
@@ -237,13 +239,15 @@ def problems_of(
     """
     from sdtui.requests.validation import validate_fields
 
-    files = file_problems(texts) if checked_files is None else checked_files
+    found = {**(file_problems(texts) if checked_files is None else checked_files)}
+    values = request_values(texts)
+    for name, missing in REQUEST_FIELDS.orphans(values).items():
+        found[name] = f"only has a meaning together with {label_of(missing).lower()}"
     try:
-        validate_fields(REQUEST_FIELDS, request_values(texts))
+        validate_fields(REQUEST_FIELDS, values)
     except InvalidRequestError as error:
-        wrong = {each.field.partition(".")[0]: each.message for each in error.problems}
-        return {**files, **wrong}
-    return {**files}
+        found |= {each.field.partition(".")[0]: each.message for each in error.problems}
+    return found
 
 
 def step_problems(steps: str, texts: Mapping[str, str]) -> dict[str, str]:
@@ -304,6 +308,18 @@ def picture_problem(path: Path) -> str:
     except ImageError as error:
         return error.what
     return ""
+
+
+def init_image_size(texts: Mapping[str, str]) -> tuple[int, int] | None:
+    """Read width and height of the init image that a form names; None if there is none or it can't
+    be read."""
+    from sdtui.requests.input_images import size_of_picture
+
+    text = texts["init_image"].strip()
+    try:
+        return size_of_picture(parse_typed_path(text)) if text else None
+    except (ImageError, PathTextError):
+        return None
 
 
 def form_texts(request: GenerationRequest) -> dict[str, str]:

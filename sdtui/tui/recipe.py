@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sdtui.requests.sections.image_to_image import default_strength
+from sdtui.requests.sections.outpaint import extended_size
 from sdtui.tui.fields import FormField, decimal_of, field_text, form_fields, usual_sizes
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ Listener = Callable[[frozenset[str]], None]
 
 MAX_STEPS = 200
 """Changes that can be undone."""
+_SIDES = ("width", "height")
 _USUAL_SIDE = 512
 """Pixels, for a model whose native size isn't known."""
 _PAUSE_SECONDS = 1.0
@@ -48,6 +50,7 @@ class Recipe:
         self._merge = ""
         self._step_began = self._step_changed = 0.0
         self._native: NativeValues | None = None
+        self._init_image_size: tuple[int, int] | None = None
         self._problems: Mapping[str, str] = {}
         self._listeners: list[Listener] = []
         self.known_names: Mapping[str, Sequence[str]] = {}
@@ -92,9 +95,11 @@ class Recipe:
         """Set the texts of some fields, in one step.
 
         `merge` names the kind of change, such as typing in one field: it becomes part of the
-        previous step if that is recent and was of the same kind.
+        previous step if that is recent and was of the same kind. With a field that is emptied,
+        those that need it are: a mask goes with its init image.
         """
         after = {**self._texts, **{name: texts[name] for name in texts if name in self._texts}}
+        after |= self._left_alone(after)
         if after == self._texts:
             return
         now = self._clock()
@@ -110,6 +115,13 @@ class Recipe:
         self._redo.clear()
         self._merge, self._step_changed = merge, now
         self._show(after)
+
+    def _left_alone(self, after: Mapping[str, str]) -> dict[str, str]:
+        """Return empty texts for the fields that switch something on, but for one that was just
+        emptied."""
+        emptied = {name for name, text in after.items() if not text and self._texts[name]}
+        fields = self.fields.values()
+        return {each.name: "" for each in fields if each.is_key and each.needs in emptied}
 
     def undo(self) -> bool:
         """Take the last step back. Returns False if there is none."""
@@ -175,17 +187,40 @@ class Recipe:
         return None if native is None else self._plain(name, field_text(native))
 
     def native(self, name: str) -> object:
-        """Return the value that a field has while it is open: the model's own, or the strength that
-        the other fields ask for. None if there is none or the model isn't known yet."""
+        """Return the value that a field has while it is open: the model's own, or what the other
+        fields ask for. None if there is none or the model isn't known yet."""
         if name == "strength":
             outpaint, fill = self._texts.get("outpaint"), self._texts.get("inpaint_fill")
             return default_strength(outpaint=outpaint, fill=fill)
+        if name in _SIDES and (kept := self._kept_size) is not None:
+            return kept[_SIDES.index(name)]
         return None if self._native is None else self._native.get(name)
+
+    @property
+    def _kept_size(self) -> tuple[int, int] | None:
+        """The size of the init image with its borders, if the picture keeps it: where a part of it
+        is repainted, and width and height are left open."""
+        given = [self._texts[name].strip() or self._defaults[name] for name in _SIDES]
+        borders = self._texts["outpaint"].strip()
+        if self._init_image_size is None or any(given):
+            return None
+        if not borders:
+            return self._init_image_size if self._texts["mask_image"].strip() else None
+        try:
+            return extended_size(self._init_image_size, borders)
+        except ValueError:
+            return None
+
+    def use_init_image_size(self, size: tuple[int, int] | None) -> None:
+        """Take the width and height of the init image, in pixels; None if it can't be read."""
+        before = {name: self.native(name) for name in _SIDES}
+        self._init_image_size = size
+        self._notify(frozenset(name for name in _SIDES if self.native(name) != before[name]))
 
     @property
     def usual_sizes(self) -> list[tuple[int, int]]:
         """Common widths and heights for the model."""
-        native = self.native("width")
+        native = None if self._native is None else self._native.get("width")
         return usual_sizes(native if isinstance(native, int) else _USUAL_SIDE)
 
     @property

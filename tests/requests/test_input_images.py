@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from sdtui.core.errors import ImageError
-from sdtui.requests.input_images import open_init_image
+from sdtui.requests.input_images import open_init_image, size_of_picture
 
 
 def grey(dtype: str, value: int) -> Image.Image:
@@ -53,7 +53,16 @@ def test_damaged_tags_give_no_warnings(tmp_path: Path, recwarn: pytest.WarningsR
     exif = b"II*\0" + struct.pack("<IH", offset, 100) + tags + bytes(4)
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png", exif=exif)
     open_init_image(tmp_path / "a.png")
+    assert size_of_picture(tmp_path / "a.png") == (8, 8)
     assert not recwarn.list
+
+
+def test_size_is_that_of_the_upright_picture(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (30, 10)).save(tmp_path / "a.jpg", exif=exif)
+    size = size_of_picture(tmp_path / "a.jpg")
+    assert size == open_init_image(tmp_path / "a.jpg").image.size == (10, 30)
 
 
 def _text(path: Path) -> None:

@@ -109,6 +109,19 @@ def test_mask_takes_one_word_in_a_narrow_window(recipe: Recipe) -> None:
     assert line(recipe, 76).endswith(" mask•")
 
 
+def test_repainted_picture_keeps_its_size_and_gets_the_borders(recipe: Recipe) -> None:
+    recipe.use_init_image_size((300, 204))
+    assert "  128×128  " in line(recipe, 160)
+    recipe.change({"mask_image": "/masks/a.png"})
+    assert "  300×204  " in line(recipe, 160)
+    recipe.change({"outpaint": "left=64"})
+    assert "  368×204  " in line(recipe, 160)
+    recipe.change({"outpaint": "lef"})
+    assert "  128×128  " in line(recipe, 160)
+    recipe.change({"outpaint": "left=64", "width": "512"})
+    assert "512×128" in line(recipe, 160)
+
+
 def test_an_unknown_model_has_no_values_of_its_own() -> None:
     texts = [each.text for each in chips(Recipe({}))]
     assert texts == ["pocket", "auto", "auto steps", "cfg auto", "auto size", "seed random", "×1"]

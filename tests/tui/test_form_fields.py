@@ -203,6 +203,12 @@ async def test_a_strength_that_leaves_no_step_is_said_before(
         assert harness.queue.jobs()
 
 
+def test_mask_needs_an_init_image() -> None:
+    alone = {"init_image": "", "mask_image": "alpha", "strength": "0.5"}
+    assert problems_of(alone, {}) == {"mask_image": "only has a meaning together with init image"}
+    assert not problems_of({**alone, "init_image": "a.png"}, {})
+
+
 @pytest.mark.parametrize(
     ("steps", "strength", "least"),
     [("1", "0.5", "1"), ("30", "0.03", "0.04"), ("20", "0", "0.05"), ("7", "0.14", "0.15")],

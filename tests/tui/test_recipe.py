@@ -160,3 +160,14 @@ def test_open_values_are_shown_as_the_models_own() -> None:
     assert recipe.shown("policy") == "keep the picture"
     recipe.change({"num_inference_steps": "31"})
     assert recipe.shown("num_inference_steps") == "31"
+
+
+def test_mask_and_borders_go_with_the_init_image_and_come_back() -> None:
+    recipe = Recipe({})
+    recipe.change({"init_image": "/a.png", "mask_image": "/mask.png", "outpaint": "64"})
+    recipe.change({"init_image": "/b.png"})
+    assert recipe["mask_image"] == "/mask.png"
+    recipe.change({"init_image": ""})
+    assert (recipe["mask_image"], recipe["outpaint"]) == ("", "")
+    recipe.undo()
+    assert (recipe["mask_image"], recipe["outpaint"]) == ("/mask.png", "64")

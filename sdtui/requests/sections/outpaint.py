@@ -47,6 +47,20 @@ def parse_sides(text: str) -> dict[str, int]:
     return found
 
 
+def extended_size(size: tuple[int, int], text: str) -> tuple[int, int]:
+    """Return the size of a picture with the sides that `parse_sides` reads. Raises ValueError."""
+    from sdtui.core.pictures.canvas import rounded_up
+
+    sides = rounded_up(_sides(text), size, BORDER_MULTIPLE)
+    return size[0] + sides.wide, size[1] + sides.high
+
+
+def _sides(text: str) -> Sides:
+    from sdtui.core.pictures.canvas import Sides
+
+    return Sides(**parse_sides(text))
+
+
 def _checked(text: str) -> str:
     found = parse_sides(text)
     return ",".join(f"{side}={found[side]}" for side in _SIDES if found.get(side))
@@ -82,6 +96,4 @@ class Outpaint(Section):
     @property
     def border(self) -> Sides:
         """The sides in pixels."""
-        from sdtui.core.pictures.canvas import Sides
-
-        return Sides(**parse_sides(self.sides))
+        return _sides(self.sides)

@@ -8,7 +8,7 @@ from functools import partial
 from textual.dom import DOMNode
 
 from sdtui.tui.background import run_on_thread, start_worker
-from sdtui.tui.fields import file_problems, problems_of, step_problems
+from sdtui.tui.fields import file_problems, init_image_size, problems_of, step_problems
 from sdtui.tui.recipe import Recipe
 
 
@@ -64,5 +64,6 @@ class RecipeChecker:
 
     async def _show_file_problems(self, files: Mapping[str, str]) -> None:
         problems = await run_on_thread(lambda: file_problems(files))
+        self._recipe.use_init_image_size(await run_on_thread(lambda: init_image_size(files)))
         for name, text in files.items():
             self.show_disk_problem(name, text, problems.get(name, ""))
