@@ -77,6 +77,9 @@ _2048 = (2048, 2048)
 _512 = (512, 512)
 _NO_BINS = {"use_resolution_binning": False}
 """Pictures have the size of the request, not the nearest of a list."""
+_AS_WRITTEN = {"clean_caption": False}
+"""Prompts are not cleaned of addresses and the like."""
+_AS_ASKED = {**_NO_BINS, **_AS_WRITTEN}
 
 TRAITS: Mapping[str, Traits] = {
     # Name, steps, guidance, size, length of the prompt.
@@ -95,7 +98,7 @@ TRAITS: Mapping[str, Traits] = {
         "DreamLite Mobile", 4, 0.0, _1024, 200, guidance=None, negative=False, patch=1
     ),
     "DreamLitePipeline": Traits("DreamLite", 30, 3.5, _1024, 200, patch=1),
-    "ErnieImagePipeline": Traits("ERNIE-Image", 50, 4.0, _1024),
+    "ErnieImagePipeline": Traits("ERNIE-Image", 50, 4.0, _1024, extra={"use_pe": False}),
     "Flux2KleinKVPipeline": Traits(
         "Flux.2 Klein",
         4,
@@ -157,7 +160,7 @@ TRAITS: Mapping[str, Traits] = {
         in_one_pass=False,
         extra={"guidance_schedule": None},
     ),
-    "IFPipeline": Traits("DeepFloyd IF", 100, 7.0, patch=1),
+    "IFPipeline": Traits("DeepFloyd IF", 100, 7.0, patch=1, extra=_AS_WRITTEN),
     "Kandinsky3Pipeline": Traits(
         "Kandinsky 3", 25, 3.0, _1024, patch=8, tasks={Task.IMAGE: "Kandinsky3Img2ImgPipeline"}
     ),
@@ -199,16 +202,18 @@ TRAITS: Mapping[str, Traits] = {
         patch=1,
         tasks={Task.IMAGE: "LatentConsistencyModelImg2ImgPipeline"},
     ),
-    "LongCatImagePipeline": Traits("LongCat-Image", 50, 4.5, _1024, in_one_pass=False),
+    "LongCatImagePipeline": Traits(
+        "LongCat-Image", 50, 4.5, _1024, in_one_pass=False, extra={"enable_prompt_rewrite": False}
+    ),
     "Lumina2Pipeline": Traits("Lumina 2", 30, 4.0, _1024, 256, in_one_pass=False),
-    "LuminaPipeline": Traits("Lumina", 30, 4.0, None, 256),
+    "LuminaPipeline": Traits("Lumina", 30, 4.0, None, 256, extra=_AS_WRITTEN),
     "NucleusMoEImagePipeline": Traits("Nucleus-Image", 50, 4.0, _1024, in_one_pass=False),
     "OmniGenPipeline": Traits("OmniGen", 50, 2.5, _1024, negative=False),
     "OvisImagePipeline": Traits("Ovis-Image", 50, 5.0, _1024, 256, in_one_pass=False),
     "PRXPipeline": Traits("PRX", 28, 4.0, extra=_NO_BINS),
     "PRXPixelPipeline": Traits("PRX Pixel", 28, 4.0, extra=_NO_BINS),
-    "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120, extra=_NO_BINS),
-    "PixArtSigmaPipeline": Traits("PixArt Sigma", 20, 4.5, None, 300, extra=_NO_BINS),
+    "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120, extra=_AS_ASKED),
+    "PixArtSigmaPipeline": Traits("PixArt Sigma", 20, 4.5, None, 300, extra=_AS_ASKED),
     "QwenImage21Pipeline": Traits(
         "Qwen-Image 2.1",
         40,
@@ -230,7 +235,7 @@ TRAITS: Mapping[str, Traits] = {
         in_one_pass=False,
         tasks=_from_images("QwenImage"),
     ),
-    "SanaPipeline": Traits("Sana", 20, 4.5, None, 300, extra=_NO_BINS, patch=1),
+    "SanaPipeline": Traits("Sana", 20, 4.5, None, 300, extra=_AS_ASKED, patch=1),
     "SanaSprintPipeline": Traits(
         "Sana Sprint",
         2,
@@ -239,7 +244,7 @@ TRAITS: Mapping[str, Traits] = {
         300,
         embedded=True,
         negative=False,
-        extra=_NO_BINS,
+        extra=_AS_ASKED,
         patch=1,
         tasks={Task.IMAGE: "SanaSprintImg2ImgPipeline"},
     ),

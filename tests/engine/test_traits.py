@@ -33,6 +33,11 @@ _WITHOUT_TRAITS = {
     *("VersatileDiffusionPipeline", "VersatileDiffusionTextToImagePipeline"),
     "WuerstchenCombinedPipeline",
 }
+_CHANGES_THE_REQUEST = {
+    *("clean_caption", "enable_prompt_rewrite", "use_pe", "use_resolution_binning"),
+    "guidance_schedule",
+}
+"""Arguments by which a call replaces sizes, prompts or guidance by others."""
 _LARGER = {"StableCascadeCombinedPipeline"}
 """Pipelines of models that are made for larger pictures than the default of the call."""
 _OPTIONAL = {"KolorsPipeline"}
@@ -53,7 +58,7 @@ def test_traits_are_those_of_the_call(pipeline_class: str) -> None:
     assert traits.guidance is None or traits.guidance in call
     assert traits.text_length == call.get("max_sequence_length")
     assert traits.extra.keys() <= call.keys()
-    assert ("use_resolution_binning" in call) == ("use_resolution_binning" in traits.extra)
+    assert call.keys() & _CHANGES_THE_REQUEST <= traits.extra.keys()
     if traits.negative:
         assert "negative_prompt" in call
     if isinstance(call["height"], int) and traits.size and pipeline_class not in _LARGER:
