@@ -34,7 +34,7 @@ def resolve(
             f"{model.source.name} is a refiner: it takes the last steps of another model",
             "Take a model of SDXL, and this one as its refiner",
         )
-    native = model.description.native
+    native = features.native_values(model.description)
     pipeline: Any = model.pipeline
     factor = model.vae_factor
     side = int(getattr(pipeline, "default_sample_size", 0) or 512 // factor) * factor
@@ -62,6 +62,7 @@ def resolve(
         height=height,
         size_multiple=multiple,
         noise=request.noise,
+        timestep_spacing=native.timestep_spacing,
     )
 
 

@@ -10,19 +10,24 @@ import diffusers
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.samplers import SAMPLERS, scheduler_settings, split_label
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.schedulers import OWN_SCHEDULERS
 from sdtui.engine.schedulers.base import with_schedule
 from sdtui.engine.schedulers.noise_schedules import schedule_of
 
 
-def make_scheduler(original: Any, label: str | None, family: str = "sd1") -> Any:
+def make_scheduler(
+    original: Any, label: str | None, family: str = "sd1", spacing: str | None = None
+) -> Any:
     """Create a scheduler from the config of the model's `original` one; `label` None = the same
     class. (A config that was already changed would keep the changes.) `family` is the model's, on
-    which some noise schedules depend.
+    which some noise schedules depend; `spacing` replaces the config's `timestep_spacing`.
 
     Raises InvalidRequestError if the model is of the flow or EDM kind and the sampler isn't.
     """
     config = dict(original.config)
+    if spacing is not None and "timestep_spacing" in config:
+        config = dict(type(original).from_config(config, timestep_spacing=spacing).config)
     if label is None:
         return type(original).from_config(config)
     name, settings = scheduler_settings(label)
@@ -38,10 +43,11 @@ def make_scheduler(original: Any, label: str | None, family: str = "sd1") -> Any
     return kind.from_config(config, **settings)
 
 
-def use_sampler(model: LoadedModel, label: str | None) -> None:
+def use_sampler(model: LoadedModel, request: ResolvedRequest) -> None:
     """Give a model's pipeline a new scheduler. Raises the errors of `make_scheduler`."""
-    family = model.description.family
-    model.pipeline.scheduler = make_scheduler(model.own_scheduler, label, family)
+    model.pipeline.scheduler = make_scheduler(
+        model.own_scheduler, request.sampler, model.description.family, request.timestep_spacing
+    )
 
 
 def label_of(scheduler: Any) -> str:

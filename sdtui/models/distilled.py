@@ -5,9 +5,10 @@ They need few steps and little or no guidance; the usual values give oversaturat
 The values come from the model cards: latent-consistency/*, ByteDance/SDXL-Lightning,
 stabilityai/sd-turbo and sdxl-turbo, Lykon/dreamshaper-xl-v2-turbo, ByteDance/Hyper-SD,
 tianweiy/DMD2, jasperai/flash-sdxl, wangfuyun/PCM_Weights, h1t/TCD-SDXL-LoRA,
-black-forest-labs/FLUX.1-schnell and FLUX.2-klein, Tongyi-MAI/Z-Image-Turbo, krea/Krea-2-Turbo,
-stabilityai/stable-diffusion-3.5-large-turbo, lightx2v/Qwen-Image-Lightning, HiDream-ai/HiDream-I1,
-baidu/ERNIE-Image-Turbo, tencent/HunyuanImage-2.1 and PixArt-alpha/PixArt-LCM-XL-2-1024-MS.
+black-forest-labs/FLUX.1-schnell and FLUX.2-klein, alimama-creative/FLUX.1-Turbo-Alpha,
+Tongyi-MAI/Z-Image-Turbo, krea/Krea-2-Turbo, stabilityai/stable-diffusion-3.5-large-turbo,
+lightx2v/Qwen-Image-Lightning, HiDream-ai/HiDream-I1, baidu/ERNIE-Image-Turbo,
+tencent/HunyuanImage-2.1 and PixArt-alpha/PixArt-LCM-XL-2-1024-MS.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class Distilled:
     """The settings that a distilled model works best with."""
 
     num_inference_steps: int
-    guidance_scale: float
+    guidance_scale: float | None
+    """None stands for the guidance of the family."""
     sampler: str | None = None
     """None stands for the sampler of the model."""
     timestep_spacing: str | None = None
@@ -62,7 +64,19 @@ _MARKED = {
     "Flux2KleinPipeline": Distilled(4, 1.0),
     "Krea2Pipeline": Distilled(8, 0.0),
 }
-_AFTER_HYPER = re.compile(r"\d+|sd|sdxl|xl|vae|baked.*|steps?|fp|pruned|cfg|lora|v|unet")
+_LORAS_OF_OTHER_FAMILIES = {
+    # Families: words in the names of LoRAs, and their values. They keep Flux's embedded guidance.
+    "flux": {"hyper": Distilled(8, None), "turbo": Distilled(8, None)},
+    "qwen": {"lightning": Distilled(8, 1.0)},
+    "sd3": {"hyper": Distilled(8, 3.0)},
+}
+_STEPS = re.compile(r"(?<!\d)([1-9]|1\d)[-_ ]?steps?")
+"""The number of steps in a name."""
+_UNDONE = re.compile(r"de-?turbo|de-?distill?")
+"""Names of models that were trained back to usual steps and guidance."""
+_COMMON_WORDS = ("flash", "hyper", "lightning", "turbo")
+"""Words that many names of LoRAs for styles have: those for few steps say how many."""
+_AFTER_HYPER = re.compile(r"\d+|sd|sdxl|xl|flux|vae|baked.*|steps?|fp|pruned|cfg|lora|v|unet")
 """Words after "hyper" in names of Hyper-SD merges; "hyper realistic" is a style."""
 
 
@@ -98,6 +112,25 @@ def distilled_values(
     return _with_named_steps(_TURBO_MERGED, name) if "turbo" in joined else None
 
 
+def distilled_lora(name: str, family: str) -> Distilled | None:
+    """Return the settings of a LoRA that makes a model of few steps, None for other LoRAs.
+
+    `name` is that of its file, `family` that of the model as LoRAs have it: "sd1", "sdxl", "flux"
+    and so on.
+    """
+    words = _words(name)
+    by_word = _LORAS_OF_OTHER_FAMILIES.get(family, {})
+    if family in ("sd1", "sd2", "sdxl"):
+        by_word = {**_BY_WORD, "lcm": _LCM_MERGED, "turbo": _TURBO_MERGED}
+    word = next((each for each in by_word if _has_word(each, words)), None)
+    is_named = _STEPS.search(name.lower()) or "alpha" in words  # FLUX.1-Turbo-Alpha
+    if word is None or (word in _COMMON_WORDS and not is_named):
+        return None
+    found = _with_named_steps(by_word[word], name)
+    # Those of Hyper-SD that keep guidance say so.
+    return replace(found, guidance_scale=None) if "cfg" in words else found
+
+
 def _of_other_family(
     name: str, words: list[str], denoiser: Mapping[str, Any], family: str, *, is_distilled: bool
 ) -> Distilled | None:
@@ -106,6 +139,8 @@ def _of_other_family(
     if is_distilled:
         return _MARKED.get(family)
     by_word = _OF_OTHER_FAMILIES.get(family, {})
+    if _UNDONE.search(name.lower()):
+        return None
     found = next((by_word[word] for word in words if word in by_word), None)
     return _with_named_steps(found, name) if found else None
 
@@ -128,7 +163,7 @@ def _has_word(word: str, words: list[str]) -> bool:
 
 def _with_named_steps(values: Distilled, name: str) -> Distilled:
     """Return the values with the number of steps in the name, as in "sdxl_lightning_8step"."""
-    found = re.search(r"(?<!\d)([1-9]|1\d)[-_ ]?steps?", name.lower())
+    found = _STEPS.search(name.lower())
     return replace(values, num_inference_steps=int(found[1])) if found else values
 
 

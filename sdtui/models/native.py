@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sdtui.core.samplers import DEFAULT_SAMPLER, SAMPLERS
-from sdtui.models.distilled import Distilled
+from sdtui.models.distilled import Distilled, distilled_lora
+from sdtui.models.lora_header import model_family
 from sdtui.models.traits import Traits
 from sdtui.requests.request import REQUEST_FIELDS
 
@@ -22,6 +23,8 @@ class NativeValues:
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     sampler: str | None = None
+    timestep_spacing: str | None = None
+    """Set if LoRAs need another than that of the model's scheduler."""
     of_features: Mapping[str, Any] = field(default_factory=dict)
     """Values of features' fields, by their unique names."""
 
@@ -55,7 +58,7 @@ def family_values(
             width=width,
             height=height,
             num_inference_steps=distilled.num_inference_steps,
-            guidance_scale=distilled.guidance_scale,
+            guidance_scale=_guidance(distilled, traits.guidance_scale),
             sampler=distilled.sampler,
         )
     is_ordinary = (
@@ -87,3 +90,26 @@ def with_own_values(own: Mapping[str, Any], family: NativeValues, side: int | No
             if name not in _OWN_NAMES and REQUEST_FIELDS[name].spec.native
         },
     )
+
+
+def with_loras(native: NativeValues, family: str, loras: Iterable[str]) -> NativeValues:
+    """Return native values with those of the first LoRA that makes a model of few steps, if there
+    is one.
+
+    `family` is that of the model's description, `loras` are names of files.
+    """
+    known = model_family(family) or ""
+    found = next(filter(None, (distilled_lora(name, known) for name in loras)), None)
+    if found is None:
+        return native
+    return replace(
+        native,
+        num_inference_steps=found.num_inference_steps,
+        guidance_scale=_guidance(found, native.guidance_scale),
+        sampler=found.sampler or native.sampler,
+        timestep_spacing=found.timestep_spacing,
+    )
+
+
+def _guidance(distilled: Distilled, usual: float | None) -> float | None:
+    return usual if distilled.guidance_scale is None else distilled.guidance_scale

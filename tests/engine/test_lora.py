@@ -41,11 +41,12 @@ _COMPONENTS = ("unet", "text_encoder")
 
 @pytest.fixture(scope="module")
 def folder(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """LoRAs for the tiny SD 1.x model: film, other (under the alias Grain), unet_only."""
+    """LoRAs for the tiny SD 1.x model: film, other (under the alias Grain), unet_only,
+    and lcm_style, whose name says that it needs few steps."""
     folder = tmp_path_factory.mktemp("loras")
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_sd1)
     layers = trained_layers(pipeline, *_COMPONENTS)
-    for seed, name in enumerate(("film", "other")):
+    for seed, name in enumerate(("film", "other", "lcm_style")):
         tensors = tensors_of(pipeline, random_lora(pipeline, layers, seed=seed))
         save_lora(folder / f"{name}.safetensors", tensors, {"ss_output_name": f"Grain{seed}"})
     (folder / "old.pt").write_bytes(b"\x80\x02")
@@ -96,6 +97,18 @@ def test_tag_in_the_prompt_does_the_same(engine: StableDiffusionEngine, tiny_sd1
     tag = _generate(engine, tiny_sd1, "cat<lora:FILM:0.8:0.5>")
     assert _difference(field, tag) == 0
     assert tag.record.prompt == "cat<lora:FILM:0.8:0.5>"
+
+
+def test_lora_of_few_steps_changes_what_is_left_open(
+    engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    request = make_request(
+        tiny_sd1, prompt="cat<lora:lcm_style:1>", num_inference_steps=None, guidance_scale=None
+    )
+    settings = generate(engine, request).record.settings
+    assert settings is not None
+    assert (settings.num_inference_steps, settings.guidance_scale) == (4, 1.5)
+    assert settings.sampler == "LCM"
 
 
 def test_weight_0_is_without(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:

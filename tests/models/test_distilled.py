@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from sdtui.models import describe_model
+from sdtui.models import NativeValues, describe_model
 from sdtui.models.distilled import distilled_values, model_name
+from sdtui.models.native import with_loras
 from tests.support.model_files import sd1_folder
 
 
@@ -112,6 +113,7 @@ def test_distilled_models_of_other_families_are_recognised(
     assert (found.num_inference_steps, found.guidance_scale) == (steps, guidance)
     assert found.sampler is None
     assert distilled_values("base", {}, {}, family) is None
+    assert distilled_values("Z-Image-De-Turbo", {}, {}, family) is None
 
 
 def test_flux_with_guidance_is_not_taken_for_distilled() -> None:
@@ -131,3 +133,29 @@ def test_sdtui_json_precedes_distilled_values(tmp_path: Path) -> None:
     (place / "sdtui.json").write_text('{"num_inference_steps": 3}')
     native = describe_model(place).native
     assert (native.num_inference_steps, native.guidance_scale) == (3, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "steps", "guidance", "sampler"),
+    [
+        ("sdxl_lightning_8step_lora", "sdxl", 8, 0.0, "Euler"),
+        ("lcm-lora-sdv1-5", "sd1", 4, 1.5, "LCM"),
+        ("Hyper-SDXL-8steps-CFG-lora", "sdxl", 8, 5.0, "DDIM"),
+        ("dmd2_sdxl_4step_lora_fp16", "sdxl", 4, 0.0, "LCM"),
+        ("Hyper-FLUX.1-dev-8steps-lora", "FluxPipeline", 8, 5.0, None),
+        ("FLUX.1-Turbo-Alpha", "FluxPipeline", 8, 5.0, None),
+        ("Qwen-Image-Lightning-4steps-V1.0", "QwenImagePipeline", 4, 1.0, None),
+        # Those for styles, and those of other families:
+        ("lightning_style_xl", "sdxl", 25, 5.0, None),
+        ("hyper_detail_v2", "sdxl", 25, 5.0, None),
+        ("zimage_turbo_anime_8steps", "ZImagePipeline", 25, 5.0, None),
+    ],
+)
+def test_loras_of_few_steps_change_native_values(
+    name: str, family: str, steps: int, guidance: float, sampler: str | None
+) -> None:
+    native = NativeValues(1024, 1024, 25, 5.0)
+    found = with_loras(native, family, ["film_grain", name])
+    values = (found.num_inference_steps, found.guidance_scale, found.sampler)
+    assert values == (steps, guidance, sampler)
+    assert (found.width, with_loras(native, family, [])) == (1024, native)

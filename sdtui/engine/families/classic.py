@@ -74,7 +74,7 @@ class ClassicFamily:
         pipeline = pipeline_for(model, pass_)
         defaults = call_defaults(pipeline)
         if hasattr(pipeline, "encode_prompt"):
-            use_sampler(model, pass_.request.sampler)
+            use_sampler(model, pass_.request)
             images = blank_images(pass_, encoding.pictures)
             arguments = call_arguments(pass_, encoding.pictures, images, defaults)
             answering = remembered.answering(model.execution_device)
@@ -111,7 +111,7 @@ class ClassicFamily:
         """Let the pipeline encode the pictures that a batch starts from."""
         if batch.pass_.start is None:
             return
-        use_sampler(model, batch.pass_.request.sampler)
+        use_sampler(model, batch.pass_.request)
         pipeline, arguments = _pipeline_and_arguments(model, batch)
         with (
             _answered(model, pipeline, batch),

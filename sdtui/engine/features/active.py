@@ -18,7 +18,7 @@ from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Rung
 from sdtui.engine.passes import Batch, Pass
-from sdtui.models import ModelDescription
+from sdtui.models import ModelDescription, NativeValues
 from sdtui.requests.request import GenerationRequest
 
 
@@ -108,6 +108,13 @@ class ActiveFeatures:
         """Yield the messages for the user about what `applied` did."""
         for feature, section in self.uses:
             yield from feature.notices(section, model)
+
+    def native_values(self, description: ModelDescription) -> NativeValues:
+        """Return the model's native values, as the features change them."""
+        native = description.native
+        for feature, section in self.uses:
+            native = feature.native_values(section, description, native)
+        return native
 
     def size(self, native: tuple[int, int], multiple: int) -> tuple[int, int]:
         """Return width and height where the request leaves both open."""

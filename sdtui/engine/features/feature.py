@@ -16,7 +16,7 @@ from sdtui.engine.finishing import FinishingContext
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Rung
 from sdtui.engine.passes import Batch, Pass
-from sdtui.models import ModelDescription
+from sdtui.models import ModelDescription, NativeValues
 from sdtui.requests.request import GenerationRequest
 
 Section = TypeVar("Section")
@@ -89,6 +89,13 @@ class Feature(Generic[Section]):
     def reset(self, model: LoadedModel) -> None:
         """Undo what `apply` has left for the next run. Called in runs that don't use the
         feature."""
+
+    def native_values(
+        self, section: Section, description: ModelDescription, native: NativeValues
+    ) -> NativeValues:
+        """Return the model's native values, as the previous features have changed them, for what
+        the request leaves open."""
+        return native
 
     def size(
         self, section: Section, native: tuple[int, int], multiple: int

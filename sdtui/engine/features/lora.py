@@ -17,9 +17,10 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.lora.active_set import OpenedLora
 from sdtui.engine.passes import Batch, Pass
 from sdtui.models import Lora as FoundLora
-from sdtui.models import ModelDescription
+from sdtui.models import ModelDescription, NativeValues
 from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import find_lora
+from sdtui.models.native import with_loras
 from sdtui.requests.lora_uses import check_uses, lora_uses, tagged_prompt, use_problem
 from sdtui.requests.record import LoraRecord
 from sdtui.requests.request import GenerationRequest
@@ -124,6 +125,13 @@ class Lora(Feature[OpenedLoras]):
             loras=tuple(lora for lora, misfit in misfits if not misfit),
             notices=(*section.notices, *notices),
         )
+
+    def native_values(
+        self, section: OpenedLoras, description: ModelDescription, native: NativeValues
+    ) -> NativeValues:
+        """Return those of a LoRA that makes a model of few steps."""
+        names = (each.name for each in section.loras if each.use.unet > 0)
+        return with_loras(native, description.family, names)
 
     @contextmanager
     def apply(self, section: OpenedLoras, model: LoadedModel) -> Iterator[None]:

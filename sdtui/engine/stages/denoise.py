@@ -35,7 +35,7 @@ def denoise(
     `watch` turns on the estimate of x0 for previews. Raises BrokenPictureError for NaN, and the
     errors of `on_step`.
     """
-    use_sampler(model, batch.pass_.request.sampler)
+    use_sampler(model, batch.pass_.request)
     # The previous batch may have turned on tiling, but init images are encoded whole: some VAEs
     # can't encode in tiles.
     set_vae_savings(model.vae, slicing=False, tile=None)
