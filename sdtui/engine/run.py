@@ -35,6 +35,7 @@ from sdtui.engine.resolve import check_same_latents, resolve
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.engine.stages.encode import find_truncations
+from sdtui.models.ignored import ignored_fields, left_out_text
 from sdtui.requests.events import Estimated, Notice, Report, StageStarted, Truncated
 from sdtui.requests.record import (
     AttemptRecord,
@@ -43,7 +44,7 @@ from sdtui.requests.record import (
     PassPlace,
     Stage,
 )
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 
 
 class Run:
@@ -201,6 +202,10 @@ class Run:
         can have."""
         self._cancellation.check()
         is_own = name == self.request.model
+        if is_own and self.plan.resolved is None:
+            source, description = self._engine.find(name, self._report, self._cancellation)
+            for field in ignored_fields(description, self.request):
+                self._notice(left_out_text(source.name, field))
         before = self._engine.loaded
         model = self._engine.load(
             name,
@@ -263,8 +268,9 @@ class Run:
         sections = sections_for(self._engine.features, requested, model.description)
         for feature in self._engine.features:
             if feature.name in requested.keys() - sections.keys():
-                names = " and ".join(feature.fields) or feature.name
-                self._notice(f"{model.source.name} doesn't take {names}: it was left out")
+                for name in feature.fields:
+                    if name not in REQUEST_FIELDS:  # the notices about others precede the load
+                        self._notice(left_out_text(model.source.name, name))
                 self._builder.left_out.update(feature.fields)
         self.plan = replace(self.plan, sections=sections)
 

@@ -11,7 +11,14 @@ from sdtui.core.errors import ModelError
 from sdtui.core.picture_entries import ControlEntry, IPAdapterEntry
 from sdtui.jobs.api import Models
 from sdtui.jobs.prompts import PicturePrompts
-from sdtui.models import ControlNet, IPAdapter, is_lora_path, native_size
+from sdtui.models import (
+    ControlNet,
+    IPAdapter,
+    ignored_fields,
+    is_lora_path,
+    left_out_text,
+    native_size,
+)
 from sdtui.requests.grids import Grid
 from sdtui.requests.lora_uses import check_uses, lora_uses
 from sdtui.requests.request import GenerationRequest
@@ -97,6 +104,16 @@ def check_loras(
         except ModelError:
             if needed or (is_lora_path(name) and not allow_files):
                 raise
+
+
+def left_out(models: Models, request: GenerationRequest) -> tuple[str, ...]:
+    """Return notices about the fields of a request that its model leaves out; none for a model that
+    isn't downloaded. Reads configs. Raises ModelError."""
+    source = models.find(request.model)
+    description = models.describe(source)
+    if description is None:
+        return ()
+    return tuple(left_out_text(source.name, each) for each in ignored_fields(description, request))
 
 
 def check_resolved(

@@ -35,6 +35,7 @@ from sdtui.models.fit import (
 )
 from sdtui.models.hashing import find_hashed, model_hash
 from sdtui.models.hub import download_model
+from sdtui.models.ignored import ignored_fields, left_out_text, unused_fields
 from sdtui.models.ip_adapters import (
     InstalledIPAdapter,
     IPAdapter,
@@ -53,7 +54,7 @@ from sdtui.models.loras import (
     is_lora_path,
     lora_of_hash,
 )
-from sdtui.models.native import NativeValues
+from sdtui.models.native import NativeValues, with_loras
 from sdtui.models.precision import automatic_dtype
 from sdtui.models.prompt_reading import PromptReader, PromptReading, reading_lines
 from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_counters
@@ -115,6 +116,7 @@ __all__ = [
     "front_end_roots",
     "has_hash",
     "hub_cache_folder",
+    "ignored_fields",
     "installed_controlnets",
     "installed_embeddings",
     "installed_ip_adapters",
@@ -122,6 +124,7 @@ __all__ = [
     "installed_models",
     "installed_upscalers",
     "is_lora_path",
+    "left_out_text",
     "lora_of_hash",
     "model_fit",
     "model_hash",
@@ -131,6 +134,8 @@ __all__ = [
     "recommend_download",
     "text_widths",
     "token_counters",
+    "unused_fields",
     "vae_files",
     "weight_variant",
+    "with_loras",
 ]

@@ -13,6 +13,9 @@ from sdtui.models.traits import Traits
 SDXL_REFINER = "StableDiffusionXLImg2ImgPipeline"
 """The pipeline of SDXL's refiner, which has only the second text encoder."""
 
+_STABLE_DIFFUSION = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "pocket": "pocket"}
+"""Families that one class of pipelines has several of."""
+
 
 @dataclass(frozen=True)
 class ModelDescription:
@@ -48,6 +51,12 @@ class ModelDescription:
     """Component → (library, class)."""
     configs: Path = Path()
     """The folder of the components' configs; for a single file one of sdtui's bundled ones."""
+
+    @property
+    def family_name(self) -> str:
+        """The family for people, such as "SD 1.x" or "Flux.1"."""
+        known = _STABLE_DIFFUSION.get(self.family) or self.traits.name
+        return known or self.pipeline_class.removesuffix("Pipeline")
 
     @property
     def is_stable_diffusion(self) -> bool:

@@ -32,6 +32,8 @@ class Chip:
     short_text: str
     is_changed: bool = False
     is_wrong: bool = False
+    is_unused: bool = False
+    """True if the model makes nothing of it."""
 
     @property
     def name(self) -> str:
@@ -80,7 +82,8 @@ def chips(recipe: Recipe) -> list[Chip]:
         if field.needs and not recipe[field.needs].strip() and not (field.is_key and has_text):
             continue
         is_idle = field.is_key and not has_text
-        if not is_idle and (field.chip or chip.is_changed or chip.is_wrong):
+        has_effect = chip.is_changed or not chip.is_unused
+        if has_effect and not is_idle and (field.chip or chip.is_changed or chip.is_wrong):
             shown.append(chip)
     return shown
 
@@ -93,6 +96,7 @@ def _chip(recipe: Recipe, fields: tuple[FormField, ...]) -> Chip:
         short_text=_text(recipe, fields, is_short=True),
         is_changed=any(map(recipe.is_changed, names)),
         is_wrong=any(name in recipe.problems for name in names),
+        is_unused=all(name in recipe.unused for name in names),
     )
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from sdtui.models import NativeValues
 
 Listener = Callable[[frozenset[str]], None]
-"""Called with the names of the fields whose text, problem, or value of the model has changed."""
+"""Called with the names of the fields whose text, problem, effect, or value of the model has
+changed."""
 
 MAX_STEPS = 200
 """Changes that can be undone."""
@@ -52,6 +53,7 @@ class Recipe:
         self._native: NativeValues | None = None
         self._init_image_size: tuple[int, int] | None = None
         self._problems: Mapping[str, str] = {}
+        self._unused: Mapping[str, str] = {}
         self._listeners: list[Listener] = []
         self.known_names: Mapping[str, Sequence[str]] = {}
         """What there is to name in a field, as far as it was read."""
@@ -231,6 +233,11 @@ class Recipe:
             return int(text)
         return native if isinstance(native, int) else None
 
+    @property
+    def native_values(self) -> NativeValues | None:
+        """The values that `use_native` was given last."""
+        return self._native
+
     def use_native(self, native: NativeValues) -> None:
         """Take the values of another model as those of the fields that are left open."""
         before = {name: self.native(name) for name in self.fields}
@@ -253,5 +260,19 @@ class Recipe:
     @problems.setter
     def problems(self, problems: Mapping[str, str]) -> None:
         before, self._problems = self._problems, dict(problems)
-        names = {*before, *problems}
-        self._notify(frozenset(name for name in names if before.get(name) != problems.get(name)))
+        self._notify(_differing(before, problems))
+
+    @property
+    def unused(self) -> Mapping[str, str]:
+        """Why fields have no effect with the model."""
+        return self._unused
+
+    @unused.setter
+    def unused(self, unused: Mapping[str, str]) -> None:
+        before, self._unused = self._unused, dict(unused)
+        self._notify(_differing(before, unused))
+
+
+def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> frozenset[str]:
+    names = {*before, *after}
+    return frozenset(name for name in names if before.get(name) != after.get(name))

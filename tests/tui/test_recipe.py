@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sdtui.core.enums import Speed
-from sdtui.models import NativeValues
+from sdtui.models import ModelDescription, NativeValues
+from sdtui.models.traits import traits_of
+from sdtui.tui.model_values import ModelValues
 from sdtui.tui.recipe import MAX_STEPS, Recipe
 
 
@@ -171,3 +175,23 @@ def test_mask_and_borders_go_with_the_init_image_and_come_back() -> None:
     assert (recipe["mask_image"], recipe["outpaint"]) == ("", "")
     recipe.undo()
     assert (recipe["mask_image"], recipe["outpaint"]) == ("/mask.png", "64")
+
+
+def test_model_says_what_has_no_effect_and_loras_what_is_native() -> None:
+    recipe = Recipe({})
+    values = ModelValues(recipe)
+    recipe.subscribe(values.follow)
+    traits = traits_of("StableDiffusionXLPipeline")
+    native = NativeValues(1024, 1024, 25, 5.0)
+    described = ModelDescription(
+        Path("m"), "sdxl", "StableDiffusionXLPipeline", {}, native, traits=traits
+    )
+    values.use(described)
+    assert "negative_prompt" not in recipe.unused
+    recipe.change({"prompt": "a cat <lora:sdxl_lightning_8step:1>"})
+    assert (recipe.shown("num_inference_steps"), recipe.shown("guidance_scale")) == ("8", "0")
+    assert "above 1" in recipe.unused["negative_prompt"]
+    recipe.change({"guidance_scale": "4"})
+    assert "negative_prompt" not in recipe.unused
+    recipe.change({"prompt": "a cat", "guidance_scale": "", "loras": "lcm-lora-sdxl, bad:x:y"})
+    assert recipe.shown("num_inference_steps") == "4"

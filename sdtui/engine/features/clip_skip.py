@@ -11,11 +11,8 @@ from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.models import ModelDescription
+from sdtui.models.ignored import takes_field
 from sdtui.requests.request import GenerationRequest
-
-_FAMILIES = ("sd1", "sdxl", "pocket")
-"""SD 2.x was trained on the layer before the last, and its text encoder ends there, so A1111
-ignores clip skip for it. It doesn't apply to other families."""
 
 
 class ClipSkip(Feature[int]):
@@ -35,7 +32,7 @@ class ClipSkip(Feature[int]):
 
     def supports(self, section: int, description: ModelDescription) -> bool:
         """True for SD 1.x and XL."""
-        return description.family in _FAMILIES
+        return takes_field(description, "clip_skip")
 
     def embedding_key(self, section: int, pass_: Pass) -> None:
         """Return None: the layer is one of the options of the encoding."""

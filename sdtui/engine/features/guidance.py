@@ -20,6 +20,7 @@ from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch, Pass
 from sdtui.models import ModelDescription
+from sdtui.models.ignored import takes_field
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.guidance import Guidance as Section
 
@@ -36,7 +37,7 @@ class Guidance(Feature[Section]):
 
     def supports(self, section: Section, description: ModelDescription) -> bool:
         """True for Stable Diffusion: other pipelines guide in their own ways."""
-        return description.is_stable_diffusion
+        return takes_field(description, "guidance_rescale")
 
     def embedding_key(self, section: Section, pass_: Pass) -> None:
         """Return None: the prompts are encoded as ever."""

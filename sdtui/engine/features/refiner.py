@@ -13,6 +13,7 @@ from sdtui.engine.features.feature import Feature
 from sdtui.engine.memory.ladder import Plan, Rung
 from sdtui.engine.passes import Pass, StartContext
 from sdtui.models import ModelDescription
+from sdtui.models.ignored import takes_field
 from sdtui.requests.record import Stage
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.sections.refiner import Refiner as Section
@@ -71,7 +72,7 @@ class Refiner(Feature[OpenedRefiner]):
 
     def supports(self, section: OpenedRefiner, description: ModelDescription) -> bool:
         """True for SDXL."""
-        return description.family == "sdxl"
+        return takes_field(description, "refiner")
 
     def embedding_key(self, section: OpenedRefiner, pass_: Pass) -> None:
         """Return None: the embeddings belong to their model."""

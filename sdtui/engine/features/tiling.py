@@ -11,6 +11,7 @@ from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.models import ModelDescription
+from sdtui.models.ignored import takes_field
 from sdtui.requests.request import GenerationRequest
 
 
@@ -26,7 +27,7 @@ class Tiling(Feature[bool]):
 
     def supports(self, section: bool, description: ModelDescription) -> bool:
         """True for Stable Diffusion: transformers have no convolutions that matter."""
-        return description.is_stable_diffusion
+        return takes_field(description, "tiling")
 
     def embedding_key(self, section: bool, pass_: Pass) -> None:
         """Return None: the prompts are encoded as ever."""

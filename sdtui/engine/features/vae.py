@@ -12,6 +12,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.engine.vae_choice import use_vae
 from sdtui.models import ModelDescription
+from sdtui.models.ignored import takes_field
 from sdtui.models.vaes import VaeFile, find_vae, sidecar_vae
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.vae import OWN_VAE
@@ -53,7 +54,7 @@ class VaeChoice(Feature[UsedVae]):
 
     def supports(self, section: UsedVae, description: ModelDescription) -> bool:
         """True if the model can have another VAE."""
-        return description.takes_vaes
+        return takes_field(description, "vae")
 
     def embedding_key(self, section: UsedVae, pass_: Pass) -> None:
         """Return None: the prompts are encoded as ever."""

@@ -22,7 +22,7 @@ from sdtui.core.errors import (
 )
 from sdtui.jobs import Job, JobPicture, JobState, Output
 from sdtui.jobs.prompts import ResolvedPrompts
-from sdtui.jobs.request_checks import check_files, check_resolved
+from sdtui.jobs.request_checks import check_files, check_resolved, left_out
 from sdtui.requests.events import Cancelled, Failed, FinalEvent
 from sdtui.requests.presets import Preset, preset, preset_names
 from sdtui.requests.record import GenerationRecord
@@ -191,7 +191,8 @@ def _resolve(services: ServerServices, request: GenerationRequest) -> ResolvedPr
     backend, most = services.backend, services.options.max_pictures
     resolved = backend.prompts.resolve(request, most=most)
     check_resolved(backend.models, request, resolved.prompts)
-    return resolved
+    notices = (*resolved.notices, *left_out(backend.models, request))
+    return replace(resolved, notices=notices)
 
 
 def refuse_if_full(services: ServerServices) -> None:

@@ -15,6 +15,7 @@ from sdtui.tui.controllers.checking import RecipeChecker
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.fields import file_problems
 from sdtui.tui.messages import ModelKnown
+from sdtui.tui.model_values import ModelValues
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.widgets.top_line import TopLine
 
@@ -49,6 +50,7 @@ class ModelController:
         self._is_running = is_running
         self.downloads = Downloads(target, lambda: context.backend.models)
         self._dialog: ModelScreen | None = None
+        self._values = ModelValues(context.recipe)
         self._model: str | None = None
         """The last described model; None until the window is visible."""
 
@@ -62,10 +64,12 @@ class ModelController:
 
         return memory_budget(sample, self._context.settings.device)
 
-    def follow_recipe(self) -> None:
-        """Describe the recipe's model, if it changed since the last time."""
-        if self._model not in (None, self._context.recipe["model"]):
+    def follow_recipe(self, fields: frozenset[str]) -> None:
+        """Describe the recipe's model, if it changed since the last time, and see what other
+        changed fields mean for it."""
+        if "model" in fields and self._model not in (None, self._context.recipe["model"]):
             self.describe()
+        self._values.follow(fields)
 
     def describe(self) -> None:
         """Look up the recipe's model on another thread, which then posts ModelKnown."""
@@ -94,7 +98,7 @@ class ModelController:
         )
         self._panes.dock.use_counters(known.counters, known.reader)
         if known.description is not None:
-            self._context.recipe.use_native(known.description.native)
+            self._values.use(known.description)
             self._preload(known.model)
         if problem is not None:
             self._context.notify(str(problem), severity="warning")

@@ -30,6 +30,7 @@ _MOST_ROWS = 8
 _OTHER_ROWS = 4
 """Rows of the frame, the negative prompt, and the chips."""
 _MOST_NEGATIVE_ROWS = 4
+_NEGATIVE = "negative prompt"
 _READ_BY = {"prompt_syntax", "emphasis", "comma_backtrack", "num_inference_steps", "sampler"}
 """The other fields that say how a prompt is read."""
 _FRAME_COLUMNS = 4
@@ -94,7 +95,7 @@ class Dock(Pane):
     def __init__(self, recipe: Recipe, *, id: str = "dock") -> None:
         super().__init__(id=id)
         self.prompt = PromptEditor(recipe, "prompt", "What do you want to see?", id="prompt")
-        self.negative = PromptEditor(recipe, "negative_prompt", "negative prompt", id="negative")
+        self.negative = PromptEditor(recipe, "negative_prompt", _NEGATIVE, id="negative")
         self.prompt.below, self.negative.above = self.negative, self.prompt
         self.chips = ChipLine(recipe)
         self._least_rows = 1
@@ -244,6 +245,15 @@ class Dock(Pane):
     def _recipe_changed(self, fields: frozenset[str]) -> None:
         if fields & _READ_BY:
             self._measure(*self.prompts)
+        if "negative_prompt" in fields:
+            self._show_effect()
+
+    def _show_effect(self) -> None:
+        """Say why the negative prompt has no effect, if it has none, and strike it out."""
+        reason = self._recipe.unused.get("negative_prompt")
+        self.negative.placeholder = f"no effect: {reason}" if reason else _NEGATIVE
+        self.negative.cut_from = 0 if reason else None
+        self._measure(self.negative)
 
     def _measure(self, *prompts: PromptEditor) -> None:
         """Count the tokens of these prompts, and show those of the one with the focus."""
@@ -259,6 +269,8 @@ class Dock(Pane):
                 editor.cut_from = None
                 readings = filter(None, (self._read(editor, text) for text in texts))
                 counts = [(each.tokens, each.capacity) for each in readings]
+            if editor.field in self._recipe.unused:
+                editor.cut_from = 0
             if editor is self.focused_prompt:
                 self._show_meter(counts)
 

@@ -52,6 +52,7 @@ class RecipePane(Pane):
                 padding: 0 0 0 22;
                 background: transparent;
                 &:focus { background: $panel; }
+                &.-unused { color: $text-muted; text-style: strike; }
                 &.-wrong { color: $error; }
             }
             TextRow:ansi:focus {
@@ -129,13 +130,16 @@ class RecipePane(Pane):
         return self._last_row if self._last_row.display else self.fields["model"]
 
     def _explain(self) -> None:
-        """Say what is wrong with the field with the focus, or with another, or what it is for."""
+        """Say what is wrong with the field with the focus, or with another, or what it is for, or
+        why it has no effect."""
         problems, focused = self.recipe.problems, self._focused_row
         name = focused.spec.name if focused is not None else ""
         wrong = name if name in problems else next(iter(problems), "")
         if wrong:
             label = self.recipe.fields[wrong].label if wrong in self.recipe.fields else wrong
             text = f"{label}: {_fitted(one_line(problems[wrong]), self._reason.size.width)}"
+        elif name in self.recipe.unused:
+            text = f"No effect: {self.recipe.unused[name]}."
         else:
             text = focused.spec.help if focused is not None else ""
         self._reason.set_class(bool(wrong), "-wrong")

@@ -274,8 +274,7 @@ class MainScreen(WindowScreen):
         start_worker(self, partial(self.generation.take_pasted_picture, event))
 
     def _recipe_changed(self, fields: frozenset[str]) -> None:
-        if "model" in fields:
-            self.models.follow_recipe()
+        self.models.follow_recipe(fields)
 
     @on(QueuePane.ActionRequested)
     def _queue_action(self, event: QueuePane.ActionRequested) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.cells import cell_len
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.geometry import Offset, Size
@@ -15,6 +16,7 @@ from sdtui.tui.messages import message
 from sdtui.tui.recipe import Recipe
 from sdtui.tui.styles import theme_style
 
+_WITHOUT_EFFECT = Style(strike=True)
 _PRESET = "preset"
 _PRESET_WIDTH = 24
 _LEAST_CHIPS = 48
@@ -23,7 +25,8 @@ _LEAST_CHIPS = 48
 
 class ChipLine(Widget):
     """Dim chips show what the settings or the model say, bright ones with a dot what the user
-    changed, and red ones what is wrong. A click opens a chip's editor."""
+    changed, red ones what is wrong, and struck out ones what has no effect. A click opens a chip's
+    editor."""
 
     DEFAULT_CSS = "ChipLine { width: 1fr; height: auto; }"
 
@@ -89,6 +92,8 @@ class ChipLine(Widget):
     def _append(self, line: Text, placed: PlacedChip) -> None:
         if placed.chip.is_wrong:
             line.append(placed.text, theme_style(self.app, "error"))
+        elif placed.chip.is_unused:
+            line.append(placed.text, theme_style(self.app, "muted") + _WITHOUT_EFFECT)
         elif placed.chip.is_changed:
             line.append(placed.text.removesuffix(MARK))
             line.append(MARK, theme_style(self.app, "changed"))

@@ -66,8 +66,9 @@ class FieldRow(Widget):
             self._show()
 
     def _show(self) -> None:
-        """Show the recipe's text, and if it is wrong."""
+        """Show the recipe's text, and if it is wrong or has no effect."""
         self.set_class(self.spec.name in self.recipe.problems, "-wrong")
+        self.set_class(self.spec.name in self.recipe.unused, "-unused")
         self.refresh()
 
     def render_lines(self, crop: Region) -> list[Strip]:

@@ -43,6 +43,8 @@ class JobAnswer(BaseModel):
     """Of this job; its events are at URL/events."""
     state: JobState
     prompt: str
+    notices: list[str] = []
+    """What is known before it runs: fields that the model leaves out, for example."""
     position: int | None = None
     """Number of jobs before it, while it waits."""
     step: int | None = None
@@ -220,6 +222,7 @@ def answer_of(
         url=url,
         state=job.state,
         prompt=job.request.prompt,
+        notices=list(job.notices),
         position=position if job.state is JobState.QUEUED else None,
         step=step.step if step else None,
         total_steps=step.total if step else None,
