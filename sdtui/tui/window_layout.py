@@ -12,7 +12,6 @@ from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.tabs import TABS, Tab
-from sdtui.tui.textual_internals.screens import apply_styles_now
 from sdtui.tui.widgets.shelf_tabs import ShelfTabs
 
 _MIN_COLUMNS, _MIN_LINES = 60, 16
@@ -64,11 +63,14 @@ class WindowLayout:
 
     def arrange(self, width: int, height: int) -> None:
         """Lay out the window for this many columns and lines."""
-        screen = self._screen
-        screen.set_class(width < _MIN_COLUMNS or height < _MIN_LINES, "-tiny")
-        screen.set_class(width >= _ASIDE_COLUMNS, "-aside")
-        for tab in TABS:
-            screen.set_class(tab == self.tab, f"-{tab}")
+        # At once, since each change of a class applies the styles of the whole window.
+        self._screen.update_classes(
+            {
+                "-tiny": width < _MIN_COLUMNS or height < _MIN_LINES,
+                "-aside": width >= _ASIDE_COLUMNS,
+                **{f"-{tab}": tab == self.tab for tab in TABS},
+            }
+        )
         rows = self._prompt_rows(width, height)
         self._panes.dock.set_rows(rows)
         body = height - 2 - self._panes.dock.rows_for(rows)
@@ -132,9 +134,6 @@ class WindowLayout:
         if not (tab == "info" and self._screen.has_class("-aside")):
             self._tabs.tab = tab
             self.arrange(*self._screen.size)
-            # Apply the styles at once: the next key may have been pressed already, and a hidden
-            # widget can't be focused.
-            apply_styles_now(self._screen)
         self.focus_pane(pane)
 
     def places(self) -> list[tuple[KeyChoice, Callable[[], object]]]:

@@ -47,8 +47,24 @@ _MAKERS: dict[str, Any] = {"sd1": make_sd1, "sdxl": make_sdxl, "flux": make_flux
 # Without those that have a VAE for videos, since a CPU convolves these slowly in fp16, and without
 # Sana: its tiny decoder divides by sums near zero, so that latents that differ by 1e-5 give pixels
 # that differ by 2 of 255, in float32 too.
-_FAMILIES = (*_MAKERS, "sd3", "flux2_klein", "pixart")
-_FROM_PICTURES = (*_MAKERS, "sd3", "flux2_klein")
+_FAMILIES = [
+    *[("sd1", mode) for mode in modes_for(Device(RECORDED))],
+    ("sdxl", MemoryMode.GROUP_OFFLOAD),
+    ("flux", MemoryMode.SEQUENTIAL_OFFLOAD),
+    ("flux", MemoryMode.MODEL_OFFLOAD),
+    ("sd3", MemoryMode.MODEL_OFFLOAD),
+    ("flux2_klein", MemoryMode.MODEL_OFFLOAD),
+    ("pixart", MemoryMode.FULL),
+]
+"""Every mode with one family, and every family in one mode: what moves weights knows no family.
+`tests/gpu` runs more of them on a real device."""
+_FROM_PICTURES = [
+    ("sd1", MemoryMode.SEQUENTIAL_OFFLOAD),
+    ("sdxl", MemoryMode.MODEL_OFFLOAD),
+    ("flux", MemoryMode.GROUP_OFFLOAD),
+    ("sd3", MemoryMode.FULL),
+    ("flux2_klein", MemoryMode.MODEL_OFFLOAD),
+]
 _BACKEND = SimpleNamespace(empty_cache=lambda: None)
 """The module of the stand-in's type of device, which torch looks up once. diffusers empties the
 cache of a device after it has offloaded a model."""
@@ -63,12 +79,12 @@ _VALUES: dict[str, Any] = {
 }
 
 
-def _pairs(families: tuple[str, ...]) -> list[tuple[str, MemoryMode]]:
-    """Return each family with the modes that move its weights as wholes, and some with all."""
-    wholes = (MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD)
-    return [
-        (family, mode) for family in families for mode in (_MODES if family in _MAKERS else wholes)
-    ]
+def _modes(*families: str) -> Any:
+    """Return the mark of a test in every mode, with one of the families in turn."""
+    return pytest.mark.parametrize(
+        ("family", "mode"),
+        [(families[place % len(families)], mode) for place, mode in enumerate(_MODES)],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +131,7 @@ def _largest_difference(
     return max(difference(*pair) for pair in zip(there, here, strict=True))
 
 
-@pytest.mark.parametrize("mode", _MODES)
-@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+@_modes("sd1", "sdxl")
 def test_prompts_with_syntax_and_embeddings_on_a_device(
     accelerated: StableDiffusionEngine,
     models: Path,
@@ -136,7 +151,7 @@ def test_prompts_with_syntax_and_embeddings_on_a_device(
         assert _largest_difference(accelerated, plain, request, mode) <= 2
 
 
-@pytest.mark.parametrize(("family", "mode"), _pairs(_FAMILIES))
+@pytest.mark.parametrize(("family", "mode"), _FAMILIES)
 def test_picture_on_a_device_is_that_of_the_cpu(
     accelerated: StableDiffusionEngine,
     shared_engine: StableDiffusionEngine,
@@ -149,7 +164,7 @@ def test_picture_on_a_device_is_that_of_the_cpu(
     assert _largest_difference(accelerated, shared_engine, request, mode) <= 3
 
 
-@pytest.mark.parametrize(("family", "mode"), _pairs(_FROM_PICTURES))
+@pytest.mark.parametrize(("family", "mode"), _FROM_PICTURES)
 def test_picture_from_an_init_image_on_a_device_is_that_of_the_cpu(
     accelerated: StableDiffusionEngine,
     shared_engine: StableDiffusionEngine,
@@ -161,8 +176,7 @@ def test_picture_from_an_init_image_on_a_device_is_that_of_the_cpu(
     assert _largest_difference(accelerated, shared_engine, request, mode) <= 3
 
 
-@pytest.mark.parametrize("family", ["sd1", "flux"])
-@pytest.mark.parametrize("mode", _MODES)
+@_modes("flux", "sd1")
 def test_loras_come_and_go_in_every_memory_mode(
     accelerated: StableDiffusionEngine,
     shared_engine: StableDiffusionEngine,
@@ -234,8 +248,7 @@ def test_decoding_in_tiles_works_on_a_device(
     assert result.record.attempts[-1].rung == "VAE tiling"
 
 
-@pytest.mark.parametrize("family", ["sd1", "flux"])
-@pytest.mark.parametrize("mode", _MODES)
+@_modes("sd1", "flux")
 def test_broken_picture_is_decoded_in_float32_on_a_device(
     accelerated: StableDiffusionEngine, models: Path, family: str, mode: MemoryMode
 ) -> None:

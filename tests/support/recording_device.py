@@ -4,14 +4,15 @@ and copying from the device without `non_blocking`."""
 
 from __future__ import annotations
 
+import inspect
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Self
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
 
 RECORDED = torch.device("lazy")
 """Torch knows this type of device and has no implementation for it."""
@@ -19,6 +20,7 @@ RECORDED = torch.device("lazy")
 _COPIES = ("aten::_to_copy", "aten::copy_")
 _WITH_INDICES = ("aten::index.Tensor", "aten::index_put_", "aten::_index_put_impl_")
 """Take indices from the CPU, and wait for their copy."""
+_TAKE_BOTH = frozenset((*_COPIES, *_WITH_INDICES))
 _READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::masked_select")
 
 
@@ -118,23 +120,28 @@ class RecordingDevice(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = dict(kwargs or {})
-        touched = [each for each in _flat((args, kwargs)) if isinstance(each, _OnDevice)]
+        tensors = _tensors((*args, *kwargs.values()))
+        is_touched = any(isinstance(each, _OnDevice) for each in tensors)
         target = kwargs.get("device")
         is_created_there = target is not None and torch.device(target).type == RECORDED.type
         if is_created_there:
             kwargs["device"] = torch.device("cpu")
         name = function.name()
-        if touched and name not in (*_COPIES, *_WITH_INDICES):
-            _check_same_device(name, (args, kwargs))
+        if is_touched and name not in _TAKE_BOTH:
+            _check_same_device(name, tensors)
         leaves = target is not None and not is_created_there
-        crosses = bool(touched) == leaves and target is not None
-        if (touched or crosses) and self._waits(name, args, kwargs, crosses=crosses):
+        crosses = is_touched == leaves and target is not None
+        if (is_touched or crosses) and self._waits(name, args, kwargs, crosses=crosses):
             self.waits.append(f"{name} at {_origin()}")
-        result = function(*tree_map(_held, args), **tree_map(_held, kwargs))
-        if name == "aten::copy_" or name.endswith("_"):
+        if is_touched:
+            held = [_mapped(_held, each) for each in args]
+            result = function(*held, **{key: _mapped(_held, kwargs[key]) for key in kwargs})
+        else:
+            result = function(*args, **kwargs)
+        if name.endswith("_"):
             return args[0]
-        stays = is_created_there or (bool(touched) and not leaves)
-        return tree_map(_wrapped, result) if stays else result
+        stays = is_created_there or (is_touched and not leaves)
+        return _mapped(_wrapped, result) if stays else result
 
     @staticmethod
     def _waits(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, crosses: bool) -> bool:
@@ -155,21 +162,37 @@ def _with_tensors(index: Any) -> Any:
     return torch.tensor(index) if isinstance(index, list) else index
 
 
-def _check_same_device(name: str, values: Any) -> None:
+def _check_same_device(name: str, tensors: list[torch.Tensor]) -> None:
     """Raise what CUDA raises for tensors on the CPU; a single value may be there."""
-    for each in _flat(values):
-        is_here = isinstance(each, torch.Tensor) and not isinstance(each, _OnDevice)
-        if is_here and each.dim() > 0:
+    for each in tensors:
+        if not isinstance(each, _OnDevice) and each.dim() > 0:
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but {name} got one on cpu, at "
                 f"{_origin()}"
             )
 
 
-def _flat(values: Any) -> list[Any]:
-    found: list[Any] = []
-    tree_map(found.append, values)
+# Torch's own functions for trees take most of a test's time.
+
+
+def _tensors(values: Iterable[Any]) -> list[torch.Tensor]:
+    """Return the tensors among the values, and in lists and tuples among them."""
+    found = []
+    for each in values:
+        if isinstance(each, torch.Tensor):
+            found.append(each)
+        elif isinstance(each, list | tuple):
+            found += _tensors(each)
     return found
+
+
+def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """Return a value, or what a list or tuple of values holds, changed."""
+    if isinstance(value, list):
+        return [_mapped(change, each) for each in value]
+    if isinstance(value, tuple):
+        return tuple(_mapped(change, each) for each in value)
+    return change(value)
 
 
 def _held(value: Any) -> Any:
@@ -181,5 +204,10 @@ def _wrapped(value: Any) -> Any:
 
 
 def _origin() -> str:
-    frames = [each for each in traceback.extract_stack() if "/torch/" not in each.filename]
-    return " < ".join(f"{each.filename}:{each.lineno}" for each in reversed(frames[-5:-2]))
+    """Return the lines that led to a call, from the innermost on, without those of torch."""
+    frames = (
+        f"{frame.f_code.co_filename}:{line}"
+        for frame, line in traceback.walk_stack(inspect.currentframe())
+        if "/torch/" not in frame.f_code.co_filename
+    )
+    return " < ".join(islice(frames, 2, 5))

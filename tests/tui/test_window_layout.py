@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from textual.dom import DOMNode
 
 from sdtui.tui.panes.pane import Pane
 from tests.support.app_harness import AppHarness, running
@@ -80,3 +82,21 @@ async def test_tabs_are_named_as_far_as_they_fit(
 ) -> None:
     async with running(harness, (width, 24)):
         assert harness.app.main.tabs.render_line(0).text.rstrip() == expected
+
+
+async def test_start_applies_no_styles_again_and_another_tab_does_once(
+    harness: AppHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updated: list[DOMNode] = []
+    apply = harness.app.stylesheet.update_nodes
+
+    def record(nodes: Iterable[DOMNode], animate: bool = False) -> None:
+        listed = list(nodes)
+        updated.extend(listed)
+        apply(listed, animate)
+
+    monkeypatch.setattr(harness.app.stylesheet, "update_nodes", record)
+    async with running(harness):
+        assert harness.panes.recipe not in updated
+        harness.app.main.window.show_tab("log")
+        assert updated.count(harness.panes.recipe) == 1

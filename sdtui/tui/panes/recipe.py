@@ -18,7 +18,6 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.chips import MARK
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.recipe import Recipe
-from sdtui.tui.textual_internals.screens import apply_styles_now
 from sdtui.tui.widgets.form_fields import ChoiceRow, Form, SectionRow, TextRow, row_for
 
 _FOLDED = ("Inpainting", "Hires", "Refiner", "Noise", "Guidance", "Machine")
@@ -119,7 +118,6 @@ class RecipePane(Pane):
         for group, heading in self._headings.items():
             for row in self._rows_of(group):
                 row.set_class(not heading.is_open, "-folded")
-        apply_styles_now(self.screen)  # the next key may go to a row that was unfolded
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self._last_row = event.widget

@@ -70,8 +70,3 @@ def add_stylesheet(app: App[Any], file: Path) -> None:
 def apply_theme_variables(app: App[Any]) -> None:
     """Give the stylesheet the theme's variables before it is first read."""
     app.stylesheet.set_variables(app.get_css_variables())
-
-
-def apply_styles_now(screen: Screen[Any]) -> None:
-    """Apply the styles of changed classes at once, and not with the next frame."""
-    screen.app.stylesheet.update(screen)

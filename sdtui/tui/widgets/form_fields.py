@@ -238,7 +238,7 @@ class SectionRow(Widget, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("section")
 
-    is_open: reactive[bool] = reactive(False)
+    is_open: reactive[bool] = reactive(False, init=False)
 
     class Toggled(Message):
         """The rows under a heading were folded or unfolded."""
