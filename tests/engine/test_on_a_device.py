@@ -79,7 +79,7 @@ _VALUES: dict[str, Any] = {
 }
 
 
-def _modes(*families: str) -> Any:
+def _modes(*families: str) -> pytest.MarkDecorator:
     """Return the mark of a test in every mode, with one of the families in turn."""
     return pytest.mark.parametrize(
         ("family", "mode"),
