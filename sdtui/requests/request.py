@@ -49,6 +49,9 @@ RANDOM_SEED = -1
 
 _SEEDS = ("seed", "variation_seed")
 
+_IN_PLACE_OF_PROMPTS = ("styles", "init_image", "upscale_image", "controls", "ip_adapters")
+"""Fields that say what to show by themselves."""
+
 
 def random_seed() -> int:
     """Draw a seed, 0 to 2^32 - 1: torch's CPU generator has no more of them (it takes the low 32
@@ -247,8 +250,9 @@ class GenerationRequest(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], *, prompt_needed: bool = True) -> Self:
-        """Make a request from loose values, flat or in sections (see FieldTable). An empty prompt
-        is allowed only where `prompt_needed` is false: to a model it is a prompt, but it is hardly
+        """Make a request from loose values, flat or in sections (see FieldTable). A prompt may be
+        empty or missing where styles or pictures say what to show. Elsewhere an empty one is
+        allowed only where `prompt_needed` is false: to a model it is a prompt, but it is hardly
         ever what a person means. A seed of -1 stands for an open one, as in other tools.
 
         Raises InvalidRequestError that names every wrong field, its value and its limit.
@@ -256,7 +260,7 @@ class GenerationRequest(Section):
         from sdtui.requests.validation import validate
 
         flat = fields_of(cls).flat(values)
-        if flat.get("upscale_image") is not None:
+        if any(flat.get(name) for name in _IN_PLACE_OF_PROMPTS):
             flat.setdefault("prompt", "")
             prompt_needed = False
         prompt = flat.get("prompt")

@@ -94,6 +94,17 @@ def test_empty_prompt_is_accepted_where_none_is_needed() -> None:
         GenerationRequest.parse({}, prompt_needed=False)
 
 
+def test_prompt_may_be_empty_or_missing_with_a_style_or_a_picture() -> None:
+    for values in (
+        {"styles": ["film"]},
+        {"init_image": "a.png"},
+        {"controls": ["canny:a.png"]},
+        {"ip_adapters": ["plus:a.png"]},
+    ):
+        assert GenerationRequest.parse({"prompt": " ", **values}).prompt == " "
+        assert GenerationRequest.parse(values).prompt == ""
+
+
 def test_missing_prompt_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt: is missing"):
         GenerationRequest.parse({})
