@@ -26,6 +26,7 @@ _STATUSES: Mapping[str, int] = {
     "InvalidRequestError": 422,
     "ModelNotFoundError": 404,
     "HistoryError": 404,
+    "ModelDamagedError": 400,
     "UnsafeModelError": 400,
     "UnsupportedModelError": 400,
     "ImageError": 400,
@@ -143,13 +144,12 @@ def from_sdtui(error: SdtuiError, headers: Mapping[str, str] | None = None) -> A
 
 def from_failed(event: Failed, job: Job | None = None) -> ApiError:
     """Return the response for a job that failed, with its attempts, or for a failed preload."""
-    record = event.record
     return ApiError(
         _STATUSES.get(event.error_type, 500),
         event.error_type or "InternalError",
         public_message(str(event), event.error_type, job),
         job=job.id if job is not None else None,
-        attempts=record.attempts if record is not None else (),
+        attempts=_public_attempts(event, job),
         # The retry ladder has been tried already, so clients shouldn't retry by themselves.
         headers={"x-should-retry": "false"},
     )
@@ -163,11 +163,21 @@ def public_message(error: str, error_type: str, job: Job | None = None) -> str:
     if error_type == "OutputError":
         reason = error.partition(" can't be written: ")[2]
         return f"The picture can't be saved on the server: {reason}" if reason else error
-    if error_type == "HistoryError":
+    if error_type in _WITH_PATHS:
         error = _FOLDERS.sub("", error)
     for path in job.request.input_images().values() if job is not None else ():
         error = error.replace(str(path), "that was sent")
     return error
+
+
+def _public_attempts(event: Failed, job: Job | None) -> list[AttemptRecord]:
+    attempts = event.record.attempts if event.record is not None else []
+    return [
+        each.model_copy(update={"error": public_message(each.error, event.error_type, job)})
+        if each.error
+        else each
+        for each in attempts
+    ]
 
 
 def with_routes(message: str) -> str:
@@ -282,7 +292,8 @@ _OPENAI_CODES: Mapping[str, str] = {
 }
 
 
-_FOLDERS = re.compile(r"(?<!\S)/.*/")
+_WITH_PATHS = ("HistoryError", "ModelDamagedError", "UnsafeModelError", "UnsupportedModelError")
+_FOLDERS = re.compile(r"(?<!\S)/(?:[^/:]*/)+")
 """The folders of the path in a message; they may have spaces."""
 
 _ROUTES_OF_COMMANDS: Mapping[str, str] = {

@@ -119,7 +119,7 @@ def test_model_that_fails_to_load_is_refused_and_not_chosen(
         assert (not_ready.status_code, not_ready.text) == (503, "no model can be read")
         assert 'sdtui_jobs_total{state="failed"} 0.0' in ask.get("/metrics").text
         refused = ask.post("/sdapi/v1/options", json=one)
-        assert refused.status_code == 500
+        assert refused.status_code == 400
         assert refused.json()["error"] == "ModelDamagedError"
         assert refused.json()["detail"] == "its unet is cut short. Fetch it again."
         assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "pocket"

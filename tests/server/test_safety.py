@@ -13,10 +13,13 @@ import webuiapi
 from sdtui.cli.main import main
 from sdtui.core.errors import SettingsError
 from sdtui.jobs import Job
+from sdtui.requests.events import Failed
+from sdtui.requests.record import AttemptRecord
 from sdtui.requests.request import GenerationRequest
-from sdtui.server.errors import public_message
+from sdtui.server.errors import from_failed, public_message
 from sdtui.server.options import ServerOptions
 from tests.support.live_server import KEY, Live
+from tests.support.records import record
 from tests.support.scripted_generator import ScriptedGenerator
 
 
@@ -196,6 +199,18 @@ def test_error_messages_hide_paths_and_secrets() -> None:
     assert public_message("None of them fits.", "ModelError", without) == "None of them fits."
     assert "job 1" in public_message("a secret", "", job)
     assert "secret" not in public_message("a secret", "") + public_message("a secret", "", job)
+    damaged = "/my models/a b.safetensors is damaged: x/y has values that are no numbers"
+    assert public_message(damaged, "ModelDamagedError") == damaged.removeprefix("/my models/")
+
+
+def test_attempts_of_a_failed_job_hide_paths() -> None:
+    request = GenerationRequest.parse({"prompt": "x", "init_image": "/kept/a.picture"})
+    attempt = AttemptRecord(number=1, error="/kept/a.picture is cut short")
+    made = record().model_copy(update={"attempts": (attempt,)})
+    failed = Failed(error="/kept/a.picture is cut short", error_type="ImageError", record=made)
+    error = from_failed(failed, Job(id="1", request=request))
+    assert error.message == "that was sent is cut short."
+    assert error.attempts[0].error == "that was sent is cut short"
 
 
 def test_listening_on_other_addresses_needs_a_key() -> None:
