@@ -115,3 +115,11 @@ def test_generated_picture_is_upscaled(ask: httpx.Client) -> None:
     assert answer.status_code == 200, answer.text
     assert _decoded(answer.json()["image_base64"]).size == (128, 128)
     assert json.loads(answer.text)["record"]["settings"]["upscaler"] == "Lanczos"
+
+
+def test_no_picture_of_a_batch_is_upscaled_if_one_cannot_be_used(ask: httpx.Client) -> None:
+    before = len(ask.get("/jobs").json())
+    files = [{"data": _encoded(), "name": "a"}, {"data": "x", "name": "b"}]
+    refused = ask.post("/sdapi/v1/extra-batch-images", json={"imageList": files})
+    assert refused.status_code == 400
+    assert len(ask.get("/jobs").json()) == before

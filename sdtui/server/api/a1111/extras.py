@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import html
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -123,7 +125,7 @@ class ExtrasBatchAnswer(BaseModel):
 @router.post("/extra-single-image", response_model=ExtrasAnswer, responses=_ERRORS)
 async def extra_single_image(body: ExtrasBody, services: ServicesDep, http: Request) -> Response:
     """Upscale a picture and wait for it."""
-    made = [await _upscaled(body, services, http, body.image)]
+    made = await _upscaled(body, services, http, [body.image])
     (image,) = await _pictures(services, made)
     return _answer(body, made, ExtrasAnswer(html_info=_info(body), image=image))
 
@@ -132,24 +134,31 @@ async def extra_single_image(body: ExtrasBody, services: ServicesDep, http: Requ
 async def extra_batch_images(
     body: ExtrasBatchBody, services: ServicesDep, http: Request
 ) -> Response:
-    """Upscale several pictures and wait for them."""
-    made = [await _upscaled(body, services, http, each.data) for each in body.image_list]
+    """Upscale several pictures, which are checked first, and wait for them."""
+    made = await _upscaled(body, services, http, [each.data for each in body.image_list])
     images = await _pictures(services, made)
     return _answer(body, made, ExtrasBatchAnswer(html_info=_info(body), images=images))
 
 
 async def _upscaled(
-    body: _ExtrasBody, services: ServerServices, http: Request, picture: str
-) -> GenerationOutcome:
-    if not picture:
-        raise ApiError(422, "Unprocessable", "There is no picture: send one as base64.")
-    request = await prepare(
-        services, {**body.values(), "upscale_image": picture}, prompt_needed=False
-    )
-    with holding_uploads(services, request):
-        job = await submit(services, http, request)
-        with asked_by(services, http, job.id):
-            return all_made(services, await wait_for(services, http, job))
+    body: _ExtrasBody, services: ServerServices, http: Request, pictures: Sequence[str]
+) -> list[GenerationOutcome]:
+    """Upscale pictures, one after the other. Raises ApiError, if one can't be used before any is
+    upscaled."""
+    made = []
+    with ExitStack() as held:
+        requests = []
+        for picture in pictures:
+            if not picture:
+                raise ApiError(422, "Unprocessable", "There is no picture: send one as base64.")
+            values = {**body.values(), "upscale_image": picture}
+            requests.append(await prepare(services, values, prompt_needed=False))
+            held.enter_context(holding_uploads(services, requests[-1]))
+        for request in requests:
+            job = await submit(services, http, request)
+            with asked_by(services, http, job.id):
+                made.append(all_made(services, await wait_for(services, http, job)))
+    return made
 
 
 async def _pictures(services: ServerServices, made: list[GenerationOutcome]) -> list[str]:
