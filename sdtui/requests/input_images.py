@@ -118,6 +118,11 @@ def open_transparency(path: Path) -> OpenedMask:
     return OpenedMask(inverted(alpha), sha256)
 
 
+def mask_in_bytes(picture: bytes) -> Image.Image:
+    """Return the mask that an encoded picture holds, see `mask_in`. Raises ImageError."""
+    return _decode(Path("that was sent"), picture, "mask", mask_in)
+
+
 def transparency_in(picture: bytes) -> Image.Image:
     """Return the mask of the transparent area of an encoded picture. Raises ImageError."""
     return inverted(_decode(Path("with a mask"), picture, "file", _alpha))

@@ -72,7 +72,7 @@ def test_webuiapi_client_lists_samplers_and_options(api: Any) -> None:
     assert api.interrupt() == api.skip() == {}
     assert api.get_memory()["ram"]["total"] > 0
     names = ["prompts from file or textbox", "prompt matrix", "x/y/z plot"]
-    of_img2img = [*names, "sd upscale", "ultimate sd upscale", "controlnet"]
+    of_img2img = [*names, "sd upscale", "ultimate sd upscale", "controlnet", "soft inpainting"]
     assert api.get_scripts() == {"txt2img": [*names, "controlnet"], "img2img": of_img2img}
     assert api.get_embeddings()["loaded"] == {}
     assert api.get_upscalers()[0]["name"] == "None"
@@ -122,7 +122,7 @@ def test_webuiapi_client_reads_png_info(api: Any) -> None:
         ("img2img", {"prompt": "x", "init_images": ["AAAA"]}, 400, "not a picture"),
         ("img2img", {"prompt": "x", "init_images": [png_base64()], "mask": "x"}, 400, "base64"),
         ("img2img", {"init_images": [png_base64()], "mask": "/etc/passwd"}, 400, "base64"),
-        ("img2img", {"init_images": [png_base64()], "mask": png_base64(64, "black")}, 400, "black"),
+        ("img2img", {"init_images": [png_base64(), "x"]}, 400, "base64"),
         ("options", {"sd_model_checkpoint": "none"}, 404, "no model"),
         ("png-info", {"image": "not base64"}, 400, "base64"),
         ("txt2img", {"prompt": "x", "infotext": "no settings"}, 400, "A1111's text"),

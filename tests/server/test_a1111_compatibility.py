@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from sdtui.server.api.a1111.img2img_body import Img2ImgBody
 from sdtui.server.api.a1111.options import changed_options
-from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
+from sdtui.server.api.a1111.schemas import Txt2ImgBody
 from sdtui.server.errors import ApiError
 from sdtui.server.outcome_headers import NOT_APPLIED
 from tests.support.live_server import Live

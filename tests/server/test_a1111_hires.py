@@ -13,7 +13,8 @@ from PIL import Image
 
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.hires import LATENT_UPSCALERS
-from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
+from sdtui.server.api.a1111.img2img_body import Img2ImgBody
+from sdtui.server.api.a1111.schemas import Txt2ImgBody
 
 _SIZE = {"width": 512, "height": 768}
 

@@ -15,8 +15,9 @@ from PIL.PngImagePlugin import PngInfo
 from sdtui.jobs import JobPicture
 from sdtui.requests.events import Cancelled
 from sdtui.requests.request import GenerationRequest
-from sdtui.server.api.a1111.generate import behind_skipped
-from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
+from sdtui.server.api.a1111.img2img_body import Img2ImgBody
+from sdtui.server.api.a1111.runs import behind_skipped
+from sdtui.server.api.a1111.schemas import Txt2ImgBody
 from sdtui.server.errors import ApiError
 from sdtui.server.services.generation import GenerationOutcome, Picture
 from tests.support.images import open_base64, png_base64
@@ -98,7 +99,8 @@ def test_init_image_fields_are_mapped(ask: httpx.Client) -> None:
     body = Img2ImgBody(init_images=["x"], include_init_images=True)
     assert body.not_applied() == []
     for pictures, words in (
-        ([png_base64()] * 2, "init_images: must have at most 1 item, not 2."),
+        (["x"] * 65, "init_images: must have at most 64 items, not 65."),
+        ([png_base64()] * 5, "batch_size times n_iter: must be at most 4 on this server, not 5."),
         ([], "init_images: must have at least 1 item, not 0."),
     ):
         refused = ask.post("/sdapi/v1/img2img", json={**SMALL, "init_images": pictures})

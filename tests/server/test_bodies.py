@@ -326,7 +326,7 @@ def test_picture_of_a_refused_request_is_deleted(scripted: Live) -> None:
     unit = {"image": picture, "enabled": True, "weight": "much"}
     bodies: list[tuple[str, dict[str, Any]]] = [
         ("/sdapi/v1/img2img", {"init_images": [picture], "steps": -1}),
-        ("/sdapi/v1/img2img", {"init_images": [picture, picture]}),
+        ("/sdapi/v1/img2img", {"init_images": [picture, "not base64"]}),
         ("/sdapi/v1/img2img", {"init_images": [picture], "mask": "not base64"}),
         ("/sdapi/v1/txt2img", {"alwayson_scripts": {"controlnet": {"args": [unit]}}}),
         ("/generate", {"init_image": picture, "prompt": "x", "unknown": 1}),

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from sdtui.requests.request import REQUEST_FIELDS
-from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
+from sdtui.server.api.a1111.img2img_body import Img2ImgBody
+from sdtui.server.api.a1111.schemas import Txt2ImgBody
 from sdtui.server.api.openai.schemas import EditBody, ImagesBody
 from sdtui.server.dialects import names_in, names_in_errors
 from tests.support.live_server import Live

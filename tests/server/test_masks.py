@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,9 @@ import pytest
 from PIL import Image
 
 from sdtui.core.enums import InpaintFill
-from sdtui.server.api.a1111.schemas import Img2ImgBody
+from sdtui.server.api.a1111.img2img_body import Img2ImgBody
+from sdtui.server.errors import ApiError
+from sdtui.server.services.uploads import Uploads
 from tests.support.images import open_base64, png_base64
 
 SIZE = (64, 64)
@@ -48,15 +51,15 @@ def test_masks_have_the_defaults_of_a1111() -> None:
     assert values["only_masked"] is True
     assert values["masked_padding"] == 0
     assert values["soft_inpainting"] is False
-    assert "mask_blur" not in values  # 4 is the request's own
+    assert values["mask_blur"] == 4
 
 
 def test_mask_fields_of_a1111_become_the_request() -> None:
     body = Img2ImgBody(
         init_images=["x"],
         mask="y",
-        mask_blur_x=8,
-        mask_blur_y=2,
+        mask_blur=8,
+        mask_blur_x=3,
         mask_round=False,
         inpainting_fill=2,
         inpaint_full_res=False,
@@ -72,7 +75,94 @@ def test_mask_fields_of_a1111_become_the_request() -> None:
     assert values["masked_padding"] == 16
     assert values["mask_invert"] is True
     assert values["noise_multiplier"] == 0.9
-    assert body.not_applied() == ["mask_blur_y (8 for both)"]
+    assert body.not_applied() == []
+
+
+def test_mask_of_a1111_is_blurred_apart_across_and_down(tmp_path: Path) -> None:
+    block = Image.new("L", (65, 65))
+    block.paste(255, (28, 28, 37, 37))
+    for fields, box in (
+        ({"mask_blur_x": 1, "mask_blur_y": 0}, (25, 28, 40, 37)),
+        ({"mask_blur_y": 1}, (18, 25, 47, 40)),  # across it is A1111's 4
+    ):
+        body = Img2ImgBody(init_images=["x"], mask=_encoded(block), **fields)
+        body.read_mask(Uploads(tmp_path, 10_000))
+        values = body.values()
+        assert values["mask_blur"] == 0
+        assert Image.open(io.BytesIO(values["mask_image"])).getbbox() == box
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_left_out"),
+    [
+        ({"mask": png_base64(64, "black")}, True),
+        ({"mask": png_base64(64, "white"), "inpainting_mask_invert": 1}, True),
+        ({"mask": png_base64(64, "black"), "inpainting_mask_invert": 1}, False),
+        ({"mask": png_base64(64, "white")}, False),
+    ],
+)
+def test_blank_mask_with_only_masked_is_image_to_image_as_in_a1111(
+    fields: dict[str, Any], is_left_out: bool, tmp_path: Path
+) -> None:
+    body = Img2ImgBody(init_images=["x"], **fields)
+    body.read_mask(Uploads(tmp_path, 10_000))
+    assert ("mask_image" not in body.values()) == is_left_out
+    assert [each.startswith("Unable to perform") for each in body.comments()] == [
+        True
+    ] * is_left_out
+
+
+def test_several_init_images_of_a1111_are_a_batch_that_a_blank_mask_keeps(
+    ask: httpx.Client,
+) -> None:
+    sent = [_encoded(_picture()), _encoded(_picture().rotate(90))]
+    body = {
+        "init_images": sent,
+        "mask": png_base64(64, "black"),
+        "inpaint_full_res": False,
+        "include_init_images": True,
+        "n_iter": 2,
+        "seed": 7,
+        "steps": 1,
+        "width": 64,
+        "height": 64,
+    }
+    answer = ask.post("/sdapi/v1/img2img", json=body).json()
+    made = [open_base64(each).tobytes() for each in answer["images"]]
+    assert made == [open_base64(each).tobytes() for each in sent * 2]
+    info = json.loads(answer["info"])
+    assert (info["all_seeds"], info["batch_size"]) == ([7, 8, 9, 10], 2)
+    assert info["comments"] == ["The mask is blank: the picture stays as it is."]
+    assert answer["parameters"]["init_images"] == sent
+
+
+def test_script_takes_one_init_image() -> None:
+    body = Img2ImgBody(
+        init_images=["x", "y"],
+        script_name="prompt matrix",
+        script_args=[False] * 2 + ["positive", "comma", 0],
+    )
+    with pytest.raises(ApiError, match="takes one picture, not 2"):
+        body.script()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_soft", "not_applied"),
+    [
+        ([True], True, []),
+        ([True, 1, 0.5, 4, 0, 0.5, 2], True, []),
+        ([True, 2, 0.5, 4, 0, 0.4], True, ["schedule bias", "difference threshold"]),
+        ([False, 2], False, []),
+    ],
+)
+def test_soft_inpainting_of_a1111_is_that_of_a_request(
+    arguments: list[Any], is_soft: bool, not_applied: list[str]
+) -> None:
+    scripts = {"Soft Inpainting": {"args": arguments}}
+    body = Img2ImgBody(init_images=["x"], mask="y", alwayson_scripts=scripts)
+    body.check()
+    assert body.values()["soft_inpainting"] is is_soft
+    assert body.not_applied() == [f"Soft Inpainting: {each}" for each in not_applied]
 
 
 def test_mask_fields_without_a_mask_are_left_out() -> None:

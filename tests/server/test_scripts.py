@@ -245,4 +245,10 @@ def test_scripts_are_listed_and_described(ask: httpx.Client) -> None:
     found = [(each["name"], len(each["args"])) for each in ask.get("/sdapi/v1/script-info").json()]
     shared = [(name, count) for name, count in zip(scripts, (4, 5, 18), strict=True)]
     assert found == [*shared, *shared, ("sd upscale", 4), ("ultimate sd upscale", 18)]
-    assert names["img2img"] == [*scripts, "sd upscale", "ultimate sd upscale", "controlnet"]
+    assert names["img2img"] == [
+        *scripts,
+        "sd upscale",
+        "ultimate sd upscale",
+        "controlnet",
+        "soft inpainting",
+    ]

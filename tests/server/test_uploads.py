@@ -19,6 +19,7 @@ from PIL import Image
 
 from sdtui.core.errors import ImageError
 from sdtui.jobs import JobState
+from sdtui.server.services.uploads import Uploads
 from tests.support.images import png_base64
 from tests.support.live_server import PATIENCE, Live, job_state, live
 from tests.support.scripted_generator import ScriptedGenerator
@@ -34,6 +35,18 @@ class _Looking(ScriptedGenerator):
     def generate_with_fallback(self, request: Any, **options: Any) -> Any:
         self.there += [path.is_file() for path in request.input_images().values()]
         return super().generate_with_fallback(request, **options)
+
+
+def test_received_picture_may_go_into_several_requests(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, 10_000)
+    kept, unused = uploads.receive(png_base64()), uploads.receive(png_base64())
+    for _ in range(2):
+        path = uploads.path_for(kept)
+        assert path == tmp_path / kept
+        uploads.keep({path: kept})
+    uploads.discard((kept, unused))
+    assert [each.name for each in tmp_path.iterdir()] == [kept]
+    assert uploads.path_for(kept) != tmp_path / kept
 
 
 def test_upload_is_deleted_if_the_queue_is_full(

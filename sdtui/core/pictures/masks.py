@@ -37,39 +37,43 @@ def is_empty(mask: Image.Image) -> bool:
     return mask.getbbox() is None
 
 
-def blurred(mask: Image.Image, radius: int) -> Image.Image:
-    """Blur a mask with a Gaussian of standard deviation `radius` in pixels.
+def blurred(mask: Image.Image, radius: int, radius_down: int | None = None) -> Image.Image:
+    """Blur a mask with a Gaussian of standard deviation `radius` in pixels, downwards of
+    `radius_down` if that is another one.
 
     The kernel, its two passes and their rounding are A1111's (modules/processing.py), which calls
     OpenCV; beyond its edges the mask is mirrored.
     """
+    radii = (radius, radius if radius_down is None else radius_down)
     box = mask.getbbox()
-    if radius <= 0 or box is None:
+    if max(radii) <= 0 or box is None:
         return mask
-    half = int(2.5 * radius + 0.5)
+    kernels = [_kernel(each) for each in radii]
+    across, down = (len(each) // 2 for each in kernels)
     left, top, right, bottom = box
-    region = (
-        max(left - half, 0),
-        max(top - half, 0),
-        min(right + half, mask.width),
-        min(bottom + half, mask.height),
-    )
-    # What lies further from the mask stays black; the mirror reaches as far as the kernel.
+    # What lies further from the mask than a kernel stays black; the mirror reaches as far again.
     wider = (
-        max(region[0] - half, 0),
-        max(region[1] - half, 0),
-        min(region[2] + half, mask.width),
-        min(region[3] + half, mask.height),
+        max(left - 2 * across, 0),
+        max(top - 2 * down, 0),
+        min(right + 2 * across, mask.width),
+        min(bottom + 2 * down, mask.height),
     )
     values = np.asarray(mask.crop(wider), dtype=np.float32)
-    offsets = np.arange(-half, half + 1, dtype=np.float32)
-    kernel = np.exp(-(offsets**2) / (2 * radius**2))
-    kernel /= kernel.sum()
-    for axis in (1, 0):
+    for axis, kernel in zip((1, 0), kernels, strict=True):
         values = np.rint(_convolved(values, kernel, axis))
     result = Image.new("L", mask.size)
     result.paste(Image.fromarray(values.astype(np.uint8)), wider[:2])
     return result
+
+
+def _kernel(radius: int) -> np.typing.NDArray[np.float32]:
+    if radius <= 0:
+        return np.ones(1, dtype=np.float32)
+    half = int(2.5 * radius + 0.5)
+    offsets = np.arange(-half, half + 1, dtype=np.float32)
+    kernel: np.typing.NDArray[np.float32] = np.exp(-(offsets**2) / (2 * radius**2))
+    kernel /= kernel.sum()
+    return kernel
 
 
 def _convolved(

@@ -134,7 +134,7 @@ class Inpainting(Feature[OpenedInpainting]):
             border = canvas.border_mask(image.size, sides)
             mask = masks.united(canvas.placed(mask, sides), border)
             image = canvas.extended(image, sides)
-        elif masks.is_empty(mask):
+        elif masks.is_empty(mask) and request.strength > 0:
             raise ImageError(
                 "the mask is black throughout: nothing would be repainted",
                 "Paint white what should change, or invert the mask",

@@ -32,6 +32,7 @@ _MAX_SCANS = 100
 """Scans of a progressive JPEG; encoders write about ten. Each takes milliseconds to decode, however
 few bytes it has."""
 _MAX_AGE_SECONDS = 86_400.0
+_SMALLER = "Send a smaller one"
 _LONGEST_NAME = 100
 _CHUNK = 4 * 2**18
 """Characters that are decoded at a time, since decoding blocks all threads."""
@@ -63,27 +64,27 @@ class Uploads:
         self._folder = folder
         self._max_pixels = max_pixels
         self._held: set[Path] = set()
-        self._received: set[Path] = set()
-        """Pictures of bodies that were parsed, whose requests aren't checked yet."""
+        self._received: dict[Path, bool] = {}
+        """Pictures of bodies that are being answered; True = a request has kept it."""
         self._lock = threading.Lock()
 
     def receive(self, picture: str) -> str:
         """Store a picture given as base64 or data URL; returns a name for it.
 
-        The name stands for the picture in `path_for` and `keep` until `discard`. Raises ImageError
-        or OutputError.
+        The name stands for the picture in `path_for` and `keep` until `discard`, also in several
+        requests. Raises ImageError or OutputError.
         """
         path = self._new_path()
         self.keep({path: picture})
         with self._lock:
-            self._received.add(path)
+            self._received[path] = False
         return path.name
 
     def discard(self, names: Iterable[str]) -> None:
         """Delete those of the received pictures that nobody kept."""
         with self._lock:
-            unused = self._received & {self._folder / name for name in names}
-            self._received -= unused
+            paths = [self._folder / name for name in names]
+            unused = [path for path in paths if self._received.pop(path, None) is False]
         self.forget(unused)
 
     def path_for(self, picture: bytes | str) -> Path:
@@ -105,7 +106,7 @@ class Uploads:
         """
         checked = {}
         with self._lock:
-            received = self._received & pictures.keys()
+            received = self._received.keys() & pictures.keys()
         for path, picture in pictures.items():
             if path not in received:
                 data = self.decode_base64(picture) if isinstance(picture, str) else picture
@@ -124,7 +125,13 @@ class Uploads:
                 "Make room on the server's disk",
             ) from error
         with self._lock:
-            self._received -= received
+            self._received.update(dict.fromkeys(received, True))
+
+    def read(self, picture: str) -> bytes:
+        """Return a picture given as base64, as a data URL, or by the name of a received one. Raises
+        ImageError."""
+        path = self.path_for(picture)
+        return path.read_bytes() if path in self._received else self.decode_base64(picture)
 
     def decode_base64(self, text: str) -> bytes:
         """Decode and check a picture in base64 or a data URL; other URLs are never opened.
@@ -159,15 +166,17 @@ class Uploads:
         except UnidentifiedImageError as error:
             raise _unusable("it is not a picture of a known format") from error
         except Image.DecompressionBombError as error:
-            raise _unusable("it has far too many pixels") from error
+            raise _unusable("it has far too many pixels", _SMALLER) from error
         except (OSError, ValueError, SyntaxError, EOFError) as error:
             raise _unusable(f"it is damaged ({error})") from error
         if image_format == "JPEG":
             _check_scans(data)
         if max(width, height) > LARGEST_SIDE:
-            raise _unusable(f"{width}×{height} pixels: a side is longer than {LARGEST_SIDE:,}")
+            raise _unusable(
+                f"{width}×{height} pixels: a side is longer than {LARGEST_SIDE:,}", _SMALLER
+            )
         if width * height > self._max_pixels:
-            raise _unusable(f"{width}×{height} pixels are more than {self._max_pixels:,}")
+            raise _unusable(f"{width}×{height} pixels are more than {self._max_pixels:,}", _SMALLER)
         return (height, width) if rotated else (width, height)
 
     @contextmanager
@@ -240,5 +249,5 @@ def _not_base64() -> ImageError:
     return ImageError("the picture is not valid base64", "Send PNG, JPEG or WebP as base64")
 
 
-def _unusable(problem: str) -> ImageError:
-    return ImageError(f"the picture can't be used: {problem}", "Send a PNG, JPEG or WebP")
+def _unusable(problem: str, hint: str = "Send a PNG, JPEG or WebP") -> ImageError:
+    return ImageError(f"the picture can't be used: {problem}", hint)

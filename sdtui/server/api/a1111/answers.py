@@ -78,7 +78,7 @@ def info_of(body: Txt2ImgBody, request: GenerationRequest, parts: list[Part]) ->
         "all_prompts": [each.prompt for each in records],
         "all_negative_prompts": [each.negative_prompt for each in records],
         "all_seeds": seeds,
-        "batch_size": body.batch_size,
+        "batch_size": body.at_once(),
         "restore_faces": False,
         "face_restoration_model": None,
         "extra_generation_params": {},

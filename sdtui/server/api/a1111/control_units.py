@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from sdtui.core.enums import ImageFit
 from sdtui.core.picture_entries import CONTROL_TYPES, ControlMode, ControlPasses
 from sdtui.core.pictures.preprocessors import preprocessor_name
+from sdtui.requests.validation import explain
 from sdtui.server.errors import ApiError
 
 SCRIPT = "controlnet"
@@ -143,9 +144,10 @@ def parse_units(script: Any) -> list[ControlUnit]:
             try:
                 units.append(ControlUnit.model_validate(each))
             except ValidationError as error:
-                wrong = error.errors(include_url=False, include_input=False)[0]
+                wrong = error.errors(include_url=False)[0]
                 field = ".".join(map(str, wrong["loc"]))
-                raise _refused(f"unit {number}: {field}: {wrong['msg']}") from error
+                problem = explain(wrong["type"], wrong["msg"], wrong["input"])
+                raise _refused(f"unit {number}: {field}: {problem}") from error
     enabled = [unit for unit in units if unit.enabled]
     if len(enabled) > MOST_UNITS:
         raise _refused(f"at most {MOST_UNITS} units can be switched on, not {len(enabled)}")

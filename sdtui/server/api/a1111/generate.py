@@ -7,7 +7,6 @@ import base64
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,26 +16,22 @@ from sdtui.core.enums import PromptSyntax, UnusableLoras
 from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Pictures
 from sdtui.requests.request import GenerationRequest
-from sdtui.server.api.a1111.answers import ImagesAnswer, Part, asked_by, info_of, warnings_of
+from sdtui.server.api.a1111.answers import ImagesAnswer, Part, info_of, warnings_of
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
 from sdtui.server.api.a1111.grid_answer import answer_grid
+from sdtui.server.api.a1111.img2img_body import Img2ImgBody
 from sdtui.server.api.a1111.networks import known_networks
 from sdtui.server.api.a1111.options import with_options
-from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
+from sdtui.server.api.a1111.runs import make_each
+from sdtui.server.api.a1111.schemas import Txt2ImgBody
 from sdtui.server.api.a1111.scripts import LinesScript, MatrixScript, UpscaleScript
 from sdtui.server.dependencies import ServerServices, ServicesDep
-from sdtui.server.errors import GONE, ApiError, documented, from_sdtui
+from sdtui.server.errors import ApiError, documented, from_sdtui
 from sdtui.server.files import picture_base64
 from sdtui.server.outcome_headers import not_applied_header, outcome_headers
 from sdtui.server.routing import GenerationRoute
-from sdtui.server.services.generation import (
-    GenerationOutcome,
-    all_made,
-    holding_uploads,
-    prepare,
-    submit,
-    wait_for,
-)
+from sdtui.server.services.generation import holding_uploads, prepare
+from sdtui.server.services.init_images import with_each_init_image
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=GenerationRoute)
 _ERRORS = documented("a1111", 404, 408, 410, 429, 502, 503, 507)
@@ -69,12 +64,21 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
     if script is not None:
         answer = await answer_grid(body, script, services, http, request)
     else:
-        with holding_uploads(services, request):
-            await asyncio.to_thread(body.read_pictures, request)
-            made = await _make(body, services, http, request)
-        answer = await _response([body], services, request, made.parts)
+        answer = await _answer_each(body, services, http, request)
     await _keep_options(body, services, request)
     return answer
+
+
+async def _answer_each(
+    body: Txt2ImgBody, services: ServerServices, http: Request, request: GenerationRequest
+) -> Response:
+    """Generate the pictures of a request, one after the other if they have init images of their
+    own. Raises ApiError."""
+    requests = await with_each_init_image(services, request, body.more_init_images())
+    with holding_uploads(services, *requests):
+        await asyncio.to_thread(body.read_pictures, requests)
+        made = await make_each(services, http, [(body, each) for each in requests])
+    return await _response([body], services, request, made.parts)
 
 
 async def _request_of(
@@ -84,6 +88,10 @@ async def _request_of(
     Raises ApiError."""
     if body.styles:
         body.leave_out_styles(await _style_names(services))
+    try:
+        await asyncio.to_thread(body.read_uploads, services.uploads)
+    except SdtuiError as error:
+        raise from_sdtui(error) from error
     values = {**services.a1111.options, **body.values()}
     values["model"] = await _model(services, body)
     for name in ("hires_model", "refiner"):
@@ -127,28 +135,18 @@ async def _answer_lines(
         for request in requests:
             services.uploads.forget(request.input_images().values())
         raise
-    parts: list[Part] = []
-    errors: list[ApiError] = []
     with holding_uploads(services, *requests):
-        for each, request in zip(bodies, requests, strict=True):
-            try:
-                made = await _make(each, services, http, request)
-            except ApiError as error:
-                if error.status_code == GONE or services.closing.is_set():
-                    raise
-                errors.append(error)
-                continue
-            parts += made.parts
-            if made.is_interrupted:
-                break
-    if errors and not parts:
-        raise errors[0]
-    return await _response(bodies, services, requests[0], parts, [each.message for each in errors])
+        await asyncio.to_thread(bodies[0].read_pictures, requests)
+        made = await make_each(
+            services, http, list(zip(bodies, requests, strict=True)), goes_on=True
+        )
+    failures = [each.message for each in made.errors]
+    return await _response(bodies, services, requests[0], made.parts, failures)
 
 
 def _bodies_of(body: Txt2ImgBody, script: LinesScript) -> list[Txt2ImgBody]:
     """Return the body of each line. Raises RequestValidationError."""
-    count = body.batch_size * body.n_iter
+    count = body.at_once() * body.n_iter
     shared = body.model_dump(include={"prompt", "negative_prompt", "seed"})
     bodies = []
     for number, changes in enumerate(script.changes(shared, count), 1):
@@ -213,54 +211,6 @@ async def _model(services: ServerServices, body: Txt2ImgBody) -> str:
     return await find_checkpoint(services, title)
 
 
-@dataclass
-class _Made:
-    """What came of a request."""
-
-    parts: list[Part] = field(default_factory=list)
-    is_interrupted: bool = False
-
-
-async def _make(
-    body: Txt2ImgBody,
-    services: ServerServices,
-    http: Request,
-    request: GenerationRequest,
-) -> _Made:
-    """Generate the pictures of a request. If a client skips, a new job makes the pictures after the
-    skipped ones; if it interrupts, the answer has the pictures that are finished."""
-    result = _Made()
-    remaining: GenerationRequest | None = request
-    front = False
-    while remaining is not None:
-        job = await submit(
-            services, http, remaining, body.output(), front=front, is_kept=body.save_images
-        )
-        front = True
-        with asked_by(services, http, job.id):
-            made = await wait_for(services, http, job)
-            if made.record is not None and made.pictures:
-                result.parts.append(Part(made.record, made.pictures, made.warnings))
-            was_skipped = job.id in services.a1111.skipped
-            result.is_interrupted = job.id in services.a1111.interrupted
-            if not was_skipped and not result.is_interrupted:
-                all_made(services, made)
-            goes_on = was_skipped and not services.closing.is_set()
-            remaining = behind_skipped(body, remaining, made) if goes_on else None
-    return result
-
-
-def behind_skipped(
-    body: Txt2ImgBody, request: GenerationRequest, made: GenerationOutcome
-) -> GenerationRequest | None:
-    """The request for the pictures after a skipped iteration; None if there are none. Pictures of
-    later iterations in the same batch are generated again."""
-    done = (len(made.pictures) // body.batch_size + 1) * body.batch_size
-    if made.event.kind != "cancelled" or done >= request.num_images_per_prompt:
-        return None
-    return request.without_first(done)
-
-
 def _as_json(
     bodies: Sequence[Txt2ImgBody],
     request: GenerationRequest,
@@ -279,7 +229,8 @@ def _as_json(
         info[name] = _of_all([info[name], *found])
     images = [picture_base64(pictures, each) for each in made] if pictures else []
     if pictures and made and any(unit.save_detected_map for unit in first.control_units):
-        maps = pictures.attachments(made[0])
+        sources = made[: 1 + len(first.more_init_images())]
+        maps = (each for source in sources for each in pictures.attachments(source))
         images += [base64.b64encode(each).decode() for each in maps]
     return ImagesAnswer(
         images=images,

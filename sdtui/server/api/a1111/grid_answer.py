@@ -51,6 +51,7 @@ async def answer_grid(
     request = request.changed(**script.changes)
     prepared = await prepare_grid(services, request, script.axes, script.options, as_labels)
     with holding_uploads(services, request), ExitStack() as asked:
+        await asyncio.to_thread(body.read_pictures, [request])
         jobs = await submit_grid(services, http, prepared, body.output(), is_kept=body.save_images)
         for job in jobs:
             asked.enter_context(asked_by(services, http, job.id))

@@ -20,6 +20,7 @@ from sdtui.requests.sections.hires import LATENT_UPSCALERS
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.api.a1111.control_units import SCRIPT as CONTROLNET
 from sdtui.server.api.a1111.scripts import SCRIPTS, SCRIPTS_OF_IMG2IMG, ScriptInfo, script_infos
+from sdtui.server.api.a1111.soft_inpainting import SCRIPT as SOFT_INPAINTING
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented, from_sdtui
 from sdtui.server.examples import EXAMPLE_PICTURE
@@ -74,7 +75,7 @@ class ScriptsAnswer(BaseModel):
     """The names of scripts, those of `alwayson_scripts` last."""
 
     txt2img: list[str] = [*SCRIPTS, CONTROLNET]
-    img2img: list[str] = [*SCRIPTS_OF_IMG2IMG, CONTROLNET]
+    img2img: list[str] = [*SCRIPTS_OF_IMG2IMG, CONTROLNET, SOFT_INPAINTING]
 
 
 class EmbeddingAnswer(BaseModel):

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
+from sdtui.jobs.event_text import pass_text
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.previews import enlarged_size, preview_base64
@@ -48,6 +49,7 @@ class ProgressAnswer(BaseModel):
     current_image: str | None = None
     """A PNG as base64."""
     textinfo: str | None = None
+    """What is going on beside the first pass."""
 
 
 class EmptyAnswer(BaseModel):
@@ -87,6 +89,7 @@ async def progress(
             sampling_steps=step.total if step else 0,
         ),
         current_image=shown,
+        textinfo=pass_text(running.of_pass) or None,
     )
 
 

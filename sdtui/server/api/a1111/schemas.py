@@ -1,16 +1,14 @@
-"""The bodies of txt2img and img2img. Fields that sdtui doesn't know are listed in the answer."""
+"""The body of txt2img. Fields that sdtui doesn't know are listed in the answer."""
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from sdtui.core.enums import ImageFit
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import shortened
 from sdtui.history.importers import ImportedSettings, read_infotext
@@ -21,27 +19,23 @@ from sdtui.requests.request import (
     SIZE_MULTIPLE,
     GenerationRequest,
 )
-from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 from sdtui.server.api.a1111.control_units import SCRIPT, ControlUnit, parse_units
 from sdtui.server.api.a1111.hires import DEFAULT_STRENGTH as DEFAULT_HIRES_STRENGTH
 from sdtui.server.api.a1111.hires import HiresFields
 from sdtui.server.api.a1111.ignored import is_switched_on, without_effect
-from sdtui.server.api.a1111.masks import MaskFields
 from sdtui.server.api.a1111.networks import KnownNetworks
 from sdtui.server.api.a1111.options import changed_options
 from sdtui.server.api.a1111.refiner import RefinerFields
 from sdtui.server.api.a1111.samplers import find_sampler
 from sdtui.server.api.a1111.scripts import Script, parse_script
-from sdtui.server.api.a1111.strength import strength_of_steps
 from sdtui.server.dialects import BOOLS_AS_NUMBERS, body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError, from_sdtui
-from sdtui.server.examples import EXAMPLE_PICTURE
+from sdtui.server.services.uploads import Uploads
 
-_MOST = 64
+MOST = 64
+"""Most pictures of an iteration, and most iterations."""
 _MOST_FIELDS = 1000
 """More than any client sends; a body could have a million."""
-_FITS = (ImageFit.STRETCH, ImageFit.CROP, ImageFit.PAD, ImageFit.STRETCH)
-"""By resize_mode."""
 _FORMATS: Mapping[object, Output] = {
     "png": Output(format="png"),
     "jpg": Output(format="jpeg"),
@@ -84,8 +78,8 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
     """Former name of sampler_name."""
     scheduler: str | None = Field(None, max_length=100)
     """Missing or Automatic = the one that suits the sampler."""
-    batch_size: int = Field(1, ge=1, le=_MOST)
-    n_iter: int = Field(1, ge=1, le=_MOST)
+    batch_size: int = Field(1, ge=1, le=MOST)
+    n_iter: int = Field(1, ge=1, le=MOST)
     width: Annotated[int | None, limits_of("width", multiple_of=None), BOOLS_AS_NUMBERS] = None
     height: Annotated[int | None, limits_of("height", multiple_of=None), BOOLS_AS_NUMBERS] = None
     """Sizes are rounded down to a multiple of 8."""
@@ -134,6 +128,18 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
                 message = f"Always on script {shortened(name)} not found."
                 raise ApiError(422, "Script not found", message)
 
+    def at_once(self) -> int:
+        """How many pictures an iteration makes."""
+        return self.batch_size
+
+    def more_init_images(self) -> list[str]:
+        """The init images after the first one."""
+        return []
+
+    def read_uploads(self, uploads: Uploads) -> None:
+        """Look at those of the pictures whose content decides about the request. Raises
+        ImageError."""
+
     def leave_out_styles(self, known: Collection[str]) -> None:
         """Keep the `known` styles only: A1111 ignores others too."""
         named = self.styles or []
@@ -164,8 +170,8 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
         scripts = self.alwayson_scripts or {}
         return {name: each for name, each in scripts.items() if name.lower() != SCRIPT}
 
-    def read_pictures(self, request: GenerationRequest) -> None:
-        """Read the pictures that the answer repeats, while the request's files are there."""
+    def read_pictures(self, requests: Sequence[GenerationRequest]) -> None:
+        """Read the pictures that the answer repeats, while the requests' files are there."""
 
     def checkpoint(self) -> str | None:
         """The model in `override_settings`. Raises ApiError if it isn't a text."""
@@ -214,7 +220,7 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
         values = {name: getattr(self, theirs) for name, theirs in _NAMES.items()}
         values |= {
             "sampler": self._sampler[0],
-            "num_images_per_prompt": self.batch_size * self.n_iter,
+            "num_images_per_prompt": self.at_once() * self.n_iter,
             "width": _floor(self.width),
             "height": _floor(self.height),
             **self._resize_values(),
@@ -322,68 +328,6 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
     @property
     def _sampler_names(self) -> tuple[str, str]:
         return self.sampler_name or self.sampler_index or "", self.scheduler or ""
-
-
-class Img2ImgBody(MaskFields, Txt2ImgBody):
-    """The pictures to generate from a picture."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"prompt": "a red apple", "init_images": [EXAMPLE_PICTURE], "seed": -1},
-            ]
-        }
-    )
-
-    init_images: list[str] = Field(min_length=1, max_length=1)
-    """One picture, as base64 or a data URL."""
-    resize_mode: int = Field(0, ge=0, le=3)
-    """For a picture of another aspect ratio: 0 and 3 = stretch, 1 = crop, 2 = pad."""
-    include_init_images: bool = False
-    """True = `parameters` in the answer has the pictures that were sent."""
-
-    _input_images: ClassVar[tuple[str, ...]] = ("init_image",)
-    _mode: ClassVar[str] = "img2img"
-
-    def echoed(self) -> set[str]:
-        """See Txt2ImgBody."""
-        sent = {"init_images", "mask"} if self.include_init_images else set()
-        return super().echoed() | sent
-
-    def read_pictures(self, request: GenerationRequest) -> None:
-        """See Txt2ImgBody."""
-        if self.include_init_images:
-            files = request.input_images()
-            picture = files.get("init_image") or files["upscale_image"]
-            self.init_images = [base64.b64encode(picture.read_bytes()).decode()]
-            if "mask_image" in files:
-                self.mask = base64.b64encode(files["mask_image"].read_bytes()).decode()
-
-    def values(self) -> dict[str, Any]:
-        """See Txt2ImgBody; the strength is that with which as many steps are run as by A1111, if
-        the number of steps is given."""
-        values = super().values()
-        strength, steps = self.strength(), values.get("num_inference_steps")
-        if steps is not None:
-            values["strength"] = strength_of_steps(strength, steps, values.get("sampler"))
-        return values
-
-    def strength(self) -> float:
-        """See Txt2ImgBody."""
-        given: float | None = super().values().get("strength")
-        return DEFAULT_STRENGTH if given is None else given
-
-    def _hires_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Nothing: A1111 has no hires fix in img2img."""
-        return dict.fromkeys(name for name in values if name.startswith("hires_"))
-
-    def _image_values(self) -> dict[str, Any]:
-        picture = {"init_image": self.init_images[0], "init_image_fit": _FITS[self.resize_mode]}
-        return {**picture, **self.mask_values()}
-
-    def not_applied(self) -> list[str]:
-        """See Txt2ImgBody."""
-        return super().not_applied() + self.mask_not_applied()
 
 
 def _floor(size: int | None) -> int | None:
