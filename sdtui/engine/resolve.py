@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from sdtui.core.enums import PromptSyntax
 from sdtui.core.errors import InvalidRequestError, Problem, UnsupportedModelError
 from sdtui.core.prompt_tags import take_tags
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
-from sdtui.engine.families import family_of
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.resolved_request import ResolvedRequest
@@ -39,7 +39,7 @@ def resolve(
     factor = model.vae_factor
     side = int(getattr(pipeline, "default_sample_size", 0) or 512 // factor) * factor
     defaults = call_defaults(pipeline)
-    multiple = family_of(model.description).size_multiple(model)
+    multiple = math.lcm(model.description.size_multiple, factor)
     width = native.width or defaults.get("width") or side
     height = native.height or defaults.get("height") or side
     if request.width is None and request.height is None:

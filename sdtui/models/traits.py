@@ -53,10 +53,6 @@ class Traits:
     """What stands for an empty negative prompt: some pipelines guide only if they get one."""
     patch: int = 2
     """The number of latents that sides must be multiples of."""
-    own_size: bool = False
-    """True if the pipeline replaces the size by the nearest of its own."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments that every call gets."""
     tasks: Mapping[Task, str] = field(default_factory=dict)
     """The class that does a task with the same components."""
 
@@ -75,11 +71,6 @@ def _from_images(start: str) -> dict[Task, str]:
 _1024 = (1024, 1024)
 _2048 = (2048, 2048)
 _512 = (512, 512)
-_NO_BINS = {"use_resolution_binning": False}
-"""Pictures have the size of the request, not the nearest of a list."""
-_AS_WRITTEN = {"clean_caption": False}
-"""Prompts are not cleaned of addresses and the like."""
-_AS_ASKED = {**_NO_BINS, **_AS_WRITTEN}
 
 TRAITS: Mapping[str, Traits] = {
     # Name, steps, guidance, size, length of the prompt.
@@ -98,7 +89,7 @@ TRAITS: Mapping[str, Traits] = {
         "DreamLite Mobile", 4, 0.0, _1024, 200, guidance=None, negative=False, patch=1
     ),
     "DreamLitePipeline": Traits("DreamLite", 30, 3.5, _1024, 200, patch=1),
-    "ErnieImagePipeline": Traits("ERNIE-Image", 50, 4.0, _1024, extra={"use_pe": False}),
+    "ErnieImagePipeline": Traits("ERNIE-Image", 50, 4.0, _1024),
     "Flux2KleinKVPipeline": Traits(
         "Flux.2 Klein",
         4,
@@ -145,8 +136,8 @@ TRAITS: Mapping[str, Traits] = {
     "GlmImagePipeline": Traits(
         "GLM-Image", 50, 1.5, None, 2048, negative=False, in_one_pass=False, patch=4
     ),
-    "HiDreamImagePipeline": Traits("HiDream-I1", 50, 5.0, _1024, 128, own_size=True),
-    "HunyuanDiTPipeline": Traits("Hunyuan-DiT", 50, 5.0, extra=_NO_BINS),
+    "HiDreamImagePipeline": Traits("HiDream-I1", 50, 5.0, _1024, 128),
+    "HunyuanDiTPipeline": Traits("Hunyuan-DiT", 50, 5.0),
     "HunyuanImagePipeline": Traits(
         "HunyuanImage", 50, 3.25, _2048, guidance=None, in_one_pass=False
     ),
@@ -158,15 +149,12 @@ TRAITS: Mapping[str, Traits] = {
         2048,
         negative=False,
         in_one_pass=False,
-        extra={"guidance_schedule": None},
     ),
-    "IFPipeline": Traits("DeepFloyd IF", 100, 7.0, patch=1, extra=_AS_WRITTEN),
+    "IFPipeline": Traits("DeepFloyd IF", 100, 7.0, patch=1),
     "Kandinsky3Pipeline": Traits(
         "Kandinsky 3", 25, 3.0, _1024, patch=8, tasks={Task.IMAGE: "Kandinsky3Img2ImgPipeline"}
     ),
-    "Kandinsky5T2IPipeline": Traits(
-        "Kandinsky 5", 50, 3.5, _1024, 512, in_one_pass=False, own_size=True
-    ),
+    "Kandinsky5T2IPipeline": Traits("Kandinsky 5", 50, 3.5, _1024, 512, in_one_pass=False),
     "KandinskyCombinedPipeline": Traits(
         "Kandinsky 2.1",
         100,
@@ -202,18 +190,16 @@ TRAITS: Mapping[str, Traits] = {
         patch=1,
         tasks={Task.IMAGE: "LatentConsistencyModelImg2ImgPipeline"},
     ),
-    "LongCatImagePipeline": Traits(
-        "LongCat-Image", 50, 4.5, _1024, in_one_pass=False, extra={"enable_prompt_rewrite": False}
-    ),
+    "LongCatImagePipeline": Traits("LongCat-Image", 50, 4.5, _1024, in_one_pass=False),
     "Lumina2Pipeline": Traits("Lumina 2", 30, 4.0, _1024, 256, in_one_pass=False),
-    "LuminaPipeline": Traits("Lumina", 30, 4.0, None, 256, extra=_AS_WRITTEN),
+    "LuminaPipeline": Traits("Lumina", 30, 4.0, None, 256),
     "NucleusMoEImagePipeline": Traits("Nucleus-Image", 50, 4.0, _1024, in_one_pass=False),
     "OmniGenPipeline": Traits("OmniGen", 50, 2.5, _1024, negative=False),
     "OvisImagePipeline": Traits("Ovis-Image", 50, 5.0, _1024, 256, in_one_pass=False),
-    "PRXPipeline": Traits("PRX", 28, 4.0, extra=_NO_BINS),
-    "PRXPixelPipeline": Traits("PRX Pixel", 28, 4.0, extra=_NO_BINS),
-    "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120, extra=_AS_ASKED),
-    "PixArtSigmaPipeline": Traits("PixArt Sigma", 20, 4.5, None, 300, extra=_AS_ASKED),
+    "PRXPipeline": Traits("PRX", 28, 4.0),
+    "PRXPixelPipeline": Traits("PRX Pixel", 28, 4.0),
+    "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120),
+    "PixArtSigmaPipeline": Traits("PixArt Sigma", 20, 4.5, None, 300),
     "QwenImage21Pipeline": Traits(
         "Qwen-Image 2.1",
         40,
@@ -235,7 +221,7 @@ TRAITS: Mapping[str, Traits] = {
         in_one_pass=False,
         tasks=_from_images("QwenImage"),
     ),
-    "SanaPipeline": Traits("Sana", 20, 4.5, None, 300, extra=_AS_ASKED, patch=1),
+    "SanaPipeline": Traits("Sana", 20, 4.5, None, 300, patch=1),
     "SanaSprintPipeline": Traits(
         "Sana Sprint",
         2,
@@ -244,7 +230,6 @@ TRAITS: Mapping[str, Traits] = {
         300,
         embedded=True,
         negative=False,
-        extra=_AS_ASKED,
         patch=1,
         tasks={Task.IMAGE: "SanaSprintImg2ImgPipeline"},
     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import diffusers
@@ -11,8 +10,8 @@ import pytest
 
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.families.call import call_arguments
-from sdtui.engine.families.classic import ClassicFamily
 from sdtui.engine.passes import Pass
+from sdtui.models.traits import traits_of
 from tests.support.requests import make_request
 
 
@@ -44,15 +43,14 @@ def test_guidance_is_given_as_the_pipeline_takes_it(
         ("QwenImage21Pipeline", 16, 32),
         ("HunyuanImagePipeline", 32, 64),
         ("SanaPipeline", 32, 32),
-        ("PixArtSigmaPipeline", 8, 8),
+        ("StableDiffusionPipeline", 8, 8),
+        ("PixArtSigmaPipeline", 8, 16),
     ],
 )
 def test_multiple_is_what_the_pipeline_accepts(
     pipeline_class: str, factor: int, multiple: int
 ) -> None:
-    pipeline = object.__new__(getattr(diffusers, pipeline_class))
-    model: Any = SimpleNamespace(pipeline=pipeline, vae_factor=factor)
-    assert ClassicFamily().size_multiple(model) == multiple
+    assert traits_of(pipeline_class).patch * factor == multiple
 
 
 _QWEN = {
@@ -66,7 +64,7 @@ _QWEN = {
 def _arguments(count: int = 1, **values: Any) -> dict[str, Any]:
     """Return the arguments for a pipeline like Qwen-Image."""
     request: Any = make_request(Path("m"), **values)
-    return call_arguments(Pass(request), count, (), _QWEN)
+    return call_arguments(Pass(request), count, (), _QWEN, traits_of("QwenImagePipeline"))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import diffusers
 import pytest
 
 from sdtui.core.errors import UnsupportedModelError
+from sdtui.engine.families.call import EXTRA
 from sdtui.models.text_to_image import check_text_to_image
 from sdtui.models.traits import TRAITS, traits_of
 
@@ -35,7 +36,7 @@ _WITHOUT_TRAITS = {
 }
 _CHANGES_THE_REQUEST = {
     *("clean_caption", "enable_prompt_rewrite", "use_pe", "use_resolution_binning"),
-    "guidance_schedule",
+    *("_auto_resize", "guidance_schedule"),
 }
 """Arguments by which a call replaces sizes, prompts or guidance by others."""
 _LARGER = {"StableCascadeCombinedPipeline"}
@@ -57,8 +58,7 @@ def test_traits_are_those_of_the_call(pipeline_class: str) -> None:
     assert (traits.num_inference_steps, traits.guidance_scale) == expected
     assert traits.guidance is None or traits.guidance in call
     assert traits.text_length == call.get("max_sequence_length")
-    assert traits.extra.keys() <= call.keys()
-    assert call.keys() & _CHANGES_THE_REQUEST <= traits.extra.keys()
+    assert call.keys() & _CHANGES_THE_REQUEST <= EXTRA.keys()
     if traits.negative:
         assert "negative_prompt" in call
     if isinstance(call["height"], int) and traits.size and pipeline_class not in _LARGER:

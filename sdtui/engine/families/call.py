@@ -13,20 +13,28 @@ from sdtui.engine.call_defaults import guidance_argument
 from sdtui.engine.families.seams import made_of_parts
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
+from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.models import ModelDescription
+from sdtui.models.traits import Task, Traits
 
-_EXTRA: Mapping[str, Any] = {
+EXTRA: Mapping[str, Any] = {
     "use_resolution_binning": False,
     "clean_caption": False,
     "use_pe": False,
     "enable_prompt_rewrite": False,
+    "guidance_schedule": None,
     "_auto_resize": False,
 }
-"""Arguments of calls that take them: size and prompts are those of the request, and not replaced
-by others."""
+"""Arguments of calls that take them: size, prompts and guidance are those of the request, and not
+replaced by others."""
 
 
 def call_arguments(
-    pass_: Pass, count: int, images: Sequence[Image.Image], defaults: Mapping[str, Any]
+    pass_: Pass,
+    count: int,
+    images: Sequence[Image.Image],
+    defaults: Mapping[str, Any],
+    traits: Traits,
 ) -> dict[str, Any]:
     """Return the arguments for `count` pictures of a pass that starts from `images`, one for each
     of them or none.
@@ -41,21 +49,13 @@ def call_arguments(
         "width": request.width,
         "height": request.height,
         "num_inference_steps": request.num_inference_steps,
-        **{name: value for name, value in _EXTRA.items() if name in defaults},
+        **{name: value for name, value in EXTRA.items() if name in defaults},
     }
     if "num_images_per_prompt" not in defaults:
         del arguments["num_images_per_prompt"]
         if count > 1:
             arguments["prompt"] = [request.prompt] * count
-    if request.negative_prompt:
-        arguments["negative_prompt"] = request.negative_prompt
-    guidance = guidance_argument(dict(defaults))
-    # A pipeline that has no number as its default chooses the guidance itself if it is left out.
-    if request.guidance_scale or defaults.get(guidance, 0) is not None:
-        arguments[guidance] = request.guidance_scale
-    if guidance == "true_cfg_scale" and request.guidance_scale > 1:
-        # Without a negative prompt the pipeline doesn't guide at all.
-        arguments["negative_prompt"] = request.negative_prompt or " "
+    arguments |= _guidance_arguments(request, defaults, traits)
     if images:
         # From one image for all, only the first generator would be used to encode it. Where there
         # is no strength, several images would be several references.
@@ -69,6 +69,24 @@ def call_arguments(
     return arguments
 
 
+def _guidance_arguments(
+    request: ResolvedRequest, defaults: Mapping[str, Any], traits: Traits
+) -> dict[str, Any]:
+    scale, negative = request.guidance_scale, request.negative_prompt
+    if not traits.name:
+        arguments: dict[str, Any] = {"negative_prompt": negative} if negative else {}
+        name = guidance_argument(dict(defaults))
+        # A pipeline that has no number as its default chooses the guidance itself if it is left
+        # out.
+        if scale or defaults.get(name, 0) is not None:
+            arguments[name] = scale
+        return arguments
+    arguments = {} if traits.guidance is None else {traits.guidance: scale}
+    if traits.negative and traits.guides(scale) and (negative or traits.blank_negative):
+        arguments["negative_prompt"] = negative or traits.blank_negative
+    return arguments
+
+
 def blank_images(pass_: Pass, count: int) -> list[Image.Image]:
     """Return blank images in place of those that a pass starts from, for a call that ends before
     they matter."""
@@ -77,10 +95,9 @@ def blank_images(pass_: Pass, count: int) -> list[Image.Image]:
     return [Image.new("RGB", (pass_.request.width, pass_.request.height))] * count
 
 
-def inpainting_class(pipeline_class: str) -> Any:
-    """Return diffusers' pipeline that inpaints with the components of another, or None."""
-    name = f"{pipeline_class.removesuffix('Pipeline')}InpaintPipeline"
-    return getattr(diffusers, name, None)
+def inpainting_class(description: ModelDescription) -> Any:
+    """Return diffusers' pipeline that inpaints with the components of a model, or None."""
+    return _class_for(description, Task.INPAINT, "Inpaint")
 
 
 def pipeline_for(model: LoadedModel, pass_: Pass) -> Any:
@@ -98,8 +115,9 @@ def pipeline_for(model: LoadedModel, pass_: Pass) -> Any:
             f"{model.source.name} ({name}) can't go on from enlarged latents",
             "Choose an upscaler of pictures, such as Lanczos",
         )
-    found = inpainting_class(name) if pass_.masked is not None else None
-    found = found or _image_to_image_class(name)
+    found = inpainting_class(model.description) if pass_.masked is not None else None
+    found = found or _class_for(model.description, Task.IMAGE, "Img2Img")
+    found = found or _class_for(model.description, Task.EDIT, "")
     if found is None:
         raise UnsupportedModelError(
             f"{model.source.name} ({name}) makes no pictures from an init image or a smaller "
@@ -111,16 +129,10 @@ def pipeline_for(model: LoadedModel, pass_: Pass) -> Any:
     return made_of_parts(found, own, model.execution_device)
 
 
-def _image_to_image_class(pipeline_class: str) -> Any:
-    """Return diffusers' pipeline that starts from images with the components of another, the same
-    where it takes them itself; None if there is none."""
-    name = f"{pipeline_class.removesuffix('Pipeline')}Img2ImgPipeline"
-    found = getattr(diffusers, name, None)
-    if found is not None:
-        return found
-    try:
-        return diffusers.pipelines.auto_pipeline._get_task_class(
-            diffusers.pipelines.auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING, pipeline_class
-        )
-    except ValueError:
-        return None
+def _class_for(description: ModelDescription, task: Task, word: str) -> Any:
+    """Return the pipeline for a task; of a pipeline that isn't known that with `word` in its name,
+    if there is one."""
+    name = description.traits.tasks.get(task)
+    if not description.traits.name and word:
+        name = f"{description.pipeline_class.removesuffix('Pipeline')}{word}Pipeline"
+    return getattr(diffusers, name, None) if name else None

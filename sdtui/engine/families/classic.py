@@ -35,10 +35,6 @@ done in the VAE's precision, as in diffusers."""
 _DIMENSIONS_OF_VIDEO = 5
 """VAEs for videos decode a picture to N x 3 x 1 x H x W."""
 
-_TWO_BY_TWO = ("StableDiffusion3", "ZImage", "Lumina2", "QwenImage21", "HunyuanImage", "Krea2")
-"""Beginnings of the names of pipelines whose patches are two latents wide, and that refuse or round
-other sizes."""
-
 _VAES = ("vae", "vqvae", "movq", "vqgan")
 _WITH_STATISTICS = "AutoencoderKLFlux2"
 """A VAE whose weights have the statistics by which pipelines scale latents before they decode."""
@@ -56,16 +52,9 @@ class ClassicFamily:
             if stage is Stage.LOAD or stage in _stages_of(description, name)
         ]
 
-    def size_multiple(self, model: LoadedModel) -> int:
-        """Return the VAE's factor, twice that where the denoiser takes latents two by two."""
-        is_doubled = hasattr(model.pipeline, "_pack_latents") or type(
-            model.pipeline
-        ).__name__.startswith(_TWO_BY_TWO)
-        return model.vae_factor * (2 if is_doubled else 1)
-
     def can_inpaint(self, description: ModelDescription) -> bool:
         """Return whether diffusers has an inpainting pipeline for the same components."""
-        return inpainting_class(description.pipeline_class) is not None
+        return inpainting_class(description) is not None
 
     def encode(self, model: LoadedModel, encoding: Encoding, pass_: Pass) -> Embeddings:
         """Return what the pipeline's encoders give in its call, as far as it comes before its
@@ -76,7 +65,9 @@ class ClassicFamily:
         if hasattr(pipeline, "encode_prompt"):
             use_sampler(model, pass_.request)
             images = blank_images(pass_, encoding.pictures)
-            arguments = call_arguments(pass_, encoding.pictures, images, defaults)
+            arguments = call_arguments(
+                pass_, encoding.pictures, images, defaults, model.description.traits
+            )
             answering = remembered.answering(model.execution_device)
             with seams(
                 pipeline,
@@ -90,14 +81,9 @@ class ClassicFamily:
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
         pass_ = batch.pass_
         defaults = call_defaults(pipeline_for(model, pass_))
-        arguments = call_arguments(
-            pass_, len(batch.seeds), blank_images(pass_, len(batch.seeds)), defaults
-        )
+        count, traits = len(batch.seeds), model.description.traits
+        arguments = call_arguments(pass_, count, blank_images(pass_, count), defaults, traits)
         names = [name for name in arguments if name not in defaults]
-        # Flux ignores it as long as its second guidance is 1.
-        is_ignored = defaults.get("true_cfg_scale") == 1 and "guidance_scale" in defaults
-        if is_ignored and pass_.request.negative_prompt:
-            names.append("negative_prompt")
         if pass_.noise_multiplier != 1:
             names.append("noise_multiplier")
         if pass_.request.noise.is_resized:
@@ -176,7 +162,8 @@ def _pipeline_and_arguments(model: LoadedModel, batch: Batch) -> tuple[Any, dict
     pipeline = pipeline_for(model, batch.pass_)
     defaults = call_defaults(pipeline)
     images = [each.image for each in batch.starts if each.image is not None]
-    arguments = call_arguments(batch.pass_, len(batch.seeds), images, defaults)
+    traits = model.description.traits
+    arguments = call_arguments(batch.pass_, len(batch.seeds), images, defaults, traits)
     # Where several pictures start from an image, the pipeline wants a generator for each.
     generators = {"generator": batch.noise().generators}
     return pipeline, _accepted({**arguments, **generators, **batch.arguments}, defaults)

@@ -86,10 +86,6 @@ class Family(Protocol):
         """
         ...
 
-    def size_multiple(self, model: LoadedModel) -> int:
-        """Return the number of pixels that width and height must be multiples of."""
-        ...
-
     def can_inpaint(self, description: ModelDescription) -> bool:
         """Return whether passes may have a mask."""
         ...

@@ -36,10 +36,6 @@ class StableDiffusionFamily:
             if name not in UNUSED and stage in _stages_of(name)
         ]
 
-    def size_multiple(self, model: LoadedModel) -> int:
-        """Return the VAE's factor."""
-        return model.vae_factor
-
     def can_inpaint(self, description: ModelDescription) -> bool:
         """Return True: latents can be put back after each step."""
         return True
