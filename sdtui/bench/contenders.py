@@ -95,6 +95,7 @@ class EngineContender:
             execution.dtype,
             execution.memory_mode,
             execution.speed,
+            execution.quantize,
             report=report,
         )
 

@@ -40,6 +40,15 @@ class DType(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Quantize(StrEnum):
+    """How weights are stored that take fewer bits than the precision of the computation."""
+
+    NONE = "none"
+    FP8 = "fp8"
+    INT8 = "int8"
+    NF4 = "nf4"
+
+
 class Speed(StrEnum):
     """What may be given up for speed."""
 

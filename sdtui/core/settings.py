@@ -22,6 +22,7 @@ from sdtui.core.enums import (
     Notify,
     Policy,
     PromptSyntax,
+    Quantize,
     Speed,
 )
 from sdtui.core.errors import SettingsError
@@ -133,6 +134,10 @@ class Settings:
             "auto, full, model_offload, group_offload or sequential_offload.",
         ),
     )
+    quantize: Quantize = field(
+        default=Quantize.NONE,
+        metadata=_parsed_by(read.one_of(Quantize), "none, fp8, int8 or nf4."),
+    )
     policy: Policy = field(
         default=Policy.KEEP, metadata=_parsed_by(read.one_of(Policy), "keep, strict or tutorial.")
     )
@@ -186,7 +191,7 @@ class Settings:
     def request_defaults(self) -> dict[str, Any]:
         """The fields of a GenerationRequest that the settings fill if they are left open."""
         filled = (
-            *("model", "dtype", "memory_mode", "policy", "speed"),
+            *("model", "dtype", "memory_mode", "quantize", "policy", "speed"),
             *("prompt_syntax", "dynamic_prompts"),
         )
         return {name: getattr(self, name) for name in filled}

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sdtui.core.enums import DType, MemoryMode, Speed
+from sdtui.core.enums import DType, MemoryMode, Quantize, Speed
 from sdtui.engine.control.ip_adapters import IPAdapters
 from sdtui.engine.control.nets import ControlNets
 from sdtui.engine.device import Device
@@ -35,6 +35,7 @@ class LoadedModel:
     device: Device
     dtype: DType
     memory_mode: MemoryMode
+    quantize: Quantize
     speed: Speed
     speedups: SpeedUps
     own_scheduler: Any

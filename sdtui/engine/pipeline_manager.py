@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode, Speed
+from sdtui.core.enums import DType, MemoryMode, Quantize, Speed
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import (
@@ -54,6 +54,7 @@ class _ModelSetup:
     description: ModelDescription
     dtype: DType
     memory_mode: MemoryMode
+    quantize: Quantize
     speed: Speed
     features: ActiveFeatures
 
@@ -61,8 +62,8 @@ class _ModelSetup:
         """True if a loaded model has this setup, or differs only in a memory mode that can be
         switched."""
         return (
-            (loaded.source.location, loaded.described, loaded.dtype, loaded.speed)
-            == (self.source.location, self.description, self.dtype, self.speed)
+            (loaded.source.location, loaded.described, loaded.dtype, loaded.quantize, loaded.speed)
+            == (self.source.location, self.description, self.dtype, self.quantize, self.speed)
             and loaded.load_key == self.features.load_key()
         ) and (loaded.memory_mode is self.memory_mode or can_change(loaded.memory_mode))
 
@@ -142,14 +143,15 @@ class StableDiffusionEngine:
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
         speed: Speed | None = None,
+        quantize: Quantize | None = None,
         *,
         report: Report = report_nothing,
         cancellation: Cancellation | None = None,
         features: ActiveFeatures | None = None,
     ) -> LoadedModel:
-        """Load `model` with this number format, memory mode and speed preset (None = as in the
-        settings) and for these features, unless it is loaded so already; another model is unloaded
-        first.
+        """Load `model` with this number format, memory mode, speed preset and quantization (None =
+        as in the settings) and for these features, unless it is loaded so already; another model is
+        unloaded first.
 
         Raises the ModelErrors, SettingsError, CancelledError, or the libraries' own error when
         memory runs out (no part of the model stays in memory then).
@@ -160,10 +162,11 @@ class StableDiffusionEngine:
         source, description = self.find(model, report, cancellation)
         features.check(description)
         added = features.memory(description, dtype)
-        estimate = native_estimate(description, dtype, added=added)
+        quantize = self.settings.quantize if quantize is None else quantize
+        estimate = native_estimate(description, dtype, added=added, quantize=quantize)
         mode = self.choose_mode(memory_mode, estimate, model)
         speed = speed or self.settings.speed
-        setup = _ModelSetup(source, description, dtype, mode, speed, features)
+        setup = _ModelSetup(source, description, dtype, mode, quantize, speed, features)
         if self.loaded and setup.matches(self.loaded):
             self._change_mode(self.loaded, mode)
         else:
@@ -188,7 +191,9 @@ class StableDiffusionEngine:
         def on_component(name: str, number: int, total: int) -> None:
             report(Loading(model=source.name, component=name, number=number, total=total))
 
-        pipeline, timings = load_pipeline(description, dtype, on_component, cancellation)
+        pipeline, timings = load_pipeline(
+            description, dtype, on_component, cancellation, quantize=setup.quantize
+        )
         setup.features.after_load(pipeline)
         to_rgb = latent_to_rgb(description.family, getattr(pipeline, "vae", None))
         with _timed(timings, "speed"):
@@ -206,6 +211,7 @@ class StableDiffusionEngine:
             device=self.device,
             dtype=dtype,
             memory_mode=setup.memory_mode,
+            quantize=setup.quantize,
             speed=setup.speed,
             speedups=speedups,
             own_scheduler=pipeline.scheduler,
@@ -223,6 +229,7 @@ class StableDiffusionEngine:
                 device=str(self.device.torch),
                 dtype=dtype,
                 memory_mode=setup.memory_mode,
+                quantize=setup.quantize,
                 seconds=time.perf_counter() - started,
             )
         )

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 
 from sdtui import __version__
-from sdtui.core.enums import DType, MemoryMode, Rng
+from sdtui.core.enums import DType, MemoryMode, Quantize, Rng
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
@@ -39,6 +39,7 @@ class ModelFacts:
     record: ModelRecord
     dtype: DType
     memory_mode: MemoryMode
+    quantize: Quantize
     own_sampler: str
     speedups: tuple[str, ...]
 
@@ -49,6 +50,7 @@ class ModelFacts:
             record=model.record,
             dtype=model.dtype,
             memory_mode=model.memory_mode,
+            quantize=model.quantize,
             own_sampler=label_of(model.own_scheduler),
             speedups=model.speedups.names,
         )
@@ -121,6 +123,7 @@ class RecordBuilder:
             device=self.device,
             dtype=model.dtype if model else None,
             memory_mode=model.memory_mode if model else None,
+            quantize=model.quantize if model else Quantize.NONE,
             attempts=tuple(attempts),
             timings=dict(self.timings),
             load_timings=self.load_timings,

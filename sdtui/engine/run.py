@@ -212,6 +212,7 @@ class Run:
             self.request.execution.dtype,
             self.plan.memory_mode,
             self.request.execution.speed,
+            self.request.execution.quantize,
             report=self._report,
             cancellation=self._cancellation,
             features=self.features if is_own else self._features_of(name),

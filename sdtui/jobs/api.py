@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.jobs.picture_api import Pictures
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ class Jobs(Protocol):
         model: str,
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
+        quantize: Quantize = Quantize.NONE,
     ) -> str:
         """Load a model in advance, once no job waits; return the preload's id.
 

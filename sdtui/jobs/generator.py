@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.jobs.torch_preload import without_blocking_the_event_loop
@@ -45,6 +45,7 @@ class Engine(Protocol):
         memory_mode: MemoryMode,
         /,
         *,
+        quantize: Quantize,
         report: Report,
         cancellation: Cancellation,
     ) -> object:

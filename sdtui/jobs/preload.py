@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,13 @@ class PreloadTask:
     """None = unload the loaded model."""
     dtype: DType = DType.AUTO
     memory_mode: MemoryMode = MemoryMode.AUTO
+    quantize: Quantize = Quantize.NONE
     cancellation: Cancellation = field(default_factory=Cancellation)
 
     def is_same_target(self, other: PreloadTask) -> bool:
         """True if both load the same model with the same options, and this one isn't cancelled."""
-        own = (self.model, self.dtype, self.memory_mode)
-        theirs = (other.model, other.dtype, other.memory_mode)
+        own = (self.model, self.dtype, self.memory_mode, self.quantize)
+        theirs = (other.model, other.dtype, other.memory_mode, other.quantize)
         return own == theirs and not self.cancellation.is_requested
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import QueueClosedError
 from sdtui.core.settings import Settings
 from sdtui.jobs.api import Subscriber
@@ -131,8 +131,9 @@ class JobQueue:
         model: str,
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
+        quantize: Quantize = Quantize.NONE,
     ) -> str:
-        return self._preload(PreloadTask(_new_id(), model, dtype, memory_mode))
+        return self._preload(PreloadTask(_new_id(), model, dtype, memory_mode, quantize))
 
     def unload(self) -> str:
         return self._preload(PreloadTask(_new_id(), None))

@@ -133,6 +133,7 @@ class Worker:
             task.model,
             task.dtype,
             task.memory_mode,
+            quantize=task.quantize,
             report=lambda event: self._tasks.report(self.name, task, event),
             cancellation=task.cancellation,
         )

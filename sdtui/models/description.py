@@ -28,6 +28,11 @@ class ModelDescription:
     parameters: Mapping[str, int]
     """Number of values in the weights of each component."""
     native: NativeValues
+    in_blocks: Mapping[str, int] = field(default_factory=dict)
+    """How many of a component's values can be quantized: those in matrices of repeated blocks; all
+    where it isn't known."""
+    stored: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of components that stay in the number format of their file."""
     single_file: bool = False
     vae_factor: int = 8
     """Pixels per latent along one side."""

@@ -11,8 +11,8 @@ from sdtui.models.component_files import (
     component_config,
     components_in,
     components_with_weights,
-    count_parameters,
     read_json,
+    weight_headers,
 )
 from sdtui.models.description import SDXL_REFINER, ModelDescription
 from sdtui.models.distilled import distilled_values, model_name
@@ -20,6 +20,7 @@ from sdtui.models.native import family_values, with_own_values
 from sdtui.models.own_values import read_own_values
 from sdtui.models.text_to_image import check_text_to_image
 from sdtui.models.traits import traits_of
+from sdtui.models.weights import count_weights
 
 _INPAINTING = {
     "StableDiffusionInpaintPipeline": "StableDiffusionPipeline",
@@ -45,11 +46,11 @@ def describe_folder(folder: Path) -> ModelDescription:
     pipeline_class = _INPAINTING.get(named_class, named_class)
     if pipeline_class != SDXL_REFINER:
         check_text_to_image(str(folder), pipeline_class)
-    parameters = {
-        name: count_parameters(folder / name)
+    counts = {
+        name: count_weights(weight_headers(folder / name))
         for name in components_with_weights(folder, components)
     }
-    if any("quantization_config" in component_config(folder, name) for name in parameters):
+    if any("quantization_config" in component_config(folder, name) for name in counts):
         raise quantized(folder)
     denoiser = component_config(folder, "unet") or component_config(folder, "transformer")
     vae = component_config(folder, "vae")
@@ -77,7 +78,8 @@ def describe_folder(folder: Path) -> ModelDescription:
         path=folder,
         family=family,
         pipeline_class=pipeline_class,
-        parameters=parameters,
+        parameters={name: count.total for name, count in counts.items()},
+        in_blocks={name: count.in_blocks for name, count in counts.items()},
         native=with_own_values(own.native, values, side),
         prediction_type=own.prediction_type,
         zero_terminal_snr=bool(own.zero_terminal_snr),

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.models.description import ModelDescription
-
-BYTES = {DType.FLOAT32: 4, DType.FLOAT16: 2, DType.BFLOAT16: 2}
+from sdtui.models.weights import BYTES, component_bytes
 
 DENOISER_MAPS = 48
 """A denoiser pass needs about this many copies of its first block's feature map: the skip
@@ -62,18 +61,18 @@ def estimate_run(
     prompts: int = 1,
     tile: int | None = None,
     added: int = 0,
+    quantize: Quantize = Quantize.NONE,
 ) -> Estimate:
     """Estimate the peak for pictures of `width` x `height` pixels, `batch_size` at once.
 
     `guidance` doubles the denoiser's batch; `prompts` is the number of parts of a prompt that are
     denoised apart, with an unconditional one. `tile` is the side of a VAE tile in pixels, if the
     VAE works in tiles. `added` = bytes of weights besides the denoiser's own, a ControlNet's for
-    example.
+    example. `quantize` is how weights are stored in fewer bits than those of `dtype`.
     """
     size, vae_size = BYTES[dtype], BYTES[description.dtype_of("vae", dtype)]
     parts = {
-        name: count * BYTES[description.dtype_of(name, dtype)]
-        for name, count in description.parameters.items()
+        name: component_bytes(description, name, dtype, quantize) for name in description.parameters
     }
     weights = sum(parts.values()) + added
     encoders = [held for name, held in parts.items() if name.startswith("text_encoder")]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.units import data_size
 from sdtui.models.description import ModelDescription
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
@@ -38,7 +38,13 @@ def native_size(description: ModelDescription) -> tuple[int, int]:
     return description.native.width or 512, description.native.height or 512
 
 
-def native_estimate(description: ModelDescription, dtype: DType, *, added: int = 0) -> Estimate:
+def native_estimate(
+    description: ModelDescription,
+    dtype: DType,
+    *,
+    added: int = 0,
+    quantize: Quantize = Quantize.NONE,
+) -> Estimate:
     """The memory for a picture of native size, with `added` bytes of other weights."""
     guidance = description.native.guidance_scale
     is_guided = description.uses_cfg(math.inf if guidance is None else guidance)
@@ -48,11 +54,16 @@ def native_estimate(description: ModelDescription, dtype: DType, *, added: int =
         *native_size(description),
         guidance=is_guided,
         added=added,
+        quantize=quantize,
     )
 
 
 def model_fit(
-    description: ModelDescription, budget: MemoryBudget, memory: int, dtype: DType = DType.AUTO
+    description: ModelDescription,
+    budget: MemoryBudget,
+    memory: int,
+    dtype: DType = DType.AUTO,
+    quantize: Quantize = Quantize.NONE,
 ) -> ModelFit:
     """Compare a model with `memory` bytes, in the mode that the engine would choose.
 
@@ -60,7 +71,7 @@ def model_fit(
     """
     if dtype is DType.AUTO:
         dtype = automatic_dtype(accelerator=budget.on_gpu)
-    estimate = native_estimate(description, dtype)
+    estimate = native_estimate(description, dtype, quantize=quantize)
     modes = tuple(MemoryMode) if budget.on_gpu else (MemoryMode.FULL,)
     mode = fastest_mode(estimate, memory, modes)
     peak = estimate.peaks[mode]

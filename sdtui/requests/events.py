@@ -91,6 +91,7 @@ class Loaded(_Event):
     device: str
     dtype: str
     memory_mode: str
+    quantize: str = "none"
     seconds: float
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import InvalidRequestError
 from sdtui.requests.grids.place import GridPlace
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
@@ -247,6 +247,9 @@ class GenerationRecord(_Record):
     device: str = ""
     dtype: DType | None = None
     memory_mode: MemoryMode | None = None
+    quantize: Quantize = Field(
+        Quantize.NONE, description="How weights were stored in fewer bits than those of the dtype."
+    )
     attempts: tuple[AttemptRecord, ...] = ()
     timings: dict[str, float] = Field(default_factory=dict, description="Seconds by stage.")
     load_timings: dict[str, float] = Field(

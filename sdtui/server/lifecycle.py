@@ -161,8 +161,9 @@ class Server(uvicorn.Server):
         services.backend.hardware.start()
         await asyncio.to_thread(queue_persistence.take_over)
         with suppress(QueueClosedError):  # shut down in the meantime
+            settings = services.settings
             services.backend.jobs.load(
-                services.settings.model, services.settings.dtype, services.settings.memory_mode
+                settings.model, settings.dtype, settings.memory_mode, settings.quantize
             )
         self._on_start()
         yield

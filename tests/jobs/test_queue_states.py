@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import ModelDamagedError, QueueClosedError, QueueFullError
 from sdtui.core.settings import Settings
 from sdtui.jobs import JobState
@@ -32,6 +32,7 @@ class _NoEngine:
         memory_mode: MemoryMode,
         /,
         *,
+        quantize: Quantize,
         report: Report,
         cancellation: Cancellation,
     ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.models import Estimate, ModelDescription, NativeValues, estimate_run, fastest_mode
+from sdtui.models.weights import component_bytes
 
 GIB = 2**30
 
@@ -91,3 +93,23 @@ def test_fastest_mode_that_fits_is_chosen(free: int, mode: MemoryMode) -> None:
     run = Estimate(0, 0, 0, 0, peaks)
     assert fastest_mode(run, free) is mode
     assert fastest_mode(run, free, [MemoryMode.FULL]) is MemoryMode.FULL
+
+
+def test_quantized_weights_of_the_denoiser_and_large_encoders_are_counted() -> None:
+    large = replace(
+        model(),
+        parameters={"transformer": 100, "vae": 10, "text_encoder": 10, "text_encoder_2": 2 * 10**9},
+        in_blocks={"transformer": 80},
+    )
+    sizes = {
+        name: component_bytes(large, name, DType.BFLOAT16, Quantize.INT8)
+        for name in large.parameters
+    }
+    assert sizes == {
+        "transformer": 80 + 2 * 20,
+        "vae": 20,
+        "text_encoder": 20,
+        "text_encoder_2": 2_004_000_000,
+    }
+    in_its_own = replace(large, stored={"transformer": 55})
+    assert component_bytes(in_its_own, "transformer", DType.FLOAT32, Quantize.NF4) == 55

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import ModelNotFoundError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Job, JobState, Output
@@ -154,8 +154,9 @@ class FakeJobs:
         model: str,
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
+        quantize: Quantize = Quantize.NONE,
     ) -> str:
-        del dtype, memory_mode
+        del dtype, memory_mode, quantize
         self.preloads.append(model)
         return f"preload-{len(self.preloads)}"
 

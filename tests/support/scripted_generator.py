@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import CancelledError, GenerationError, SdtuiError
 from sdtui.requests import events
 from sdtui.requests.record import (
@@ -52,6 +52,7 @@ class ScriptedEngine:
         dtype: DType,
         memory_mode: MemoryMode,
         *,
+        quantize: Quantize = Quantize.NONE,
         report: Callable[[events.Event], None],
         cancellation: Cancellation,
     ) -> None:

@@ -171,11 +171,11 @@ def _unfused(places: Mapping[str, Place]) -> dict[str, Place]:
 def weight_shape(module: torch.nn.Module) -> tuple[int, int] | None:
     """Return the rows and columns of a layer's weight as a matrix; None if it has none. Quantized
     weights are stored in other shapes than they stand for."""
+    if isinstance(module, torch.nn.Linear):
+        return module.out_features, module.in_features
     weight = getattr(module, "weight", None)
     if not isinstance(weight, torch.Tensor) or not weight.ndim:
         return None
-    if isinstance(module, torch.nn.Linear):
-        return module.out_features, module.in_features
     return weight.shape[0], weight.numel() // max(1, weight.shape[0])
 
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from sdtui.engine.lora.delta import Decomposed, Delta, LowRank, Rows
 from sdtui.engine.lora.storage import stored_tensors
+from sdtui.engine.quantized.layers import QuantizedLayer
 
 _PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _QUANTIZED_TENSORS = "torchao"
@@ -17,6 +18,8 @@ _QUANTIZED_TENSORS = "torchao"
 
 def is_mergeable(module: torch.nn.Module, name: str) -> bool:
     """True if a parameter is an ordinary tensor, which can be changed in place."""
+    if isinstance(module, QuantizedLayer):
+        return name != "weight"
     tensor = stored_tensors(module, name)[0]
     is_plain = not type(tensor).__module__.startswith(_QUANTIZED_TENSORS)
     return is_plain and tensor.dtype in _PLAIN
@@ -76,7 +79,9 @@ def _factors(module: torch.nn.Module, delta: Delta, weight: float) -> list[torch
 
 def _dense_weight(module: torch.nn.Module) -> torch.Tensor:
     """Return the weight that a quantized linear layer computes with, out x in: what it makes of the
-    unit vectors."""
+    unit vectors, if it isn't known."""
+    if isinstance(module, QuantizedLayer):
+        return module.weight.flatten(1).float()
     assert isinstance(module, torch.nn.Linear)
     dtype = module.bias.dtype if module.bias is not None else torch.float32
     device = stored_tensors(module, "weight")[0].device

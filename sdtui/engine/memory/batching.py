@@ -87,4 +87,5 @@ def _estimate(model: LoadedModel, pass_: Pass, batch_size: int, added: int) -> E
         guidance=model.description.uses_cfg(request.guidance_scale),
         prompts=pass_.prompts,
         added=added,
+        quantize=model.quantize,
     )

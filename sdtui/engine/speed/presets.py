@@ -18,6 +18,7 @@ from sdtui.core.enums import Speed
 from sdtui.core.text import one_line
 from sdtui.engine.device import Device
 from sdtui.engine.memory.oom import is_out_of_memory
+from sdtui.engine.quantized.layers import is_quantized
 from sdtui.engine.speed.deepcache import DeepCache, has_deep_blocks
 
 _log = logging.getLogger(__name__)
@@ -103,6 +104,8 @@ def fused_projections(pipeline: Any, device: Device) -> PresetOutcome:
     denoiser = denoiser_of(pipeline)
     if not hasattr(denoiser, "fuse_qkv_projections"):
         return PresetOutcome(name, f"{type(denoiser).__name__} has no such thing")
+    if is_quantized(denoiser):
+        return PresetOutcome(name, "quantized weights can't be joined")
     try:
         denoiser.fuse_qkv_projections()
     except ValueError as error:

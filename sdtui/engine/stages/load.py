@@ -21,16 +21,18 @@ from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from
 from safetensors import safe_open
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType
+from sdtui.core.enums import DType, Quantize
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
 from sdtui.core.text import one_line
 from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.prediction import shown_prediction
+from sdtui.engine.quantized.layers import quantize_model
 from sdtui.models import ModelDescription, weight_variant
 from sdtui.models.component_files import CONFIGS, read_json
 from sdtui.models.unmarked_folder import unmarked
+from sdtui.models.weights import can_quantize
 
 OnComponent = Callable[[str, int, int], None]
 """Called before each component is loaded: its name, its number (from 1), and the total."""
@@ -53,6 +55,8 @@ def load_pipeline(
     dtype: DType,
     on_component: OnComponent,
     cancellation: Cancellation,
+    *,
+    quantize: Quantize = Quantize.NONE,
 ) -> tuple[Any, dict[str, float]]:
     """Load a pipeline into main memory; returns it and the seconds of each component.
 
@@ -70,7 +74,7 @@ def load_pipeline(
             on_component(name, number, len(names))
             started = time.perf_counter()
             own_dtype = TORCH_DTYPES[description.dtype_of(name, dtype)]
-            parts[name] = load_component(description, name, own_dtype, folder)
+            parts[name] = load_component(description, name, own_dtype, folder, quantize)
             timings[name] = time.perf_counter() - started
         cancellation.check()
         with _as_damaged_model(description.path):
@@ -86,7 +90,11 @@ def load_pipeline(
 
 
 def load_component(
-    description: ModelDescription, name: str, dtype: torch.dtype, folder: Path | None = None
+    description: ModelDescription,
+    name: str,
+    dtype: torch.dtype,
+    folder: Path | None = None,
+    quantize: Quantize = Quantize.NONE,
 ) -> Any:
     """Load one component of a model. `folder` = the folder of its config (found if not given).
 
@@ -94,7 +102,7 @@ def load_component(
     """
     if folder is None:
         with _folder_of(description) as found:
-            return load_component(description, name, dtype, found)
+            return load_component(description, name, dtype, found, quantize)
     library, class_name = description.components[name]
     cls = getattr(importlib.import_module(library), class_name, None)
     if not isinstance(cls, type):
@@ -113,6 +121,8 @@ def load_component(
             module, missing = _module_from_folder(cls, library, folder / name, dtype)
         if missing:
             raise ValueError(f"{name} lacks {len(missing)} tensors, {min(missing)} among them")
+        if quantize is not Quantize.NONE and can_quantize(description, name):
+            quantize_model(module, quantize)
         return module.eval()
 
 

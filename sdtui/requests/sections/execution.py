@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from sdtui.core.enums import DType, MemoryMode, Policy, Speed
+from sdtui.core.enums import DType, MemoryMode, Policy, Quantize, Speed
 from sdtui.core.fields import FieldSpec, Section
 
 
@@ -48,6 +48,16 @@ class Execution(Section):
             help="Number format of the weights; auto = what suits the device.",
         ),
     ] = DType.AUTO
+    quantize: Annotated[
+        Quantize,
+        FieldSpec(
+            label="Quantize",
+            group="Machine",
+            help="Store the weights of the denoiser and of large text encoders in fewer bits while"
+            " the model is loaded: fp8 and int8 take 8 bits a value, nf4 takes 4; none = all bits."
+            " Pictures change a little.",
+        ),
+    ] = Quantize.NONE
     speed: Annotated[
         Speed,
         FieldSpec(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.message_pump import MessagePump
 
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import SdtuiError
 from sdtui.tui.background import run_in_background
 from sdtui.tui.context import AppContext
@@ -117,7 +117,7 @@ class ModelController:
     def _preload(self, model: str) -> None:
         texts = self._context.recipe.texts
         dtype, memory_mode = DType(texts["dtype"]), MemoryMode(texts["memory_mode"])
-        self._context.backend.jobs.load(model, dtype, memory_mode)
+        self._context.backend.jobs.load(model, dtype, memory_mode, Quantize(texts["quantize"]))
 
     def choose(self) -> None:
         """Let the user choose a model, or download one."""

@@ -55,7 +55,7 @@ async def read_checkpoint(services: ServerServices, name: str | None) -> None:
         if name is None:
             load = queue.unload()
         else:
-            load = queue.load(name, settings.dtype, settings.memory_mode)
+            load = queue.load(name, settings.dtype, settings.memory_mode, settings.quantize)
         if jobs_go_first:
             return
         ended = await unless_closing(services.job_events.preload_end(load), services.closing)
