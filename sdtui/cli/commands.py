@@ -21,6 +21,7 @@ _COMMANDS = {
     "serve": "Serve pictures over HTTP.",
     "prompt": "Show how a prompt is read: tokens, chunks, weights.",
     "models": "List the models that are on this machine.",
+    "fetch": "Download a model, or the parts that complete a transformer file.",
     "styles": "List and change the styles that are added to prompts.",
     "wildcards": "List the wildcards that prompts can name.",
     "expand": "Show what alternatives, wildcards and styles make of a prompt.",

@@ -40,6 +40,7 @@ LAST_THEME = "auto"
 """The setting of the theme that leaves it to the app."""
 FOLDER_LISTS = (
     "model_folders",
+    "base_models",
     "lora_folders",
     "embedding_folders",
     "vae_folders",
@@ -90,6 +91,14 @@ class Settings:
         default=(),
         metadata=_parsed_by(
             read.folders, "Folders that hold models: diffusers folders and .safetensors files."
+        ),
+    )
+    base_models: tuple[Path, ...] = field(
+        default=(),
+        metadata=_parsed_by(
+            read.folders,
+            "Folders or hub ids of models whose text encoders and VAE complete transformer files,"
+            " before others that fit.",
         ),
     )
     lora_folders: tuple[Path, ...] = _folders_of("LoRAs")

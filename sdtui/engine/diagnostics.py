@@ -92,7 +92,9 @@ def _memory_mode(settings: Settings, device: Device) -> str | None:
     memory = device.memory()
     budget = MemoryBudget(device.is_accelerator, memory.free, memory.total)
     dtype = choose_dtype(device, settings.dtype)
-    return model_fit(describe_model(source.path), budget, budget.free, dtype).mode
+    return model_fit(
+        describe_model(source.path, settings), budget, budget.free, dtype, settings.quantize
+    ).mode
 
 
 def _gpus() -> list[GPU]:

@@ -115,7 +115,7 @@ class StableDiffusionEngine:
                 ),
                 cancellation or Cancellation(),
             )
-        return source, describe_model(path)
+        return source, describe_model(path, self.settings)
 
     def choose_mode(self, requested: MemoryMode, estimate: Estimate, model: str) -> MemoryMode:
         """Return the memory mode of a run. For AUTO, the mode that the model is in already if it
@@ -215,7 +215,7 @@ class StableDiffusionEngine:
             speed=setup.speed,
             speedups=speedups,
             own_scheduler=pipeline.scheduler,
-            counters=token_counters(description.path),
+            counters=token_counters(description.tokenizers),
             to_rgb=to_rgb,
             record=record,
             load_timings=timings,

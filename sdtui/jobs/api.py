@@ -298,8 +298,11 @@ class Models(Protocol):
         Raises ModelError."""
         ...
 
-    def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
-        """Download a model from the hub; return the download's id."""
+    def download(
+        self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
+    ) -> str:
+        """Download a model from the hub, or only what completes a transformer file; return the
+        download's id."""
         ...
 
     def cancel_download(self, download_id: str) -> None:

@@ -16,7 +16,9 @@ from sdtui.core.paths import exists, expanded, is_file, is_folder
 from sdtui.core.text import nearest
 from sdtui.models.checkpoint_file import PICKLES, check_file_kind
 from sdtui.models.component_files import UNUSED, describe_components
+from sdtui.models.files_by_kind import front_end_roots
 from sdtui.models.folder_search import named, paths_below
+from sdtui.models.transformer_file import GGUF, TRANSFORMER
 
 MOVED: Mapping[str, str] = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -29,9 +31,10 @@ MOVED: Mapping[str, str] = {
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"\w{1,64}", re.ASCII)
-_LISTED = (".ckpt", ".pt", ".pth", ".gguf")
+_LISTED = (".ckpt", ".pt", ".pth")
 """Suffixes of unusable files that are listed, so that users see why they can't be used."""
 _CHECKPOINT = ".safetensors"
+_MODEL_FILES = (_CHECKPOINT, GGUF)
 _INDEX = "model_index.json"
 _OTHER_FILES = frozenset(
     # Below the models folder of A1111 and Forge, and of ComfyUI (folder_paths.py).
@@ -46,6 +49,8 @@ _OTHER_FILES = frozenset(
     ]
 )
 """Names of folders, in lower case, that hold files of other kinds than whole models."""
+_TRANSFORMERS = ("diffusion_models", "unet")
+"""ComfyUI's folders of transformer files, below its `models`."""
 
 
 class SourceKind(StrEnum):
@@ -84,7 +89,7 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if name == POCKET:
         return ModelSource(POCKET, SourceKind.FOLDER, pocket.MODEL_FOLDER)
     path = expanded(name)
-    is_hub_id = bool(_HUB_ID.fullmatch(name)) and path.suffix.lower() != _CHECKPOINT
+    is_hub_id = bool(_HUB_ID.fullmatch(name)) and path.suffix.lower() not in _MODEL_FILES
     is_path = path.is_absolute() or name.startswith((f".{os.sep}", f"..{os.sep}"))
     if is_path and exists(path):
         return _at_path(name, path)
@@ -103,7 +108,7 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if is_hub_id:
         return ModelSource(name, SourceKind.HUB, snapshot, hub_id)
     known = [source.name for source in installed_models(folders)]
-    looks_like_path = os.sep in name or path.suffix == _CHECKPOINT
+    looks_like_path = os.sep in name or path.suffix in _MODEL_FILES
     near = nearest(path.stem if looks_like_path else name, known)
     hint = f'Did you mean "{near}"?' if near else 'Give a path, a hub id such as "owner/name"'
     problem = f"there is no file or folder {name}" if looks_like_path else f'no model "{name}"'
@@ -117,13 +122,14 @@ def installed_models(model_folders: Iterable[Path] = ()) -> list[ModelSource]:
 
 
 def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
-    """The diffusers folders, .safetensors files and unusable model files in `folders` and all
-    folders below them.
+    """The diffusers folders, .safetensors and .gguf files and unusable model files in `folders` and
+    all folders below them, and in ComfyUI's folders of transformer files beside them.
 
     A model is named by its path below the folder, without the suffix .safetensors. Folders that
     other front ends keep for LoRAs, VAEs and the like are left out.
     """
-    for folder in folders:
+    folders = tuple(folders)
+    for folder in dict.fromkeys((*folders, *_transformer_folders(folders))):
         for path in paths_below(folder, _is_model, _may_hold_models):
             kind = SourceKind.FOLDER if is_folder(path) else SourceKind.FILE
             place = path.relative_to(folder)
@@ -133,12 +139,24 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
 
 
 def _is_model(path: Path) -> bool:
-    has_suffix = path.suffix.lower() in (_CHECKPOINT, *_LISTED)
+    has_suffix = path.suffix.lower() in (*_MODEL_FILES, *_LISTED)
     return (has_suffix and is_file(path)) or is_file(path / _INDEX)
 
 
 def _may_hold_models(folder: Path) -> bool:
-    return folder.name.casefold() not in _OTHER_FILES
+    name = folder.name.casefold()
+    is_comfyui = name in _TRANSFORMERS and folder.parent.name.casefold() == "models"
+    return is_comfyui or name not in _OTHER_FILES
+
+
+def _transformer_folders(folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield ComfyUI's folders of transformer files that aren't below one of `folders`."""
+    folders = tuple(folders)
+    for root in front_end_roots(folders):
+        for name in _TRANSFORMERS:
+            place = root / "models" / name
+            if is_folder(place) and not any(place.is_relative_to(each) for each in folders):
+                yield place
 
 
 def hub_cache_folder() -> Path:
@@ -158,15 +176,27 @@ def _expanded_text(path: str) -> str:
 
 def cached_snapshot(hub_id: str) -> Path | None:
     """The snapshot folder of a hub model in the cache; None unless it is complete."""
-    repository = hub_cache_folder() / f"models--{hub_id.replace('/', '--')}"
+    snapshot = _snapshot(hub_cache_folder() / f"models--{hub_id.replace('/', '--')}")
+    return snapshot if snapshot is not None and _is_complete(snapshot) else None
+
+
+def _snapshot(repository: Path) -> Path | None:
+    """Return the folder of a repository's newest version in the cache."""
     try:
         commit = (repository / "refs" / "main").read_text("utf-8").strip()
     except (OSError, ValueError):  # missing, forbidden or damaged
         return None
-    if not _COMMIT.fullmatch(commit):
-        return None
-    snapshot = repository / "snapshots" / commit
-    return snapshot if _is_complete(snapshot) else None
+    return repository / "snapshots" / commit if _COMMIT.fullmatch(commit) else None
+
+
+def snapshots() -> Iterator[tuple[str, Path]]:
+    """The hub ids and folders of all models in the hub's cache, complete or not."""
+    cache = hub_cache_folder()
+    for repository in sorted(cache.glob("models--*--*")) if is_folder(cache) else ():
+        hub_id = repository.name.removeprefix("models--").replace("--", "/", 1)
+        snapshot = _snapshot(repository)
+        if snapshot is not None and is_file(snapshot / _INDEX):
+            yield hub_id, snapshot
 
 
 def _is_complete(snapshot: Path) -> bool:
@@ -175,15 +205,20 @@ def _is_complete(snapshot: Path) -> bool:
         components = describe_components(snapshot)
     except ModelDamagedError:
         return False
-    return all(is_folder(snapshot / name) for name in components if name not in UNUSED)
+    is_whole = all(is_folder(snapshot / name) for name in components if name not in UNUSED)
+    is_base = TRANSFORMER in components and _has_configs_only(snapshot / TRANSFORMER)
+    return is_whole and not is_base
+
+
+def _has_configs_only(folder: Path) -> bool:
+    """True for a transformer whose weights weren't fetched, because they come from a file."""
+    files = list(folder.iterdir())
+    return bool(files) and all(file.suffix == ".json" for file in files)
 
 
 def _cached_models() -> Iterator[ModelSource]:
-    cache = hub_cache_folder()
-    for repository in sorted(cache.glob("models--*--*")) if is_folder(cache) else ():
-        hub_id = repository.name.removeprefix("models--").replace("--", "/", 1)
-        snapshot = cached_snapshot(hub_id)
-        if snapshot:
+    for hub_id, snapshot in snapshots():
+        if _is_complete(snapshot):
             yield ModelSource(hub_id, SourceKind.HUB, snapshot, hub_id)
 
 
@@ -198,7 +233,7 @@ def _at_path(name: str, path: Path) -> ModelSource:
             return ModelSource(name, SourceKind.FOLDER, path)
         raise ModelNotFoundError(
             f"{path} is not a model folder: it has no model_index.json",
-            "Give a diffusers folder or a .safetensors file",
+            "Give a diffusers folder, a .safetensors file or a .gguf file",
         )
     check_file_kind(path)
     return ModelSource(name, SourceKind.FILE, path)

@@ -15,11 +15,10 @@ from sdtui.models.native import family_values, with_own_values
 from sdtui.models.other_files import recognised_tensors
 from sdtui.models.own_values import read_own_values
 from sdtui.models.traits import traits_of
+from sdtui.models.transformer_file import GGUF
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 """Suffixes of files that can run code when they are loaded."""
-UNUSABLE = (*PICKLES, ".gguf")
-"""Suffixes of files that other front ends take for models and sdtui doesn't."""
 
 # The family is recognised by the names and shapes of tensors, the same ones that diffusers uses in
 # loaders/single_file_utils.py.
@@ -46,25 +45,28 @@ _SQUARE = re.compile(r"(\d+)x\1")
 
 def check_file_kind(path: Path) -> None:
     """Raise UnsafeModelError for a pickle file, which may be missing, and UnsupportedModelError for
-    a file of another kind than .safetensors."""
+    a file of another kind than .safetensors or .gguf."""
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         raise UnsafeModelError(
             f"{path} is a pickle file: loading it could run any code",
             "Get the .safetensors version of this model, or convert it",
         )
-    if suffix != ".safetensors":
+    if suffix not in (".safetensors", GGUF):
         raise UnsupportedModelError(
             f"{path} is not a model that sdtui can load",
-            "Give a diffusers folder or a .safetensors file",
+            "Give a diffusers folder, a .safetensors file or a .gguf file",
         )
 
 
 def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> ModelDescription:
     """Describe a checkpoint. `shown_prediction` is the prediction type that its weights show, if
     they are loaded. Raises ModelDamagedError, UnsafeModelError or UnsupportedModelError."""
-    if path.suffix.lower() in UNUSABLE:
-        check_file_kind(path)
+    if path.suffix.lower() == GGUF:
+        raise UnsupportedModelError(
+            f"{path} holds no transformer of a family that sdtui knows; it may be a language model",
+            "Give a GGUF file of FLUX, Z-Image, Qwen-Image, SD 3.5 or the like",
+        )
     header = read_header(path)
     family = _family(path, header)
     _check_whole(path, header)

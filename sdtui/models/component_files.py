@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,11 @@ def component_config(folder: Path, component: str) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def components_with_weights(folder: Path, components: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Return the names of the components that have weights, without those that are never loaded.
+def components_with_weights(
+    folder: Path, components: Mapping[str, tuple[str, str]], without: Collection[str] = ()
+) -> list[str]:
+    """Return the names of the components that have weights, without those that are never loaded and
+    those that come from elsewhere.
 
     Raises ModelDamagedError if a folder lacks a component that its model_index.json names,
     UnsafeModelError for code or pickles.
@@ -108,7 +111,7 @@ def components_with_weights(folder: Path, components: Mapping[str, tuple[str, st
         raise _damaged(folder / "model_index.json", "it names no parts of a model")
     for name, (_, class_name) in components.items():
         part = folder / name
-        if name in UNUSED:
+        if name in UNUSED or name in without:
             continue
         if not part.is_dir() or not any(part.iterdir()):
             raise _damaged(folder, f"the part {name} is missing")

@@ -34,6 +34,11 @@ class ModelDescription:
     stored: Mapping[str, int] = field(default_factory=dict)
     """Bytes of components that stay in the number format of their file."""
     single_file: bool = False
+    """True for a checkpoint."""
+    transformer_file: bool = False
+    """True if `path` is a file with the transformer alone; the other parts are in `configs`."""
+    weight_format: str = ""
+    """The number format of that file: "Q4_K", "fp8", "bf16" …"""
     vae_factor: int = 8
     """Pixels per latent along one side."""
     tiny_vae: bool = False
@@ -62,6 +67,11 @@ class ModelDescription:
         """The family for people, such as "SD 1.x" or "Flux.1"."""
         known = _STABLE_DIFFUSION.get(self.family) or self.traits.name
         return known or self.pipeline_class.removesuffix("Pipeline")
+
+    @property
+    def tokenizers(self) -> Path:
+        """The folder of the tokenizers, or the checkpoint whose family has the usual one."""
+        return self.configs if self.transformer_file else self.path
 
     @property
     def is_stable_diffusion(self) -> bool:

@@ -20,6 +20,7 @@ from sdtui.models.native import family_values, with_own_values
 from sdtui.models.own_values import read_own_values
 from sdtui.models.text_to_image import check_text_to_image
 from sdtui.models.traits import traits_of
+from sdtui.models.transformer_file import TRANSFORMER, TransformerFile
 from sdtui.models.weights import count_weights
 
 _INPAINTING = {
@@ -34,8 +35,9 @@ _UPCASTING = ("StableDiffusionXL", "Kolors", "AuraFlow", "Sana")
 The others ignore it."""
 
 
-def describe_folder(folder: Path) -> ModelDescription:
-    """Describe a diffusers folder.
+def describe_folder(folder: Path, transformer: TransformerFile | None = None) -> ModelDescription:
+    """Describe a diffusers folder, or the model that consists of the transformer in a file and the
+    other parts in a folder.
 
     Raises ModelDamagedError, UnsafeModelError, UnsupportedModelError for pipelines that make no
     pictures from text, or an error of Python where a config has a value of an unexpected type.
@@ -46,11 +48,15 @@ def describe_folder(folder: Path) -> ModelDescription:
     pipeline_class = _INPAINTING.get(named_class, named_class)
     if pipeline_class != SDXL_REFINER:
         check_text_to_image(str(folder), pipeline_class)
-    counts = {
+    path = transformer.path if transformer else folder
+    in_file = {TRANSFORMER: transformer.count} if transformer else {}
+    counts = in_file | {
         name: count_weights(weight_headers(folder / name))
-        for name in components_with_weights(folder, components)
+        for name in components_with_weights(folder, components, without=in_file)
     }
-    if any("quantization_config" in component_config(folder, name) for name in counts):
+    if any(
+        "quantization_config" in component_config(folder, name) for name in counts.keys() - in_file
+    ):
         raise quantized(folder)
     denoiser = component_config(folder, "unet") or component_config(folder, "transformer")
     vae = component_config(folder, "vae")
@@ -63,7 +69,7 @@ def describe_folder(folder: Path) -> ModelDescription:
     )
     scheduler = _scheduler_config(folder)
     distilled = distilled_values(
-        model_name(folder),
+        model_name(path),
         denoiser,
         scheduler,
         family,
@@ -73,9 +79,9 @@ def describe_folder(folder: Path) -> ModelDescription:
     values = family_values(pipeline_class, traits, distilled, scheduler)
     latents = denoiser.get("sample_size")
     side = latents * factor if isinstance(latents, int) else None
-    own = read_own_values(folder)
+    own = read_own_values(path)
     return ModelDescription(
-        path=folder,
+        path=path,
         family=family,
         pipeline_class=pipeline_class,
         parameters={name: count.total for name, count in counts.items()},
@@ -92,9 +98,19 @@ def describe_folder(folder: Path) -> ModelDescription:
         denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),
         traits=traits,
         timestep_spacing=distilled.timestep_spacing if distilled else None,
+        stored=_stored(transformer),
+        transformer_file=transformer is not None,
+        weight_format=transformer.format if transformer else "",
         components=components,
         configs=folder,
     )
+
+
+def _stored(transformer: TransformerFile | None) -> Mapping[str, int]:
+    """Return the bytes of a transformer that stays in the number format of its file."""
+    if transformer is None or transformer.stored is None:
+        return {}
+    return {TRANSFORMER: transformer.stored}
 
 
 def _vae_factor(vae: Mapping[str, Any], tiny: bool) -> int:

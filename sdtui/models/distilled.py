@@ -171,4 +171,4 @@ def model_name(path: Path) -> str:
     """The name of a model folder or file; in the hub's cache the hub id, not the revision."""
     if path.parent.name == "snapshots":
         return path.parent.parent.name.removeprefix("models--").replace("--", "/")
-    return path.stem if path.suffix == ".safetensors" else path.name
+    return path.stem if path.suffix in (".safetensors", ".gguf") else path.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +13,7 @@ from sdtui.core.errors import DownloadError, UnsafeModelError
 from sdtui.models.component_files import UNUSED, components_in, first_variant, read_json, variant_of
 from sdtui.models.own_values import OWN_FILE
 from sdtui.models.text_to_image import check_text_to_image
+from sdtui.models.transformer_file import TRANSFORMER
 
 OnBytes = Callable[[int, int, float], None]
 """Called as bytes arrive with the bytes done, the total bytes and the bytes per second."""
@@ -22,10 +23,17 @@ _INDEX = "model_index.json"
 _REPORT_SECONDS = 0.2
 
 
-def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -> Path:
+def download_model(
+    hub_id: str,
+    on_bytes: OnBytes,
+    cancellation: Cancellation,
+    *,
+    without_transformer: bool = False,
+) -> Path:
     """Download the files that a pipeline needs and return the snapshot folder.
 
     Only safetensors, in the fp16 variant if there is one. Files in the cache are kept.
+    `without_transformer` = only what completes a transformer file.
 
     Raises DownloadError (no network, no such model, no access), UnsafeModelError (no
     safetensors), UnsupportedModelError (no pictures from text), CancelledError.
@@ -51,7 +59,8 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
         snapshot = Path(hf_hub_download(hub_id, _INDEX, revision=info.sha)).parent
         index = read_json(snapshot / _INDEX)
         check_text_to_image(hub_id, str(index.get("_class_name", "")))
-        needed = wanted_files(hub_id, sizes, components_in(index))
+        without = (TRANSFORMER,) if without_transformer else ()
+        needed = wanted_files(hub_id, sizes, components_in(index), without)
         counter = _ByteCounter(sum(sizes[name] for name in needed), on_bytes, cancellation)
         for name in needed:
             cancellation.check()
@@ -77,9 +86,15 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
         raise DownloadError(f"{hub_id} can't be downloaded: {_reason(error)}", hint) from error
 
 
-def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -> list[str]:
+def wanted_files(
+    hub_id: str,
+    names: Iterable[str],
+    components: Iterable[str],
+    without_weights: Collection[str] = (),
+) -> list[str]:
     """Return the files of a repository that a pipeline needs: configs and tokenizers of the
-    components, and their safetensors weights in one variant, fp16 if there is one.
+    components, and their safetensors weights in one variant, fp16 if there is one, except of those
+    `without_weights`.
 
     Raises UnsafeModelError if a component's weights exist only as pickles.
     """
@@ -90,6 +105,8 @@ def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -
             continue
         own = [name for name in files if name.startswith(f"{component}/")]
         wanted += [name for name in own if name.endswith(_SMALL_FILES)]
+        if component in without_weights:
+            continue
         weights = [name for name in own if name.endswith(".safetensors")]
         if not weights and any(name.endswith((".bin", ".ckpt")) for name in own):
             raise UnsafeModelError(

@@ -80,6 +80,8 @@ class Downloaded(_Event):
 
     kind: Literal["downloaded"] = "downloaded"
     model: str
+    path: str = ""
+    """Its folder."""
 
 
 class Loaded(_Event):

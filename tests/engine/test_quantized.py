@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import FluxTransformer2DModel, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 
 from sdtui.core.enums import DType, Quantize
 from sdtui.engine.generator import generate
@@ -17,6 +17,7 @@ from sdtui.engine.quantized.formats import FORMATS
 from sdtui.engine.quantized.layers import QuantizedLayer, is_quantized, quantize_model
 from sdtui.models.weights import QUANTIZED_BYTES, is_in_blocks
 from sdtui.requests.request import GenerationRequest
+from tests.support.flux_transformer import flux_output, make_flux_transformer
 
 EIGHT_BITS = (Quantize.FP8, Quantize.INT8)
 
@@ -24,34 +25,11 @@ EIGHT_BITS = (Quantize.FP8, Quantize.INT8)
 @pytest.fixture(scope="module")
 def flux() -> Any:
     """A Flux transformer of one block of each kind."""
-    torch.manual_seed(0)
-    return FluxTransformer2DModel(
-        num_layers=1,
-        num_single_layers=1,
-        attention_head_dim=32,
-        num_attention_heads=8,
-        joint_attention_dim=256,
-        pooled_projection_dim=64,
-        axes_dims_rope=(8, 12, 12),
-    ).eval()
-
-
-def output(model: Any) -> torch.Tensor:
-    """What a Flux transformer predicts from fixed random input."""
-    generator = torch.Generator().manual_seed(0)
-    shapes = {"hidden_states": (1, 16, 64), "encoder_hidden_states": (1, 8, 256)}
-    inputs = {
-        name: torch.randn(shape, generator=generator)
-        for name, shape in {**shapes, "pooled_projections": (1, 64)}.items()
-    }
-    ids = {"img_ids": torch.zeros(16, 3), "txt_ids": torch.zeros(8, 3)}
-    with torch.no_grad():
-        predicted: torch.Tensor = model(**inputs, **ids, timestep=torch.tensor([0.5])).sample
-    return predicted
+    return make_flux_transformer()
 
 
 def relative_error(model: Any, exact: torch.Tensor) -> float:
-    return float((output(model) - exact).norm() / exact.norm())
+    return float((flux_output(model) - exact).norm() / exact.norm())
 
 
 @pytest.mark.parametrize(
@@ -59,7 +37,7 @@ def relative_error(model: Any, exact: torch.Tensor) -> float:
     [(Quantize.INT8, 0.0004), (Quantize.FP8, 0.0025), (Quantize.NF4, 0.009)],
 )
 def test_error_of_a_tiny_flux_is_small(flux: Any, quantize: Quantize, largest: float) -> None:
-    exact = output(flux)
+    exact = flux_output(flux)
     model = deepcopy(flux)
     quantize_model(model, quantize)
     assert largest / 2 < relative_error(model, exact) < largest
@@ -102,7 +80,8 @@ def test_convolutions_are_quantized_too() -> None:
         layers_per_block=1,
         mid_block_type=None,
         norm_num_groups=8,
-    ).eval()
+    )
+    unet.eval()
     inputs = (torch.randn(1, 4, 8, 8), 5, torch.zeros(1, 2, 1280))
     with torch.no_grad():
         exact = unet(*inputs).sample

@@ -284,7 +284,6 @@ def test_parts_of_a_name_find_nothing(tmp_path: Path, name: str) -> None:
     [
         ("old.ckpt", UnsafeModelError),
         ("x.PT", UnsafeModelError),
-        ("q4.gguf", UnsupportedModelError),
     ],
 )
 def test_unusable_files_are_listed_and_refused(

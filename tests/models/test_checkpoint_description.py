@@ -175,7 +175,7 @@ _REFINER = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to
         ({**checkpoint("sdxl"), _REFINER: (768, 1280)}, "refiner"),
         ({"lora_unet_down_blocks_0.lora_up.weight": (4, 4)}, "LoRA"),
         ({"first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3)}, "VAE"),
-        ({"double_blocks.0.img_attn.norm.key_norm.scale": (128,)}, "another kind"),
+        ({"double_blocks.0.img_attn.norm.key_norm.scale": (128,)}, "FLUX.1-schnell"),
         ({}, "another kind"),
         ({"model.diffusion_model.input_blocks.0.0.weight": ()}, "text-to-image"),
     ],

@@ -238,7 +238,9 @@ class FakeModels:
         del source
         return {}
 
-    def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
+    def download(
+        self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
+    ) -> str:
         del subscriber
         self.downloads.append(hub_id)
         return f"download-{len(self.downloads)}"

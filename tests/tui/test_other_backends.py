@@ -134,7 +134,13 @@ class _Models(FakeModels):
         super().__init__("pocket")
         self.events = events
 
-    def download(self, hub_id: str, subscriber: Callable[[JobEvent], None]) -> str:
+    def download(
+        self,
+        hub_id: str,
+        subscriber: Callable[[JobEvent], None],
+        *,
+        without_transformer: bool = False,
+    ) -> str:
         for event in self.events:
             subscriber(event)
         return super().download(hub_id, subscriber)

@@ -14,6 +14,8 @@ import torch
 from sdtui.core.enums import Quantize
 
 FLOAT8 = torch.float8_e4m3fn
+FLOAT8_WIDE = torch.float8_e5m2
+"""With a larger range and fewer digits; only in files."""
 _FLOAT8_LARGEST = torch.finfo(FLOAT8).max
 _INT8_LARGEST = 127
 
@@ -38,7 +40,7 @@ class Packed:
     """int8 or uint8; fp8 numbers as the bytes that they consist of, since modules convert
     everything that is a floating-point number to their own precision."""
     scales: torch.Tensor
-    """What the values are multiplied with, for each row or block; one for all has no axis."""
+    """What the values are multiplied with, for each row or block."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,11 @@ def _pack_float8(weight: torch.Tensor) -> Packed:
     return Packed(rows.to(FLOAT8).view(torch.uint8), scales)
 
 
-def _unpack_float8(packed: Packed, dtype: torch.dtype) -> torch.Tensor:
-    return scaled(packed.values.view(FLOAT8), packed.scales, dtype)
+def _unpacks(kind: torch.dtype) -> Callable[[Packed, torch.dtype], torch.Tensor]:
+    def unpack(packed: Packed, dtype: torch.dtype) -> torch.Tensor:
+        return packed.values.view(kind).to(dtype) * packed.scales.to(dtype)[:, None]
 
-
-def scaled(values: torch.Tensor, scales: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return fp8 values times their scales: one for each row, or one for all."""
-    return values.to(dtype) * (scales if scales.ndim == 0 else scales[:, None]).to(dtype)
+    return unpack
 
 
 def _pack_nf4(weight: torch.Tensor) -> Packed:
@@ -99,7 +99,9 @@ def _unpack_nf4(packed: Packed, dtype: torch.dtype) -> torch.Tensor:
 
 
 FORMATS = {
-    Quantize.FP8: Format(_pack_float8, _unpack_float8),
+    Quantize.FP8: Format(_pack_float8, _unpacks(FLOAT8)),
     Quantize.INT8: Format(_pack_int8, _unpack_int8),
     Quantize.NF4: Format(_pack_nf4, _unpack_nf4),
 }
+OF_FILES = {FLOAT8: FORMATS[Quantize.FP8], FLOAT8_WIDE: Format(_pack_float8, _unpacks(FLOAT8_WIDE))}
+"""The formats of weights that files have in 8-bit floating-point numbers."""

@@ -49,6 +49,11 @@ _QUANTIZED: dict[type[nn.Module], type[QuantizedLayer]] = {
 }
 
 
+def can_hold(layer: nn.Module) -> bool:
+    """True if a layer can have a quantized weight."""
+    return type(layer) in _QUANTIZED
+
+
 def quantize_layer(
     layer: nn.Module, stored_format: Format, packed: Packed, dtype: torch.dtype
 ) -> None:
@@ -70,7 +75,7 @@ def quantize_model(model: nn.Module, quantize: Quantize) -> None:
     """Quantize the layers in the repeated blocks of a model, one after the other."""
     stored_format = FORMATS[quantize]
     for name, layer in model.named_modules():
-        if type(layer) in _QUANTIZED and is_in_blocks(name):
+        if can_hold(layer) and is_in_blocks(name):
             weight: Any = layer.weight
             if quantize is not Quantize.NF4 or weight.numel() % NF4_BLOCK == 0:
                 packed = stored_format.pack(weight)

@@ -29,8 +29,10 @@ from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.prediction import shown_prediction
 from sdtui.engine.quantized.layers import quantize_model
+from sdtui.engine.quantized.transformer_file import load_transformer
 from sdtui.models import ModelDescription, weight_variant
 from sdtui.models.component_files import CONFIGS, read_json
+from sdtui.models.transformer_file import TRANSFORMER
 from sdtui.models.unmarked_folder import unmarked
 from sdtui.models.weights import can_quantize
 
@@ -115,7 +117,9 @@ def load_component(
             cls = diffusers.EulerDiscreteScheduler
         if not issubclass(cls, torch.nn.Module):
             return _from_folder(cls, library, folder / name)
-        if description.single_file:
+        if description.transformer_file and name == TRANSFORMER:
+            module, missing = load_transformer(cls, description, folder, dtype)
+        elif description.single_file:
             module, missing = _module_from_file(cls, description, name, folder, dtype)
         else:
             module, missing = _module_from_folder(cls, library, folder / name, dtype)

@@ -25,6 +25,7 @@ from sdtui.models import (
     Lora,
     ModelDescription,
     ModelSource,
+    SourceKind,
     TokenCounter,
     VaeFile,
     counters_of,
@@ -46,6 +47,7 @@ from sdtui.models import (
     installed_loras,
     installed_models,
     installed_upscalers,
+    token_counters,
     vae_files,
 )
 from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, JobEvent, Report
@@ -67,9 +69,11 @@ class LocalModels:
         return find_model(name, self._folders)
 
     def describe(self, source: ModelSource) -> ModelDescription | None:
-        return None if source.path is None else describe_model(source.path)
+        return None if source.path is None else describe_model(source.path, self._settings)
 
     def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
+        if source.kind is SourceKind.FILE and (described := self.describe(source)):
+            return token_counters(described.tokenizers)
         return counters_of(source)
 
     def vaes(self) -> list[FoundFile]:
@@ -117,7 +121,9 @@ class LocalModels:
         find = find_controlnet if allow_files else find_controlnet_by_name
         return find(name, self._settings)
 
-    def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
+    def download(
+        self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
+    ) -> str:
         download_id = secrets.token_hex(6)
         cancellation = self._downloads[download_id] = Cancellation()
 
@@ -125,7 +131,7 @@ class LocalModels:
             subscriber(JobEvent(job=download_id, time=time.time(), event=event))
 
         def run() -> None:
-            final_event = _download(hub_id, report, cancellation)
+            final_event = _download(hub_id, report, cancellation, without_transformer)
             del self._downloads[download_id]
             report(final_event)
 
@@ -138,14 +144,18 @@ class LocalModels:
             cancellation.stop_now()
 
 
-def _download(hub_id: str, report: Report, cancellation: Cancellation) -> Event:
+def _download(
+    hub_id: str, report: Report, cancellation: Cancellation, without_transformer: bool
+) -> Event:
     def on_bytes(done: int, total: int, speed: float) -> None:
         report(Downloading(model=hub_id, done=done, total=total, speed=speed))
 
     try:
-        download_model(hub_id, on_bytes, cancellation)
+        folder = download_model(
+            hub_id, on_bytes, cancellation, without_transformer=without_transformer
+        )
     except CancelledError:
         return Cancelled()
     except SdtuiError as error:
         return failed_event(error)
-    return Downloaded(model=hub_id)
+    return Downloaded(model=hub_id, path=str(folder))

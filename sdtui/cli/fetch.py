@@ -1,0 +1,55 @@
+"""`sdtui fetch`."""
+
+from __future__ import annotations
+
+import queue
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from sdtui.core.text import one_line
+
+if TYPE_CHECKING:
+    from sdtui.requests.events import JobEvent
+
+_WAIT_SECONDS = 0.2
+"""Between two looks at whether ^C was pressed."""
+
+
+@click.command()
+@click.argument("hub_id", metavar="HUB_ID")
+@click.option(
+    "--without-transformer",
+    is_flag=True,
+    help="Only the parts that complete a transformer file: text encoders, VAE and configs.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only errors.")
+def fetch(hub_id: str, without_transformer: bool, quiet: bool) -> None:
+    """Download a model from the hub into the hub's cache, and print its folder."""
+    from sdtui.cli.backend import open_models
+    from sdtui.cli.progress_output import ProgressOutput
+    from sdtui.core.errors import DownloadError
+    from sdtui.core.settings import load_settings
+
+    models = open_models(load_settings())
+    events: queue.Queue[JobEvent] = queue.Queue()
+    with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as output:
+        download = models.download(hub_id, events.put, without_transformer=without_transformer)
+        try:
+            while True:
+                try:
+                    envelope = events.get(timeout=_WAIT_SECONDS)
+                except queue.Empty:
+                    continue
+                if envelope.event.kind != "downloading":
+                    break
+                output.put(envelope)
+        except KeyboardInterrupt:
+            models.cancel_download(download)
+            raise
+    event = envelope.event
+    if event.kind == "failed":
+        raise DownloadError(event.error, event.hint)
+    if event.kind == "downloaded":
+        click.echo(one_line(event.path))
