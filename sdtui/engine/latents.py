@@ -43,10 +43,25 @@ def unscale_latents(config: Any, latents: torch.Tensor) -> torch.Tensor:
     statistics = _statistics(config, latents)
     if statistics is not None:
         mean, std = statistics
-        return latents * std / float(config.scaling_factor) + mean
+        return latents * std / float(getattr(config, "scaling_factor", 1)) + mean
     unscaled: torch.Tensor = latents / config.scaling_factor
     shift = getattr(config, "shift_factor", None)
     return unscaled + shift if shift is not None else unscaled
+
+
+def has_patches(vae: Any) -> bool:
+    """Return whether the denoiser takes the VAE's latents in patches of two by two (FLUX.2), scaled
+    by statistics among its weights."""
+    return hasattr(vae, "bn")
+
+
+def without_patches(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Return latents in patches, N x 4C x h x w, as the VAE takes them: N x C x 2h x 2w."""
+    statistics = vae.bn.running_mean, vae.bn.running_var
+    mean, variance = (each.view(1, -1, 1, 1).to(latents) for each in statistics)
+    scaled = latents * (variance + vae.config.batch_norm_eps).sqrt() + mean
+    unpacked: torch.Tensor = torch.nn.functional.pixel_shuffle(scaled, 2)
+    return unpacked
 
 
 def _statistics(config: Any, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:

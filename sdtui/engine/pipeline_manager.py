@@ -25,7 +25,7 @@ from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import apply_mode, can_change, modes_for, remove_hooks
 from sdtui.engine.prediction import guess_notice, known_description
-from sdtui.engine.preview import latent_to_rgb
+from sdtui.engine.preview_colours import latent_to_rgb
 from sdtui.engine.speed.presets import apply_speed
 from sdtui.engine.stages.load import load_pipeline
 from sdtui.engine.threads import ThreadCount
@@ -195,7 +195,10 @@ class StableDiffusionEngine:
             description, dtype, on_component, cancellation, quantize=setup.quantize
         )
         setup.features.after_load(pipeline)
-        to_rgb = latent_to_rgb(description.family, getattr(pipeline, "vae", None))
+        vae, to_rgb = getattr(pipeline, "vae", None), None
+        if self.settings.previews:
+            with _timed(timings, "preview colours"):
+                to_rgb = latent_to_rgb(description.family, vae, self.device.torch)
         with _timed(timings, "speed"):
             speedups = apply_speed(pipeline, setup.speed, self.device)
         with _timed(timings, "to device"):

@@ -14,24 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Rows: latent channels; columns: red, green, blue, for values from -1 to 1; last row: offset. SD
-# 1.x: the 4x3 matrix that InvokeAI published (app/util/step_callback.py). SDXL: diffusers'
-# documentation (using-diffusers/callback), converted from 0..255 to -1..1.
-_SD1 = [
-    [0.3444, 0.1385, 0.0670],
-    [0.1247, 0.4027, 0.1494],
-    [-0.3192, 0.2513, 0.2103],
-    [-0.1307, -0.1874, -0.7445],
-    [0.0, 0.0, 0.0],
-]
-_SDXL = [
-    [60 / 127.5, 60 / 127.5, 60 / 127.5],
-    [-60 / 127.5, -5 / 127.5, 10 / 127.5],
-    [25 / 127.5, 15 / 127.5, -5 / 127.5],
-    [-70 / 127.5, -50 / 127.5, -35 / 127.5],
-    [150 / 127.5 - 1, 140 / 127.5 - 1, 130 / 127.5 - 1],
-]
-
 
 class LatentToRGB:
     """The linear map from a model's latents to a small RGB picture."""
@@ -89,38 +71,6 @@ class PreviewCopies:
             return None
         self._copy = None
         return copy.step, copy.pixels
-
-
-def latent_to_rgb(family: str, vae: Any) -> LatentToRGB | None:
-    """Return the map for a model: published factors for SD 1.x, 2.x and SDXL, factors fitted to the
-    VAE for tiny ones, None otherwise."""
-    channels = int(getattr(vae.config, "latent_channels", 4)) if vae is not None else 0
-    if family in ("sd1", "sd2") and channels == 4:
-        return LatentToRGB(torch.tensor(_SD1))
-    if family == "sdxl" and channels == 4:
-        return LatentToRGB(torch.tensor(_SDXL))
-    if type(vae).__name__ == "AutoencoderTiny":
-        return LatentToRGB(fit_factors(vae, channels))
-    return None
-
-
-def fit_factors(vae: Any, channels: int) -> Tensor:
-    """Fit the linear map by least squares: smooth random latents against the VAE's pictures of
-    them, averaged over the pixels of each latent. Shape (channels + 1) x 3."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.randn((16, channels, 3, 3), generator=generator, dtype=torch.float32)
-    latents = nn.functional.interpolate(coarse, size=(8, 8), mode="bilinear")
-    parameter = next(vae.parameters())
-    with torch.no_grad():
-        decoded = vae.decode(
-            (latents / vae.config.scaling_factor).to(parameter.device, parameter.dtype)
-        ).sample
-    small = nn.functional.adaptive_avg_pool2d(decoded.float().cpu().clamp(-1, 1), (8, 8))
-    inputs = latents.permute(0, 2, 3, 1).reshape(-1, channels)
-    inputs = torch.cat([inputs, torch.ones(len(inputs), 1, dtype=torch.float32)], dim=1)
-    targets = small.permute(0, 2, 3, 1).reshape(-1, 3)
-    solution: Tensor = torch.linalg.lstsq(inputs, targets).solution
-    return solution
 
 
 class X0Watcher:

@@ -25,7 +25,7 @@ _TEMPLATE = (
     " else message['content'][0]['text'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-_SMALL: dict[str, Any] = {
+SMALL: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 16,
     "num_attention_heads": 2,
@@ -55,9 +55,7 @@ def make_qwen_tokenizer() -> Qwen2Tokenizer:
 
 
 def make_qwen3(layers: int = 2, *, with_head: bool = False) -> Any:
-    config = Qwen3Config(
-        **_SMALL, num_hidden_layers=layers, head_dim=8, max_position_embeddings=512
-    )
+    config = Qwen3Config(**SMALL, num_hidden_layers=layers, head_dim=8, max_position_embeddings=512)
     return (Qwen3ForCausalLM if with_head else Qwen3Model)(config)
 
 
@@ -67,7 +65,7 @@ def make_qwen_vision() -> Any:
     config: Any = Qwen2_5_VLConfig
     return Qwen2_5_VLForConditionalGeneration(
         config(
-            text_config={**_SMALL, "num_hidden_layers": 2, "rope_scaling": rope},
+            text_config={**SMALL, "num_hidden_layers": 2, "rope_scaling": rope},
             vision_config=_SEEING,
             hidden_size=16,
             vocab_size=300,
@@ -84,7 +82,7 @@ def make_qwen3_vision() -> Any:
     """A Qwen 3 VL model."""
     return Qwen3VLModel(
         Qwen3VLConfig(
-            text_config={**_SMALL, "num_hidden_layers": 2, "head_dim": 8},
+            text_config={**SMALL, "num_hidden_layers": 2, "head_dim": 8},
             vision_config={**_SEEING, "deepstack_visual_indexes": [0, 1]},
             image_token_id=290,
             video_token_id=291,
@@ -95,5 +93,5 @@ def make_qwen3_vision() -> Any:
 
 
 def make_gemma() -> Gemma2Model:
-    small = {**_SMALL, "bos_token_id": 257}
+    small = {**SMALL, "bos_token_id": 257}
     return Gemma2Model(Gemma2Config(**small, num_hidden_layers=2, head_dim=8, sliding_window=16))

@@ -43,7 +43,7 @@ from tests.support.tiny_language_models import (
 from tests.support.tiny_models import make_tokenizer, text_config
 
 
-def _vae(latents: int = 4, scale: float = 1.5, shift: float | None = 0.1) -> AutoencoderKL:
+def small_vae(latents: int = 4, scale: float = 1.5, shift: float | None = 0.1) -> AutoencoderKL:
     return AutoencoderKL(
         block_out_channels=[8] * 4,
         down_block_types=["DownEncoderBlock2D"] * 4,
@@ -58,7 +58,7 @@ def _vae(latents: int = 4, scale: float = 1.5, shift: float | None = 0.1) -> Aut
     )
 
 
-def _video_vae() -> AutoencoderKLQwenImage:
+def small_video_vae() -> AutoencoderKLQwenImage:
     return AutoencoderKLQwenImage(
         base_dim=24,
         z_dim=4,
@@ -70,7 +70,7 @@ def _video_vae() -> AutoencoderKLQwenImage:
     )
 
 
-def _t5(width: int) -> tuple[T5EncoderModel, T5Tokenizer]:
+def small_t5(width: int) -> tuple[T5EncoderModel, T5Tokenizer]:
     vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -1.0)]
     vocabulary += [(chr(code), -2.0) for code in range(33, 127)]
     config = T5Config(vocab_size=len(vocabulary), d_model=width, d_kv=8, d_ff=37, num_layers=2)
@@ -78,11 +78,11 @@ def _t5(width: int) -> tuple[T5EncoderModel, T5Tokenizer]:
 
 
 def make_sd3() -> Any:
-    encoder, tokenizer = _t5(64)
+    encoder, tokenizer = small_t5(64)
     config = text_config(32, projection_dim=32)
     return StableDiffusion3Pipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=_vae(latents=16),
+        vae=small_vae(latents=16),
         text_encoder=CLIPTextModelWithProjection(config),
         tokenizer=make_tokenizer(),
         text_encoder_2=CLIPTextModelWithProjection(config),
@@ -119,7 +119,7 @@ def make_z_image() -> Any:
         transformer.cap_pad_token.fill_(1)
     return ZImagePipeline(
         transformer=transformer,
-        vae=_vae(latents=16, scale=0.36),
+        vae=small_vae(latents=16, scale=0.36),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
         text_encoder=make_qwen3(),
         tokenizer=make_qwen_tokenizer(),
@@ -137,7 +137,7 @@ def make_qwen_image() -> Any:
             joint_attention_dim=16,
             axes_dims_rope=(8, 4, 4),
         ),
-        vae=_video_vae(),
+        vae=small_video_vae(),
         scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
         text_encoder=make_qwen_vision(),
         tokenizer=make_qwen_tokenizer(),
@@ -163,7 +163,7 @@ def make_krea2() -> Any:
             num_refiner_text_blocks=1,
             axes_dims_rope=(4, 2, 2),
         ),
-        vae=_video_vae(),
+        vae=small_video_vae(),
         scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
         text_encoder=make_qwen3_vision(),
         tokenizer=make_qwen_tokenizer(),
@@ -254,7 +254,7 @@ def make_lumina2() -> Any:
             axes_dim_rope=[4, 2, 2],
             cap_feat_dim=16,
         ),
-        vae=_vae(),
+        vae=small_vae(),
         scheduler=FlowMatchEulerDiscreteScheduler(),
         text_encoder=make_gemma(),
         tokenizer=make_qwen_tokenizer(),
@@ -263,7 +263,7 @@ def make_lumina2() -> Any:
 
 def make_pixart() -> Any:
     """A pipeline that takes only the callback of old versions of diffusers."""
-    encoder, tokenizer = _t5(32)
+    encoder, tokenizer = small_t5(32)
     return PixArtSigmaPipeline(
         transformer=PixArtTransformer2DModel(
             sample_size=32,  # by which the pipeline chooses its list of sizes
@@ -274,7 +274,7 @@ def make_pixart() -> Any:
             cross_attention_dim=24,
             out_channels=8,
         ),
-        vae=_vae(scale=0.13, shift=None),
+        vae=small_vae(scale=0.13, shift=None),
         scheduler=DPMSolverMultistepScheduler(),
         text_encoder=encoder,
         tokenizer=tokenizer,

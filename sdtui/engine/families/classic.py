@@ -36,8 +36,6 @@ _DIMENSIONS_OF_VIDEO = 5
 """VAEs for videos decode a picture to N x 3 x 1 x H x W."""
 
 _VAES = ("vae", "vqvae", "movq", "vqgan")
-_WITH_STATISTICS = "AutoencoderKLFlux2"
-"""A VAE whose weights have the statistics by which pipelines scale latents before they decode."""
 
 
 class ClassicFamily:
@@ -145,14 +143,14 @@ class ClassicFamily:
 
 def _stages_of(description: ModelDescription, name: str) -> tuple[Stage, ...]:
     """Return the stages that need the weights of a component."""
-    _, class_name = description.components[name]
     if not description.parameters.get(name):  # tokenizers, schedulers, processors
         return tuple(Stage)
     if is_denoiser(name):
         return (Stage.DENOISE,)
     if name in _VAES:
-        scales = class_name == _WITH_STATISTICS
-        return (Stage.PREPARE, Stage.DECODE, *((Stage.DENOISE,) if scales else ()))
+        # The last thing that a denoising does is to bring the latents to the VAE's device, and for
+        # FLUX.2 to scale them by statistics among its weights.
+        return (Stage.PREPARE, Stage.DENOISE, Stage.DECODE)
     if name == "image_encoder":
         return (Stage.PREPARE, Stage.DENOISE)
     return (Stage.ENCODE,)

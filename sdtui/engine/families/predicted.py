@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from sdtui.engine.latents import has_patches, without_patches
+
 _VIDEO = 5
 """Dimensions of the latents of models whose VAE is for videos."""
 _PACKED = 3
@@ -40,12 +42,28 @@ def predicted_x0(
     return (first - (1 - alpha).sqrt() * predicted) / alpha.sqrt()
 
 
+def shown_latents(
+    pipeline: Any, latents: torch.Tensor, width: int, height: int
+) -> torch.Tensor | None:
+    """Return the first picture of latents in a pipeline's own layout as previews take them: C x h x
+    w in the scale of the denoiser, or in that of the VAE if the denoiser takes patches. None for
+    unknown layouts.
+
+    `width` and `height` are those of the picture in pixels.
+    """
+    found = grid(pipeline, latents, width, height)
+    vae = getattr(pipeline, "vae", None)
+    if found is None or not has_patches(vae):
+        return found
+    return without_patches(vae, found[None])[0]
+
+
 def grid(pipeline: Any, latents: torch.Tensor, width: int, height: int) -> torch.Tensor | None:
     """Return the first picture of latents in a pipeline's own layout as C x h x w: at one place
-    what belongs to one part of the picture, in the scale of the denoiser. None for other layouts.
+    what belongs to one part of the picture. None for other layouts.
 
-    `width` and `height` are those of the picture in pixels. Where there is no `_unpack_latents`,
-    packed latents are row by row, in patches of two by two (FLUX.2).
+    Where there is no `_unpack_latents`, packed latents are row by row, in patches of two by two
+    (FLUX.2).
     """
     if latents.ndim == _VIDEO:
         only_frame = latents.shape[2] == 1

@@ -81,7 +81,9 @@ def seams(
         for denoiser in denoisers_of(pipeline):
             if before_denoiser is None:
                 break
-            handle = denoiser.register_forward_pre_hook(before_denoiser, with_kwargs=True)
+            handle = denoiser.register_forward_pre_hook(
+                before_denoiser, prepend=True, with_kwargs=True
+            )
             stack.callback(handle.remove)
         yield
 

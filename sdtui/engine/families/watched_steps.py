@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from sdtui.engine.families.family import OnStep, StepState
-from sdtui.engine.families.predicted import grid, predicted_x0
+from sdtui.engine.families.predicted import predicted_x0, shown_latents
 from sdtui.engine.families.seams import Method
 from sdtui.engine.resolved_request import ResolvedRequest
 
@@ -44,7 +44,7 @@ class WatchedSteps:
         latents, scheduler = given[0], self._pipeline.scheduler
         total = self._total(scheduler)
         self._done = min(self._done + 1, total)
-        shown = None if x0 is None else grid(self._pipeline, x0, *self._size)
+        shown = None if x0 is None else shown_latents(self._pipeline, x0, *self._size)
         changed = self._on_step(StepState(self._done, total, latents, scheduler, x0=shown))
         if changed is None:
             return given
