@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import signal
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,23 +52,32 @@ def test_bench_against_diffusers_gives_the_same_pictures(
     assert [row["contender"] for row in rows] == ["sdtui"] * 2 + ["diffusers"] * 2
 
 
-def test_interrupted_bench_prints_finished_runs(tiny_sd1: Path) -> None:
-    arguments = ("a cat", "a dog", "-m", str(tiny_sd1), "--steps", "20", "--size", "64x64")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "sdtui", "bench", *arguments, "--runs", "100", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stderr is not None
-    for line in running.stderr:
-        if "run " in line and "run 1/" not in line:
-            running.send_signal(signal.SIGINT)
-            break
-    stdout, stderr = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert stderr.endswith("sdtui: interrupted.\n")
-    found = json.loads(stdout)
+@contextmanager
+def _interrupted_in_step(number: int) -> Iterator[None]:
+    """Interrupt this process, as ^C does, in one of the steps of all runs."""
+    from diffusers import UNet2DConditionModel
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    steps = itertools.count(1)
+
+    def interrupt(module: object, _: object) -> None:
+        if isinstance(module, UNet2DConditionModel) and next(steps) == number:
+            signal.raise_signal(signal.SIGINT)
+
+    handle = register_module_forward_pre_hook(interrupt)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def test_interrupted_bench_prints_finished_runs(sdtui: Command, tiny_sd1: Path) -> None:
+    arguments = ("a cat", "a dog", "-m", tiny_sd1, "--steps", "2", "--size", "64x64")
+    with _interrupted_in_step(20):
+        done = sdtui("bench", *arguments, "--runs", "100", "--json")
+    assert done.returncode == 130
+    assert done.stderr.endswith("sdtui: interrupted.\n")
+    found = json.loads(done.stdout)
     assert not found["complete"]
     assert found["cells"][0]["samples"]
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,17 +23,10 @@ pytestmark = pytest.mark.slow
 _QUICK = ("--steps", "2", "--size", "64x64")
 
 
-def test_stdout_has_paths_and_stderr_progress(tiny_sd1: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "sdtui", "generate", "a cat", "-m", tiny_sd1),
-            *(*_QUICK, "--count", "2", "-o", tmp_path),
-        ],
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=50,
-    )
+def test_stdout_has_paths_and_stderr_progress(
+    sdtui: Command, tiny_sd1: Path, tmp_path: Path
+) -> None:
+    done = sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, "--count", "2", "-o", tmp_path)
     assert done.returncode == 0, done.stderr
     paths = [Path(line) for line in done.stdout.splitlines()]
     assert len(paths) == 2
@@ -47,31 +39,21 @@ def test_stdout_has_paths_and_stderr_progress(tiny_sd1: Path, tmp_path: Path) ->
     assert "\x1b" not in done.stderr  # no bar where there is no terminal
 
 
-_LOST = """
-import sys
-from sdtui.cli.main import main
-from sdtui.engine.device import Device
-from sdtui.engine.pipeline_manager import StableDiffusionEngine
+def test_lost_gpu_ends_the_command_with_the_first_picture(
+    sdtui: Command, tiny_sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sdtui.engine.device import Device
+    from sdtui.engine.pipeline_manager import StableDiffusionEngine
 
-def fail(*_, **__):
-    raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-StableDiffusionEngine.load = fail
-Device.works = lambda _: False
-sys.exit(main())
-"""
-
-
-def test_lost_gpu_ends_the_command_with_the_first_picture(tiny_sd1: Path, tmp_path: Path) -> None:
+    monkeypatch.setattr(StableDiffusionEngine, "load", fail)
+    monkeypatch.setattr(Device, "works", lambda _: False)
+    monkeypatch.setattr(os, "_exit", sys.exit)
     file = tmp_path / "prompts.txt"
     file.write_text("one\ntwo\nthree\n")
-    done = subprocess.run(
-        [sys.executable, "-c", _LOST, "generate", "--from", file, "-m", tiny_sd1, "-q"],
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=50,
-    )
+    done = sdtui("generate", "--from", file, "-m", tiny_sd1, "-q")
     assert done.returncode == 1
     assert done.stderr.count("illegal memory access") == 1
     assert "Start sdtui again" in done.stderr
@@ -191,16 +173,9 @@ def test_wrong_input_prints_one_line_with_a_hint(
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_missing_network_prints_one_line(tmp_path: Path) -> None:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "sdtui", "generate", "x", "-m", "owner/name", "-q"],
-        capture_output=True,
-        check=False,
-        text=True,
-        env=environment,
-        timeout=50,
-    )
+def test_missing_network_prints_one_line(sdtui: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # read when imported
+    done = sdtui("generate", "x", "-m", "owner/name", "-q")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "HF_HUB_OFFLINE" in done.stderr
@@ -222,7 +197,7 @@ def test_interrupt_exits_with_130_and_leaves_no_partial_file(
     process = subprocess.Popen(
         [
             sys.executable, "-m", "sdtui", "generate", "x", "-m", str(tiny_sd1),
-            "--steps", "150", "-s", "Euler", "--size", "512x512", "-o", str(out),
+            "--steps", "150", "-s", "Euler", "--size", "256x256", "-o", str(out),
         ],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -232,7 +207,6 @@ def test_interrupt_exits_with_130_and_leaves_no_partial_file(
     for line in process.stderr:
         if line.startswith(("step", "expected")):
             break
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -1,11 +1,9 @@
-"""`sdtui grid` and `sdtui sheet` in processes of their own."""
+"""`sdtui grid` and `sdtui sheet`."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from PIL import Image
 
 from sdtui.cli.sheet import save_sheet
 from sdtui.core.errors import OutputError
+from tests.support.command import Command
 
 pytestmark = pytest.mark.slow
 
@@ -23,22 +22,12 @@ def _own_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDTUI_PICTURES", str(tmp_path / "pictures"))
 
 
-def _sdtui(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sdtui", *map(str, arguments)],
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=120,
-    )
-
-
 def test_a_grid_with_two_models_loads_each_once_and_is_found_again(
-    tiny_sd1: Path, tmp_path: Path
+    sdtui: Command, tiny_sd1: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     shutil.copytree(tiny_sd1, other)
-    done = _sdtui(
+    done = sdtui(
         *("grid", "a cat on a mat", "--size", "64x64"),
         *("--x", f"model={tiny_sd1},{other}", "--y", "prompt=cat,dog", "--z", "steps=1-2"),
         "--json",
@@ -61,11 +50,11 @@ def test_a_grid_with_two_models_loads_each_once_and_is_found_again(
 
     file = tmp_path / "contact.png"
     query = f"grid:{place['grid']['id']}"
-    made = _sdtui("sheet", query, "sheet:no", "-o", file, "--columns", "4", "--side", "64")
+    made = sdtui("sheet", query, "sheet:no", "-o", file, "--columns", "4", "--side", "64")
     assert made.stdout == f"{file}\n", made.stderr
     with Image.open(file) as image:
         assert image.width == 4 * 64 + 5 * 8
-    again = _sdtui("sheet", "--grid", place["grid"]["id"], "--json")
+    again = sdtui("sheet", "--grid", place["grid"]["id"], "--json")
     assert len(json.loads(again.stdout)["sheets"]) == 3, again.stderr
 
 
@@ -80,18 +69,18 @@ def test_a_grid_with_two_models_loads_each_once_and_is_found_again(
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_made(
-    arguments: tuple[str, ...], message: str
+    sdtui: Command, arguments: tuple[str, ...], message: str
 ) -> None:
-    done = _sdtui("grid", "a cat", *arguments)
+    done = sdtui("grid", "a cat", *arguments)
     assert done.returncode in (1, 2)
     assert message in done.stderr
     assert not done.stdout
 
 
-def test_a_contact_sheet_of_nothing_is_an_error(tmp_path: Path) -> None:
-    done = _sdtui("sheet", "nothing", "-o", tmp_path / "sheet.png")
+def test_a_contact_sheet_of_nothing_is_an_error(sdtui: Command, tmp_path: Path) -> None:
+    done = sdtui("sheet", "nothing", "-o", tmp_path / "sheet.png")
     assert "nothing was found" in done.stderr
-    wrong = _sdtui("sheet", "--caption", "colour")
+    wrong = sdtui("sheet", "--caption", "colour")
     assert 'knows no "colour"' in wrong.stderr
 
 

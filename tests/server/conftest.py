@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sdtui.core.settings import Settings
 from tests.support.live_server import KEY, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -16,6 +17,15 @@ from tests.support.scripted_generator import ScriptedGenerator
 def pocket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server with the pocket model."""
     with live(tmp_path_factory.mktemp("pocket"), max_pixels=128 * 128, max_pictures=4) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server with a model that takes milliseconds, and whose pictures show nothing."""
+    settings = Settings(device="cpu", model=tiny_sd1.name, model_folders=(tiny_sd1.parent,))
+    folder = tmp_path_factory.mktemp("tiny")
+    with live(folder, settings=settings, max_pixels=64 * 64, max_pictures=2) as running:
         yield running
 
 

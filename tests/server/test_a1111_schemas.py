@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import httpx
@@ -21,7 +23,7 @@ from sdtui.server.api.a1111.schemas import Txt2ImgBody
 from sdtui.server.errors import ApiError
 from sdtui.server.services.generation import GenerationOutcome, Picture
 from tests.support.images import open_base64, png_base64
-from tests.support.live_server import Live
+from tests.support.live_server import PATIENCE, Live
 
 SMALL: dict[str, Any] = {"prompt": "x", "steps": 2, "width": 64, "height": 64}
 
@@ -124,17 +126,19 @@ def test_limits_are_reported_with_a1111_names(ask: httpx.Client) -> None:
 
 
 def test_skip_drops_one_iteration_of_a_batch(ask: httpx.Client, pocket: Live) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    body = {**SMALL, "steps": 150, "n_iter": 4, "seed": 1}
+    ask.post("/sdapi/v1/txt2img", json={**SMALL, "steps": 1}).raise_for_status()
+    skipped = threading.Event()
+    denoiser = pocket.generators[0].engine.loaded.denoiser
+    wait = denoiser.register_forward_pre_hook(lambda *_: skipped.wait(PATIENCE) and None)
+    body = {**SMALL, "n_iter": 4, "seed": 1}
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(ask.post, "/sdapi/v1/txt2img", json=body)
-        pocket.until(
-            lambda: pocket.services.job_events.step(pocket.services.job_events.running) is not None
-        )
+        pocket.until(lambda: pocket.services.job_events.running is not None)
         with pocket.client() as other:
             other.post("/sdapi/v1/skip")
+        skipped.set()
         info = json.loads(waiting.result().json()["info"])
+    wait.remove()
     assert info["all_seeds"] == [2, 3, 4]
 
 

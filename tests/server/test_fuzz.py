@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from sdtui.core.settings import Settings
 from tests.support.fuzzing import fuzz, operations
-from tests.support.live_server import Live, live
+from tests.support.live_server import Live
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A server with a model that takes milliseconds."""
-    settings = Settings(device="cpu", model=tiny_sd1.name, model_folders=(tiny_sd1.parent,))
-    folder = tmp_path_factory.mktemp("fuzz")
-    with live(folder, settings=settings, max_pixels=64 * 64, max_pictures=2) as running:
-        yield running
 
 
 def test_fuzzed_requests_cause_no_server_error(tiny: Live) -> None:

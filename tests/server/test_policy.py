@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -19,9 +20,16 @@ OPENAI: dict[str, Any] = {"prompt": "x", "steps": 26, "size": "64x64"}
 NATIVE: dict[str, Any] = {"prompt": "x", "num_inference_steps": 26, "width": 64, "height": 64}
 
 
-def _post(pocket: Live, ask: httpx.Client, path: str, body: dict[str, Any]) -> httpx.Response:
+@pytest.fixture
+def ask(tiny: Live) -> Iterator[httpx.Client]:
+    """A client of the server with the tiny model."""
+    with tiny.client() as client:
+        yield client
+
+
+def _post(tiny: Live, ask: httpx.Client, path: str, body: dict[str, Any]) -> httpx.Response:
     ask.post("/generate", json={**NATIVE, "num_inference_steps": 1}).raise_for_status()
-    with failing(pocket.generators[0].engine.loaded, Stage.DENOISE, Fault(TIMES)):
+    with failing(tiny.generators[0].engine.loaded, Stage.DENOISE, Fault(TIMES)):
         return post(ask, path, body)
 
 
@@ -35,29 +43,36 @@ def _post(pocket: Live, ask: httpx.Client, path: str, body: dict[str, Any]) -> h
     ],
 )
 def test_other_apis_change_the_picture_only_if_allowed(
-    pocket: Live, ask: httpx.Client, path: str, body: dict[str, Any]
+    tiny: Live, ask: httpx.Client, path: str, body: dict[str, Any]
 ) -> None:
-    refused = _post(pocket, ask, path, body)
+    refused = _post(tiny, ask, path, body)
     assert refused.status_code == 503
     assert "memory ran out" in refused.text
-    changed = _post(pocket, ask, path, {**body, "policy": "keep"})
+    changed = _post(tiny, ask, path, {**body, "policy": "keep"})
     assert changed.status_code == 200
     assert changed.headers["X-Sdtui-Changed"] == "26 to 25 steps"
+
+
+def test_unchanged_picture_is_not_said_to_be_changed(ask: httpx.Client) -> None:
     unchanged = ask.post("/sdapi/v1/txt2img", json=TXT2IMG)
+    assert unchanged.status_code == 200
     assert "X-Sdtui-Changed" not in unchanged.headers
+
+
+def test_unknown_policy_is_refused(ask: httpx.Client) -> None:
     wrong = ask.post("/sdapi/v1/txt2img", json={**TXT2IMG, "policy": "anything"})
     assert wrong.status_code == 422
 
 
 def test_native_api_follows_the_settings_and_says_what_it_changed(
-    pocket: Live, ask: httpx.Client
+    tiny: Live, ask: httpx.Client
 ) -> None:
-    changed = _post(pocket, ask, "/generate", NATIVE)
+    changed = _post(tiny, ask, "/generate", NATIVE)
     assert changed.headers["X-Sdtui-Changed"] == "26 to 25 steps"
-    assert _post(pocket, ask, "/generate", {**NATIVE, "policy": "strict"}).status_code == 503
+    assert _post(tiny, ask, "/generate", {**NATIVE, "policy": "strict"}).status_code == 503
 
 
-def test_stream_says_what_was_changed(pocket: Live, ask: httpx.Client) -> None:
+def test_stream_says_what_was_changed(tiny: Live, ask: httpx.Client) -> None:
     body = {**OPENAI, "stream": True, "policy": "keep"}
-    streamed = _post(pocket, ask, "/v1/images/generations", body)
+    streamed = _post(tiny, ask, "/v1/images/generations", body)
     assert parse_events(streamed.text)[-1][1]["changed"] == ["26 → 25 steps"]
