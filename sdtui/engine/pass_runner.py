@@ -149,6 +149,8 @@ class PassRunner:
         reporter = StepReporter(run.engine, self.model, place, run.report, run.cancellation)
         watch = run.engine.settings.previews
         denoised = denoise(self.model, batch, self.features, reporter, watch=watch)
+        for notice in self.features.notices(self.model):
+            run.notice(notice)
         run.cancellation.check()
         run.steps[number] = reporter.steps
         if isinstance(denoised, list):

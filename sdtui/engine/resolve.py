@@ -29,11 +29,6 @@ def resolve(
 
     Raises InvalidRequestError if the size doesn't suit the model's VAE.
     """
-    if model.description.is_refiner:
-        raise UnsupportedModelError(
-            f"{model.source.name} is a refiner: it takes the last steps of another model",
-            "Take a model of SDXL, and this one as its refiner",
-        )
     native = features.native_values(model.description)
     pipeline: Any = model.pipeline
     factor = model.vae_factor
@@ -70,6 +65,15 @@ def without_tags(text: str, request: GenerationRequest) -> str:
     """Return one of a request's prompts without the tags of networks, if it has such."""
     is_plain = request.encoding.prompt_syntax is PromptSyntax.PLAIN
     return text if is_plain else take_tags(text).text
+
+
+def check_begins(name: str, description: ModelDescription) -> None:
+    """Raise UnsupportedModelError if a model, so described, can't begin pictures."""
+    if description.is_refiner:
+        raise UnsupportedModelError(
+            f"{name} is a refiner: it takes the last steps of another model",
+            "Take a model of SDXL, and this one as its refiner",
+        )
 
 
 def check_same_latents(model: LoadedModel, other: str, description: ModelDescription) -> None:

@@ -31,7 +31,7 @@ from sdtui.engine.pass_runner import PassRunner, RunContext
 from sdtui.engine.passes import Pass
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.record_builder import ModelFacts, RecordBuilder
-from sdtui.engine.resolve import check_same_latents, resolve
+from sdtui.engine.resolve import check_begins, check_same_latents, resolve
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.engine.stages.encode import find_truncations
@@ -204,6 +204,7 @@ class Run:
         is_own = name == self.request.model
         if is_own and self.plan.resolved is None:
             source, description = self._engine.find(name, self._report, self._cancellation)
+            check_begins(source.name, description)
             for field in ignored_fields(description, self.request):
                 self._notice(left_out_text(source.name, field))
         before = self._engine.loaded

@@ -28,7 +28,7 @@ from sdtui.history.infotext import own_record
 from sdtui.history.names import PICTURE_SUFFIXES, sidecar_name, sidecar_path, split
 from sdtui.history.picture_errors import UNREADABLE
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
-from sdtui.requests.lora_uses import lora_uses
+from sdtui.requests.lora_uses import all_lora_uses
 from sdtui.requests.record import (
     GenerationRecord,
     ImageRecord,
@@ -162,7 +162,7 @@ def _lora_files(request: GenerationRequest, hashes: Mapping[str, str]) -> tuple[
     """The LoRAs of another tool's picture whose hashes it says: AutoV3, as A1111 writes them."""
     return tuple(
         LoraRecord(name=use.name, autov2="", autov3=hashes[use.name], te=use.te, unet=use.unet)
-        for use in lora_uses(request)
+        for use in all_lora_uses(request)
         if use.name in hashes
     )
 

@@ -20,7 +20,7 @@ from sdtui.models import (
     native_size,
 )
 from sdtui.requests.grids import Grid
-from sdtui.requests.lora_uses import check_uses, lora_uses
+from sdtui.requests.lora_uses import all_lora_uses, check_uses
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.hires import LATENT_UPSCALERS
 from sdtui.requests.sections.vae import OWN_VAE
@@ -95,7 +95,7 @@ def check_loras(
         is_template = request.takes_dynamic_prompts and is_dynamic(request.prompt)
         if refuses and not is_template:
             check_uses(request)
-        for use in lora_uses(request):
+        for use in all_lora_uses(request):
             if not (is_template and is_dynamic(use.name)):
                 is_needed[use.name] = is_needed.get(use.name, False) or refuses
     for name, needed in is_needed.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 from sdtui.core.errors import UnsafeModelError, UnsupportedModelError
 from sdtui.core.text_files import decode_text
 from sdtui.models.component_files import CONFIGS, describe_components
-from sdtui.models.description import ModelDescription
+from sdtui.models.description import SDXL_REFINER, ModelDescription
 from sdtui.models.distilled import Distilled, distilled_values, model_name
 from sdtui.models.headers import Header, read_header
 from sdtui.models.native import family_values, with_own_values
@@ -24,7 +24,8 @@ PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 # loaders/single_file_utils.py.
 _INPUT = "model.diffusion_model.input_blocks.0.0.weight"
 _CROSS_ATTENTION = "model.diffusion_model.input_blocks.{}.1.transformer_blocks.0.attn2.to_k.weight"
-_FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+_KIND_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "sdxl_refiner"}
+"""The folder of the bundled configs, by the width of the prompt's embeddings."""
 _LATENT_CHANNELS = 4
 _PARTS = {
     "unet": ("model.diffusion_model.",),
@@ -68,7 +69,9 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
             "Give a GGUF file of FLUX, Z-Image, Qwen-Image, SD 3.5 or the like",
         )
     header = read_header(path)
-    family = _family(path, header)
+    kind = _kind(path, header)
+    is_refiner = kind == "sdxl_refiner"
+    family = "sdxl" if is_refiner else kind
     _check_whole(path, header)
     own = read_own_values(path)
     is_inpainting = header.tensors[_INPUT].shape[1] != _LATENT_CHANNELS
@@ -80,6 +83,7 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
     prediction_type = (shown_prediction or "v_prediction") if is_guessed else marked
     is_xl = family == "sdxl"
     pipeline_class = "StableDiffusionXLPipeline" if is_xl else "StableDiffusionPipeline"
+    pipeline_class = SDXL_REFINER if is_refiner else pipeline_class
     distilled = distilled_values(_names(path, header, family), {}, {}, family)
     traits = traits_of(pipeline_class)
     base = family_values(pipeline_class, traits, distilled, {})
@@ -100,12 +104,13 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
         if own.zero_terminal_snr is None
         else own.zero_terminal_snr,
         timestep_spacing=distilled.timestep_spacing if distilled else None,
-        components=describe_components(CONFIGS / family),
-        configs=CONFIGS / family,
+        components=describe_components(CONFIGS / kind),
+        configs=CONFIGS / kind,
     )
 
 
-def _family(path: Path, header: Header) -> str:
+def _kind(path: Path, header: Header) -> str:
+    """Return the folder of the bundled configs that a checkpoint belongs to."""
     first = header.tensors.get(_INPUT)
     if first is None:
         kind = recognised_tensors(header.tensors)
@@ -119,10 +124,10 @@ def _family(path: Path, header: Header) -> str:
     for block in (1, 4):
         keys = header.tensors.get(_CROSS_ATTENTION.format(block))
         width = keys.shape[-1] if keys and keys.shape else None
-        if width in _FAMILY_OF_WIDTH:
-            return _FAMILY_OF_WIDTH[width]
+        if width in _KIND_OF_WIDTH:
+            return _KIND_OF_WIDTH[width]
     raise UnsupportedModelError(
-        f"{path} is a checkpoint of an unknown kind (the SDXL refiner is one)",
+        f"{path} is a checkpoint of an unknown kind",
         "Give a text-to-image checkpoint of SD 1.x, 2.x or XL",
     )
 

@@ -181,14 +181,6 @@ def test_own_prompts_sampler_and_guidance_are_used(
     assert all(difference(pictures[0], each) > 0 for each in pictures[1:])
 
 
-def test_loras_of_the_second_prompt_alone_are_left_out_with_a_notice(
-    shared_engine: StableDiffusionEngine, tiny_sd1: Path
-) -> None:
-    wanted = _request(tiny_sd1, hires_prompt="a blue dog <lora:film:1>")
-    (notice,) = generate(shared_engine, wanted).record.notices
-    assert notice.startswith("the LoRA film in the hires prompt was left out")
-
-
 def test_times_of_the_prompt_count_on_from_the_first_pass(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:

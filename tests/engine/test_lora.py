@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,6 +177,23 @@ def test_words_are_encoded_with_a_lora_that_begins_later(
 ) -> None:
     encoder_alone = _generate(engine, tiny_sd1, loras=["film:1:0"])
     assert _difference(encoder_alone, _generate(engine, tiny_sd1, loras=["film:start=9"])) == 0
+
+
+def test_each_pass_of_hires_has_the_loras_of_its_own_prompt(
+    engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    film = "cat <lora:film:1>"
+    none, first, second, both = (
+        _generate(engine, tiny_sd1, prompt, hires_scale=1, hires_prompt=hires_prompt)
+        for prompt, hires_prompt in (("cat", ""), (film, "cat"), ("cat", film), (film, ""))
+    )
+    pairs = itertools.combinations((none, first, second, both), 2)
+    assert all(_difference(*pair) > 0 for pair in pairs)
+    again = _generate(engine, tiny_sd1, film, hires_scale=1, hires_prompt=film)
+    assert _difference(both, again) == 0
+    assert second.record.lora_hashes.keys() == {"film"}
+    with pytest.raises(ModelNotFoundError, match="missing"):
+        _generate(engine, tiny_sd1, hires_scale=1, hires_prompt="cat <lora:missing:1>")
 
 
 def test_record_has_the_hashes(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from sdtui.core.cancellation import Cancellation
@@ -25,6 +26,7 @@ from tests.support.original_layout import write_single_file
 from tests.support.single_files import random_pipeline, small_configs
 
 FAMILIES = ("sd1", "sd2", "sdxl")
+REFINER = "sdxl_refiner"
 
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -36,7 +38,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, 
     since it is recognised by the widths, which are smaller)."""
     quiet_libraries()
     models = {}
-    for family in FAMILIES:
+    for family in (*FAMILIES, REFINER):
         folder = tmp_path_factory.mktemp(family)
         configs = small_configs(family, folder / "configs")
         pipeline = random_pipeline(configs)
@@ -44,7 +46,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, 
             pipeline,
             ModelDescription(
                 path=write_single_file(pipeline, folder / "model.safetensors"),
-                family=family,
+                family=family.removesuffix("_refiner"),
                 pipeline_class=type(pipeline).__name__,
                 parameters={},
                 native=NativeValues(),
@@ -63,11 +65,13 @@ def load(description: ModelDescription, dtype: DType = DType.FLOAT32) -> Any:
 
 def picture(pipeline: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return a small picture as an array."""
+    size: dict[str, Any] = {"width": 64, "height": 64}
+    if pipeline.text_encoder is None:
+        size = {"image": Image.new("RGB", (64, 64)), "strength": 1.0}
     result = pipeline(
         "a red cat, on a mat",
         num_inference_steps=2,
-        height=64,
-        width=64,
+        **size,
         generator=torch.Generator().manual_seed(1),
         output_type="np",
     )
@@ -75,7 +79,7 @@ def picture(pipeline: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
     return image
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, REFINER])
 def test_checkpoint_gives_the_original_weights_and_picture(
     originals: dict[str, tuple[Any, ModelDescription]], family: str
 ) -> None:

@@ -56,8 +56,10 @@ def test_lora_of_the_same_hash_is_used_under_its_name_here(tmp_path: Path) -> No
     settings = _settings(tmp_path, "mine", "film")
     digits = find_lora_by_name("mine", settings).autov3
     values = {"prompt": "a cat <lora:film:0.5>", "loras": ("film:0.2:0.3",), "seed": 1}
+    values |= {"hires_prompt": "a dog <lora:film:1>"}
     local, missing = with_local_loras(values, {"film": digits}, settings)
-    assert local == {"prompt": "a cat <lora:mine:0.5>", "loras": ("mine:0.2:0.3",), "seed": 1}
+    mine = {"prompt": "a cat <lora:mine:0.5>", "loras": ("mine:0.2:0.3",), "seed": 1}
+    assert local == {**mine, "hires_prompt": "a dog <lora:mine:1>"}
     assert not missing
 
 

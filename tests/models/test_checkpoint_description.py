@@ -165,14 +165,24 @@ def test_inpainting_checkpoint_of_sd2_predicts_noise(tmp_path: Path) -> None:
     assert (found.prediction_type, found.guessed_prediction) == ("epsilon", False)
 
 
-_REFINER = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
+_WIDTH = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
+
+
+def test_refiner_of_sdxl_is_recognised_by_the_width_of_its_prompts(tmp_path: Path) -> None:
+    shapes = {**checkpoint("sdxl"), _WIDTH: (768, 1280)}
+    found = describe_model(safetensors(tmp_path / "m.safetensors", shapes))
+    assert found.is_refiner
+    assert (found.family, found.components.keys() & {"tokenizer", "tokenizer_2"}) == (
+        "sdxl",
+        {"tokenizer_2"},
+    )
 
 
 @pytest.mark.parametrize(
     ("shapes", "said"),
     [
         (checkpoint("sd1", channels=8), "editing"),
-        ({**checkpoint("sdxl"), _REFINER: (768, 1280)}, "refiner"),
+        ({**checkpoint("sdxl"), _WIDTH: (768, 999)}, "unknown kind"),
         ({"lora_unet_down_blocks_0.lora_up.weight": (4, 4)}, "LoRA"),
         ({"first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3)}, "VAE"),
         ({"double_blocks.0.img_attn.norm.key_norm.scale": (128,)}, "FLUX.1-schnell"),

@@ -60,6 +60,8 @@ def controlnet_tensors(net: Any) -> Tensors:
 def _text_encoders(pipeline: Any) -> Tensors:
     first = pipeline.text_encoder
     second = getattr(pipeline, "text_encoder_2", None)
+    if first is None:  # SDXL's refiner
+        return _under("conditioner.embedders.0.model.", _open_clip(second))
     if second is not None:
         return {
             **_under("conditioner.embedders.0.transformer.text_model.", _clip(first)),

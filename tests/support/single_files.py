@@ -47,6 +47,18 @@ _SMALL: dict[str, dict[str, dict[str, Any]]] = {
         "text_encoder_2": {"hidden_size": 24, "projection_dim": 24},
     },
 }
+_SMALL["sdxl_refiner"] = {
+    "unet": {
+        "block_out_channels": [8, 8, 16, 16],
+        "attention_head_dim": [1, 2, 2, 2],
+        "cross_attention_dim": 24,
+        "transformer_layers_per_block": 1,
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 5 * 8 + 24,
+    },
+    "text_encoder_2": _SMALL["sdxl"]["text_encoder_2"],
+}
+_FLAGS_OF_REFINERS = ("requires_aesthetics_score", "force_zeros_for_empty_prompt")
 _COMMON: dict[str, dict[str, Any]] = {
     "unet": _UNET,
     "vae": _VAE,
@@ -83,6 +95,9 @@ def random_pipeline(configs: Path, dtype: torch.dtype = torch.float32, seed: int
     if index["_class_name"] == "StableDiffusionPipeline":
         parts |= {"safety_checker": None, "feature_extractor": None}
         parts["requires_safety_checker"] = False
+    if index["_class_name"] == "StableDiffusionXLImg2ImgPipeline":  # SDXL's refiner
+        parts |= {"text_encoder": None, "tokenizer": None}
+        parts |= {name: index[name] for name in _FLAGS_OF_REFINERS}
     pipeline = cls(**parts)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -16,8 +16,8 @@ from sdtui.core.picture_entries import ControlMode
 from sdtui.engine.denoiser_calls import rows_from
 
 _SOFTER = 0.825
-"""The factor from one residual to the one before, where the prompt is more important (A1111's
-extension sd-webui-controlnet)."""
+"""The factor from one residual to the one before, where they are weakened (A1111's extension
+sd-webui-controlnet)."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Unit:
     mode: ControlMode = ControlMode.BALANCED
     type: int | None = None
     """The type of its picture, for a net of several."""
+    is_softer: bool = False
+    """True if the outer layers are weakened whatever is more important."""
 
     def is_used(self, call: int, calls: int) -> bool:
         """True if the net is used in a call of the denoiser, as in diffusers' pipelines."""
@@ -68,7 +70,7 @@ class Unit:
             **more,
         )
         found = [*down, middle]
-        if self.mode is not ControlMode.BALANCED:
+        if self.is_softer or self.mode is not ControlMode.BALANCED:
             last = len(found) - 1
             found = [each * _SOFTER ** (last - place) for place, each in enumerate(found)]
         return found

@@ -128,6 +128,11 @@ class ActiveFeatures:
         )
         return tuple((name, key) for name, key in keys if key is not None)
 
+    def before_encoding(self, model: LoadedModel, pass_: Pass) -> None:
+        """Change the loaded model for the prompts of a pass."""
+        for feature, section in self.uses:
+            feature.before_encoding(section, model, pass_)
+
     def encode_options(self, model: LoadedModel) -> EncodeOptions:
         """Return how prompts are encoded."""
         options = EncodeOptions()

@@ -47,6 +47,11 @@ class OpenedControl:
             return True
         return (pass_.name == _HIRES) == (self.entry.passes is ControlPasses.HIRES)
 
+    def is_softer_in(self, pass_: Pass) -> bool:
+        """True if A1111's extension weakens the net in a pass: that of hires, with edges that its
+        preprocessor finds, which leave artefacts in a large picture (scripts/hook.py)."""
+        return pass_.name == _HIRES and self.entry.preprocessor == "canny"
+
     @property
     def type_number(self) -> int | None:
         """The number of what the picture shows, for a net of several types."""
@@ -204,6 +209,7 @@ def _controlled(
             end=control.entry.end,
             mode=control.entry.mode,
             type=control.type_number,
+            is_softer=control.is_softer_in(batch.pass_),
         )
         for control, image in used
     ]

@@ -112,6 +112,10 @@ class Feature(Generic[Section]):
         better. None = nothing."""
         return section
 
+    def before_encoding(self, section: Section, model: LoadedModel, pass_: Pass) -> None:
+        """Change the loaded model for the prompts of a pass. Called before they are encoded, unless
+        their embeddings are kept from before; what `denoising` needs is its own business."""
+
     def encode_options(
         self, section: Section, model: LoadedModel, options: EncodeOptions
     ) -> EncodeOptions:

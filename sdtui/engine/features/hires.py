@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,11 +10,9 @@ from PIL import Image
 from torch.nn import functional
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.prompt_syntax.tags import read_tags
 from sdtui.core.upscaler_names import LANCZOS
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.latents import encode_pixels
-from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Plan, Rung
 from sdtui.engine.passes import Pass, StartContext
 from sdtui.engine.resolve import without_tags
@@ -22,7 +20,6 @@ from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.upscaling.upscaler import Upscaler, UpscalingContext
 from sdtui.engine.upscaling.upscalers import Upscalers
 from sdtui.models import ModelDescription
-from sdtui.requests.lora_uses import lora_uses
 from sdtui.requests.record import Stage
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.sections.hires import (
@@ -68,8 +65,6 @@ class OpenedHires:
     """None = of latents, by the name in the section."""
     strength: float = DEFAULT_HIRES_STRENGTH
     """How much is made anew, 0 to 1."""
-    unused_loras: tuple[str, ...] = ()
-    """Names of the LoRAs in its prompt: both passes have those of the first one's."""
     enlargement: float = 1.0
     """The share of the enlargement that is left after memory ran out, 0 to 1."""
     needs_steps: bool = False
@@ -160,15 +155,12 @@ class HiresFix(Feature[OpenedHires]):
         section = request.hires
         if section is None:
             return None
-        tags = read_tags(section.prompt, request.encoding.prompt_syntax).loras
         section = replace(
             section,
             prompt=without_tags(section.prompt, request),
             negative_prompt=without_tags(section.negative_prompt, request),
         )
-        used = {use.name for use in lora_uses(request)}
-        unused = tuple(dict.fromkeys(use.name for use in tags if use.name not in used))
-        return OpenedHires(section, self._find(section.upscaler), unused_loras=unused)
+        return OpenedHires(section, self._find(section.upscaler))
 
     def for_model(self, section: OpenedHires, description: ModelDescription) -> OpenedHires:
         """Fill in the model's native values. Where latents can't be enlarged, pictures are, unless
@@ -195,13 +187,6 @@ class HiresFix(Feature[OpenedHires]):
 
     def embedding_key(self, section: OpenedHires, pass_: Pass) -> None:
         """Return None: each pass has its own prompts."""
-
-    def notices(self, section: OpenedHires, model: LoadedModel) -> Sequence[str]:
-        """Return the LoRAs that were left out."""
-        return [
-            f"the LoRA {name} in the hires prompt was left out: both passes have the same LoRAs"
-            for name in section.unused_loras
-        ]
 
     def passes(self, section: OpenedHires, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
         """Add the second pass. Raises InvalidRequestError if it gets too large."""
@@ -235,7 +220,11 @@ class HiresFix(Feature[OpenedHires]):
         if not section.enlargement:
             return REQUEST_FIELDS.defaults("hires")
         name = section.latent if section.upscaler is None else section.upscaler.name
-        return {"hires_strength": section.strength, "hires_upscaler": name}
+        return {
+            "hires_strength": section.strength,
+            "hires_upscaler": name,
+            "hires_steps": section.section.steps,
+        }
 
 
 def _changes_nothing(pass_: Pass) -> bool:

@@ -21,7 +21,15 @@ from sdtui.models import ModelDescription, NativeValues
 from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import find_lora
 from sdtui.models.native import with_loras
-from sdtui.requests.lora_uses import check_uses, lora_uses, tagged_prompt, use_problem
+from sdtui.requests.lora_uses import (
+    all_lora_uses,
+    check_uses,
+    hires_lora_uses,
+    lora_uses,
+    tagged_hires_prompt,
+    tagged_prompt,
+    use_problem,
+)
 from sdtui.requests.record import LoraRecord
 from sdtui.requests.request import GenerationRequest
 
@@ -31,8 +39,19 @@ class OpenedLoras:
     """The LoRAs of a request with a weight, and what the user should know about them."""
 
     loras: tuple[OpenedLora, ...]
+    hires: tuple[OpenedLora, ...] = ()
+    """Those of the hires pass, and of what goes on from it."""
     notices: tuple[str, ...] = ()
     unusable: UnusableLoras = UnusableLoras.REFUSE
+
+    def of(self, pass_: Pass) -> tuple[OpenedLora, ...]:
+        """Return the LoRAs of a pass."""
+        return self.loras if pass_.first is None else self.hires
+
+    @property
+    def all(self) -> tuple[OpenedLora, ...]:
+        """Those of all passes: one that both passes have alike is there once."""
+        return (*self.loras, *(each for each in self.hires if each not in self.loras))
 
 
 @dataclass(frozen=True)
@@ -50,9 +69,10 @@ def find_loras(request: GenerationRequest, settings: Settings) -> FoundLoras:
     leaves_out = request.adapters.unusable_loras is UnusableLoras.LEAVE_OUT
     if not leaves_out:
         check_uses(request)
-    notices = list(tagged_prompt(request).problems)
+    problems = (*tagged_prompt(request).problems, *tagged_hires_prompt(request).problems)
+    notices = list(dict.fromkeys(problems))
     found = []
-    for use in lora_uses(request):
+    for use in all_lora_uses(request):
         problem = use_problem(use)
         try:
             if problem is None and (use.te or use.unet):
@@ -64,6 +84,12 @@ def find_loras(request: GenerationRequest, settings: Settings) -> FoundLoras:
         if problem is not None:
             notices.append(_left_out(use.name, problem))
     return FoundLoras(tuple(found), tuple(notices))
+
+
+def _negative_texts(request: GenerationRequest) -> str:
+    """Return the negative prompts of both passes."""
+    of_hires = "" if request.hires is None else request.hires.negative_prompt
+    return f"{request.negative_prompt}\n{of_hires}"
 
 
 def _left_out(name: str, reason: str) -> str:
@@ -90,26 +116,30 @@ class Lora(Feature[OpenedLoras]):
     def open(self, request: GenerationRequest) -> OpenedLoras | None:
         """Find the LoRAs' files. Raises the errors of `find_loras`."""
         found = find_loras(request, self._settings)
-        opened = tuple(
-            OpenedLora(use, lora.path, lora.family, lora.autov2, lora.autov3)
+        opened = {
+            use: OpenedLora(use, lora.path, lora.family, lora.autov2, lora.autov3)
             for use, lora in found.loras
-        )
-        negative = read_tags(request.negative_prompt, request.encoding.prompt_syntax)
-        notices = (
-            *found.notices,
-            *(
-                f"the LoRA {each.name} in the negative prompt was left out"
-                for each in negative.loras
+        }
+        negative = read_tags(_negative_texts(request), request.encoding.prompt_syntax)
+        section = OpenedLoras(
+            loras=tuple(opened[use] for use in lora_uses(request) if use in opened),
+            hires=tuple(opened[use] for use in hires_lora_uses(request) if use in opened),
+            notices=(
+                *found.notices,
+                *(
+                    f"the LoRA {each.name} in the negative prompt was left out"
+                    for each in negative.loras
+                ),
             ),
+            unusable=request.adapters.unusable_loras,
         )
-        unusable = request.adapters.unusable_loras
-        return OpenedLoras(opened, notices, unusable) if opened or notices else None
+        return section if opened or section.notices else None
 
     def check(self, section: OpenedLoras, description: ModelDescription) -> None:
         """Raise UnsupportedModelError for a LoRA whose header shows another family."""
         if section.unusable is UnusableLoras.LEAVE_OUT:
             return
-        for lora in section.loras:
+        for lora in section.all:
             misfit = _misfit(lora, description)
             if misfit is not None:
                 raise UnsupportedModelError(
@@ -118,11 +148,13 @@ class Lora(Feature[OpenedLoras]):
 
     def for_model(self, section: OpenedLoras, description: ModelDescription) -> OpenedLoras:
         """Leave out LoRAs of other families."""
-        misfits = [(lora, _misfit(lora, description)) for lora in section.loras]
+        misfits = [(lora, _misfit(lora, description)) for lora in section.all]
         notices = [_left_out(lora.name, f"it {misfit}") for lora, misfit in misfits if misfit]
+        fitting = [lora for lora, misfit in misfits if not misfit]
         return replace(
             section,
-            loras=tuple(lora for lora, misfit in misfits if not misfit),
+            loras=tuple(lora for lora in section.loras if lora in fitting),
+            hires=tuple(lora for lora in section.hires if lora in fitting),
             notices=(*section.notices, *notices),
         )
 
@@ -135,32 +167,40 @@ class Lora(Feature[OpenedLoras]):
 
     @contextmanager
     def apply(self, section: OpenedLoras, model: LoadedModel) -> Iterator[None]:
-        """Merge the LoRAs, unless they are merged already."""
-        self._merge(section, model)
+        """Merge the LoRAs of the first pass, unless they are merged already."""
+        self._merge(section, model, section.loras)
         yield
+
+    def before_encoding(self, section: OpenedLoras, model: LoadedModel, pass_: Pass) -> None:
+        """Merge those of a pass."""
+        self._merge(section, model, section.of(pass_))
 
     @contextmanager
     def denoising(self, section: OpenedLoras, model: LoadedModel, batch: Batch) -> Iterator[None]:
-        """Merge what is to be merged at each step, where LoRAs begin or end. Steps are counted as
-        those of prompts: calls of the denoiser, from 0."""
-        if model.denoiser is None or not any(lora.use.changes_by_step for lora in section.loras):
+        """Merge the LoRAs of the pass, and what is to be merged at each step where some begin or
+        end. Steps are counted as those of prompts: calls of the denoiser, from 0."""
+        loras = section.of(batch.pass_)
+        self._merge(section, model, loras)
+        if model.denoiser is None or not any(lora.use.changes_by_step for lora in loras):
             yield
             return
         calls = itertools.count()
 
         def before_call(*_: object) -> None:
-            self._merge(section, model, step=next(calls))
+            step = next(calls)
+            self._merge(section, model, tuple(each.at(step) for each in loras))
 
         handle = model.denoiser.register_forward_pre_hook(before_call)
         try:
             yield
         finally:
             handle.remove()
-            self._merge(section, model)
+            self._merge(section, model, loras)
 
-    def _merge(self, section: OpenedLoras, model: LoadedModel, step: int | None = None) -> None:
+    def _merge(
+        self, section: OpenedLoras, model: LoadedModel, loras: tuple[OpenedLora, ...]
+    ) -> None:
         takes_parts = section.unusable is UnusableLoras.LEAVE_OUT
-        loras = tuple(each if step is None else each.at(step) for each in section.loras)
         model.loras.use(model.pipeline, loras, takes_parts=takes_parts)
 
     def reset(self, model: LoadedModel) -> None:
@@ -173,7 +213,7 @@ class Lora(Feature[OpenedLoras]):
 
     def embedding_key(self, section: OpenedLoras, pass_: Pass) -> Hashable:
         """Return the LoRAs that change the text encoders."""
-        keys = tuple(key for lora in section.loras if (key := lora.encoding_key) is not None)
+        keys = tuple(key for lora in section.of(pass_) if (key := lora.encoding_key) is not None)
         return keys or None
 
     def settings(self, section: OpenedLoras) -> Mapping[str, object]:
@@ -186,6 +226,6 @@ class Lora(Feature[OpenedLoras]):
                 te=lora.use.te,
                 unet=lora.use.unet,
             )
-            for lora in section.loras
+            for lora in section.all
         ]
         return {"lora_files": used} if used else {}

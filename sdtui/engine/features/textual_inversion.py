@@ -41,11 +41,13 @@ class TextualInversion(Feature[UsedEmbeddings]):
         self._settings = settings
 
     def open(self, request: GenerationRequest) -> UsedEmbeddings | None:
-        """Find the files of the names in either prompt, also in the LoRAs in use. One that can't be
+        """Find the files of the names in the prompts, also in the LoRAs in use. One that can't be
         used is left out. Raises the errors of `find_loras`."""
         loras = find_loras(request, self._settings).loras
         bundled = [each for _, lora in loras for each in bundled_embeddings(lora.path, lora.header)]
-        texts = (request.prompt, request.negative_prompt)
+        texts = [request.prompt, request.negative_prompt]
+        if request.hires is not None:
+            texts += [request.hires.prompt, request.hires.negative_prompt]
         found, notices = embeddings_in(texts, self._settings, bundled)
         return UsedEmbeddings(tuple(found), tuple(notices)) if found or notices else None
 

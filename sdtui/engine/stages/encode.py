@@ -40,8 +40,13 @@ def encode(
         pictures=pictures if family.batches_prompts else 1,
         of_features=features.embedding_key(pass_),
     )
+
+    def encoded() -> Embeddings:
+        features.before_encoding(model, pass_)
+        return family.encode(model, encoding, pass_)
+
     with refusals(model, request):
-        return model.embeddings.get(encoding, lambda: family.encode(model, encoding, pass_))
+        return model.embeddings.get(encoding, encoded)
 
 
 def _may_change(model: LoadedModel, request: ResolvedRequest) -> bool:

@@ -17,6 +17,8 @@ from sdtui.core.text import shortened
 from sdtui.models import find_lora, has_hash, lora_of_hash
 from sdtui.requests.request import GenerationRequest
 
+_PROMPTS = ("prompt", "hires_prompt")
+"""The fields whose tags name LoRAs."""
 _PAIR = re.compile(r"\s*([^,:]+):\s*([0-9a-fA-F]{8,64})\s*(?:,|$)")
 """As A1111 writes them: `film: 0123456789ab, other: …`."""
 
@@ -34,10 +36,10 @@ def with_local_loras(
     A LoRA of the same hash is found under any name. One without a known hash is found by its name;
     one that isn't here is left out. Names that are chosen later stay.
     """
-    prompt = values.get("prompt", "")
     fields = tuple(values.get("loras", ()))
     is_plain = values.get("prompt_syntax") == PromptSyntax.PLAIN
-    tags = () if is_plain else take_tags(prompt).loras
+    tagged = {} if is_plain else {name: text for name in _PROMPTS if (text := values.get(name))}
+    tags = [use for text in tagged.values() for use in take_tags(text).loras]
     found: dict[str, str | None] = {}
     missing = []
     for name in sorted({use.name for use in (*map(parse_lora, fields), *tags)}):
@@ -47,8 +49,7 @@ def with_local_loras(
             shown = f" ({digits})" if digits else ""
             missing.append(f"the LoRA {shortened(name)}{shown} is not here")
     changed = dict(values)
-    if tags:
-        changed["prompt"] = rename_tags(prompt, found)
+    changed |= {name: rename_tags(text, found) for name, text in tagged.items()}
     if fields:
         changed["loras"] = tuple(
             local + entry.strip().removeprefix(parse_lora(entry).name)
@@ -73,10 +74,12 @@ def request_with_local_loras(
         "prompt": request.prompt,
         "loras": request.adapters.loras,
         "prompt_syntax": request.encoding.prompt_syntax,
+        "hires_prompt": request.hires.prompt if request.hires else "",
     }
     changed, missing = with_local_loras(values, hashes, settings)
     adapters = replace(request.adapters, loras=changed["loras"])
-    return replace(request, prompt=changed["prompt"], adapters=adapters), missing
+    hires = request.hires and replace(request.hires, prompt=changed["hires_prompt"])
+    return replace(request, prompt=changed["prompt"], adapters=adapters, hires=hires), missing
 
 
 def _local_name(name: str, digits: str, settings: Settings) -> str | None:

@@ -35,6 +35,8 @@ from sdtui.server.services.init_images import with_each_init_image
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=GenerationRoute)
 _ERRORS = documented("a1111", 404, 408, 410, 429, 502, 503, 507)
+_PROMPTS = ("prompt", "hires_prompt")
+"""The fields whose tags name LoRAs."""
 
 
 @router.post("/txt2img", response_model=ImagesAnswer, responses=_ERRORS)
@@ -99,10 +101,9 @@ async def _request_of(
             values[name] = await find_checkpoint(services, values[name])
     values["unusable_loras"] = UnusableLoras.LEAVE_OUT
     if services.settings.prompt_syntax is PromptSyntax.A1111:
-        networks = await asyncio.to_thread(
-            known_networks, values.get("prompt", ""), services.backend.models
-        )
-        values["prompt"] = networks.prompt
+        prompts = {name: text for name in _PROMPTS if (text := values.get(name))}
+        networks = await asyncio.to_thread(known_networks, prompts, services.backend.models)
+        values |= networks.prompts
         body.leave_out_networks(networks)
     if script is not None:
         found = await asyncio.to_thread(services.backend.models.upscalers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.errors import ModelError
@@ -13,17 +14,18 @@ from sdtui.server.errors import with_routes
 
 @dataclass(frozen=True)
 class KnownNetworks:
-    """A prompt with the tags that can be used."""
+    """Prompts with the tags that can be used."""
 
-    prompt: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """By the names of their fields."""
     left_out: tuple[str, ...] = ()
     """The other tags."""
     comments: tuple[str, ...] = ()
     """Why they were left out."""
 
 
-def known_networks(prompt: str, models: Models) -> KnownNetworks:
-    """Leave out the tags of a prompt that name no LoRA that can be read, except for those that
+def known_networks(prompts: Mapping[str, str], models: Models) -> KnownNetworks:
+    """Leave out the tags of prompts that name no LoRA that can be read, except for those that
     are known when the prompt's alternatives are chosen. Reads folders."""
     hints: dict[str, str] = {}
 
@@ -35,9 +37,11 @@ def known_networks(prompt: str, models: Models) -> KnownNetworks:
             return False
         return True
 
-    kept, left_out = keep_tags(prompt, is_known, is_dynamic)
+    kept = {name: keep_tags(text, is_known, is_dynamic) for name, text in prompts.items()}
+    left_out = tuple(tag for _, tags in kept.values() for tag in tags)
     comments = [
         with_routes(f"Networks not found: {name}. {hint}".strip()) for name, hint in hints.items()
     ]
     comments += take_tags("".join(left_out)).problems
-    return KnownNetworks(kept, tuple(left_out), tuple(comments))
+    texts = {name: text for name, (text, _) in kept.items()}
+    return KnownNetworks(texts, left_out, tuple(comments))
