@@ -37,6 +37,8 @@ _RECIPE = (
 @field_option("redraw_mask_blur")
 @field_option("redraw_order")
 @field_option("redraw_seams")
+@field_option("controls")
+@field_option("ip_adapters")
 @field_option("prompt")
 @field_option("model")
 @field_option("num_inference_steps")

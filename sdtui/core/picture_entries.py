@@ -43,8 +43,10 @@ class ControlPasses(StrEnum):
     """The passes that a control picture is used in."""
 
     BOTH = "both"
+    """All of them, the tiles of a redraw as well."""
     FIRST = "first"
     HIRES = "hires"
+    REDRAW = "redraw"
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class PictureEntry:
 
     name: str
     image: str = ""
-    """A path; "" = the init image."""
+    """A path; "" = the init image, or the tile that is redrawn."""
     weight: float = 1.0
     start: float = 0.0
     end: float = 1.0

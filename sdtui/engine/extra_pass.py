@@ -25,7 +25,7 @@ from sdtui.requests.record import PassPlace, Stage
 
 @dataclass(frozen=True)
 class ExtraPasses:
-    """Runs passes with the model of a run, without the features that need pictures of its size."""
+    """Runs passes with the model and the features of a run."""
 
     engine: StableDiffusionEngine
     model: LoadedModel
@@ -45,7 +45,6 @@ class ExtraPasses:
             embeddings = encode(self.model, pass_, self.features)
         batch = Batch(pass_, (seed,), embeddings, (variation_seed,))
         kept = PassResults()
-        features = self.features.without_pictures()
         with self.in_stage(Stage.PREPARE):
             how = Preparation(
                 number=0,
@@ -56,12 +55,12 @@ class ExtraPasses:
                 notice=self.notice,
                 cancellation=self.cancellation,
             )
-            prepare(self.model, batch, features, kept, how)
-        ready = prepared(batch, 0, [index], features, kept)
+            prepare(self.model, batch, self.features, kept, how)
+        ready = prepared(batch, 0, [index], self.features, kept)
         assert ready is not None
         with self.in_stage(Stage.DENOISE):
             reporter = self._reporter(pass_, place, index)
-            made = denoise(self.model, ready, features, reporter, watch=False)
+            made = denoise(self.model, ready, self.features, reporter, watch=False)
         self.cancellation.check()
         if isinstance(made, list):
             return made[0]

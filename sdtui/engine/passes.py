@@ -77,6 +77,18 @@ class MaskedPicture:
 
 
 @dataclass(frozen=True)
+class CanvasPart:
+    """A part of a larger picture."""
+
+    image: Image.Image
+    """The part as it is before the pass."""
+    box: tuple[int, int, int, int]
+    """Left, top, right and bottom in pixels."""
+    canvas: tuple[int, int]
+    """Width and height of the whole."""
+
+
+@dataclass(frozen=True)
 class Pass:
     """One denoising of a run's pictures."""
 
@@ -93,6 +105,8 @@ class Pass:
     """What the noise that is added to `start` is multiplied by."""
     masked: MaskedPicture | None = None
     """What is repainted of `start`; None = all of it."""
+    part: CanvasPart | None = None
+    """What the pass makes anew, if that is a part of a larger picture."""
     end: float = 1.0
     """The share of the noise levels after which the pass ends, unfinished."""
     begin: float = 0.0

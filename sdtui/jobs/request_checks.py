@@ -19,6 +19,7 @@ from sdtui.models import (
     left_out_text,
     native_size,
 )
+from sdtui.requests.control_pictures import check_control_pictures
 from sdtui.requests.grids import Grid
 from sdtui.requests.lora_uses import all_lora_uses, check_uses
 from sdtui.requests.request import GenerationRequest
@@ -61,7 +62,7 @@ def check_files(
 def _check_control(models: Models, request: GenerationRequest, *, allow_files: bool) -> None:
     """Raise ModelError for a ControlNet or an IP-Adapter that isn't here or doesn't fit."""
     control = request.control
-    control.check_pictures(has_init_image=request.image_to_image is not None)
+    check_control_pictures(request)
     controls = map(ControlEntry.parse, control.controls)
     adapters = map(IPAdapterEntry.parse, control.ip_adapters)
     found: list[ControlNet | IPAdapter] = [

@@ -97,7 +97,7 @@ def check_input_images(request: GenerationRequest) -> None:
 def open_picture(path: Path) -> InitImage:
     """Open a picture like `open_init_image`, but in L, LA, RGB or RGBA: grey stays grey, and
     transparency stays."""
-    return InitImage(*_open(path, "init image", _with_alpha))
+    return InitImage(*_open(path, "picture", _with_alpha))
 
 
 def open_mask(path: Path) -> OpenedMask:

@@ -108,7 +108,9 @@ class ControlRecord(_Record):
     net: str = Field(description="Its name.")
     title: str = Field(description="Its name with A1111's short hash.")
     sha256: str = Field(description="Of its file.")
-    image_sha256: str = Field(description="Of the control picture's file.")
+    image_sha256: str | None = Field(
+        None, description="Of the control picture's file; none if it was each redrawn tile."
+    )
     entry: str = Field(description="As the request names it, without the picture.")
 
 

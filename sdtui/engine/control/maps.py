@@ -46,16 +46,17 @@ class ControlMaps:
         working = (entry.resolution, entry.pixel_perfect, entry.resize)
         key = (sha256, entry.preprocessor, values, working, size)
         if key not in self._maps:
-            self._maps[key] = _make(entry, image, size, detect)
+            self._maps[key] = make_map(entry, image, size, detect)
         self._maps.move_to_end(key)
         while len(self._maps) > _MOST_KEPT:
             self._maps.popitem(last=False)
         return self._maps[key]
 
 
-def _make(
+def make_map(
     entry: ControlEntry, image: Image.Image, size: tuple[int, int], detect: Detect
 ) -> Image.Image:
+    """Return the map of a picture, RGB and of `size`."""
     if entry.preprocessor != "none":
         resolution = None if entry.pixel_perfect else (entry.resolution or DEFAULT_RESOLUTION)
         image = resized(image, working_size(image.size, size, resolution, entry.resize))

@@ -192,11 +192,6 @@ class ActiveFeatures:
             images = feature.after_decode(section, images)
         return images
 
-    def without_pictures(self) -> ActiveFeatures:
-        """Return the features without those that prepare something in the size of the run."""
-        names = {feature.name for feature, _ in self.preparing()}
-        return ActiveFeatures(tuple(each for each in self.uses if each[0].name not in names))
-
     def finishing(self) -> list[tuple[Feature[Any], Any]]:
         """Return the features that finish pictures, with their sections."""
         return [

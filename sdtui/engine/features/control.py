@@ -16,21 +16,24 @@ from sdtui.core.picture_entries import CONTROL_TYPES, ControlEntry, ControlPasse
 from sdtui.core.pictures.preprocessors import PREPROCESSORS
 from sdtui.core.settings import Settings
 from sdtui.engine.control.detectors import Detectors
-from sdtui.engine.control.maps import as_tensor
+from sdtui.engine.control.maps import ControlMaps, Detect, as_tensor, make_map
 from sdtui.engine.control.residuals import Unit, controlled
 from sdtui.engine.denoiser_calls import total_calls
 from sdtui.engine.features.feature import Feature
+from sdtui.engine.features.hires import HIRES
+from sdtui.engine.features.redraw import REDRAW
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Plan, Rung
 from sdtui.engine.passes import Batch, Pass
 from sdtui.models import ModelDescription
 from sdtui.models.controlnets import ControlNet, find_controlnet
+from sdtui.requests.control_pictures import check_control_pictures, usual_control_picture
 from sdtui.requests.input_images import InitImage, open_init_image
 from sdtui.requests.record import ControlRecord, Stage
 from sdtui.requests.request import GenerationRequest
 
-_HIRES = "hires"
-"""The name of the second pass of a hires fix."""
+_PASSES = {HIRES: ControlPasses.HIRES, REDRAW: ControlPasses.REDRAW}
+"""What an entry calls passes, by their names; the others are its first ones."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,25 @@ class OpenedControl:
 
     entry: ControlEntry
     net: ControlNet
-    opened: InitImage
+    opened: InitImage | None
+    """None = the tiles that are redrawn."""
 
     def is_used_in(self, pass_: Pass) -> bool:
         """True if the entry is for this pass."""
         if self.entry.passes is ControlPasses.BOTH:
             return True
-        return (pass_.name == _HIRES) == (self.entry.passes is ControlPasses.HIRES)
+        return self.entry.passes is _PASSES.get(pass_.name, ControlPasses.FIRST)
+
+    def map(self, pass_: Pass, maps: ControlMaps, detect: Detect) -> Image.Image:
+        """Return the map for a pass, RGB and of its size. A tile that is redrawn has its part of
+        the map of the whole, or is itself the picture of entries that name none."""
+        part, size = pass_.part, (pass_.request.width, pass_.request.height)
+        if part is not None and (self.opened is None or not self.entry.image):
+            return make_map(self.entry, part.image, size, detect)
+        assert self.opened is not None  # only entries for tiles alone may have no picture
+        whole = size if part is None else part.canvas
+        made = maps.get(self.entry, self.opened.image, self.opened.sha256, whole, detect)
+        return made if part is None else made.crop(part.box)
 
     def is_softer_in(self, pass_: Pass) -> bool:
         """True if A1111's extension weakens the net in a pass: that of hires, with edges that its
@@ -83,16 +98,16 @@ class Control(Feature[OpenedControls]):
     def open(self, request: GenerationRequest) -> OpenedControls | None:
         """Find the nets and open the pictures. Raises InvalidRequestError, ImageError, and the
         errors of `find_controlnet`."""
-        request.control.check_pictures(has_init_image=request.image_to_image is not None)
+        check_control_pictures(request)
         entries = map(ControlEntry.parse, request.control.controls)
         opened = tuple(self._opened(entry, request) for entry in entries if entry.weight)
         return OpenedControls(opened) if opened else None
 
     def _opened(self, entry: ControlEntry, request: GenerationRequest) -> OpenedControl:
-        start = request.image_to_image
         net = find_controlnet(entry.name, self._settings)
-        image = expanded(entry.image) if entry.image or start is None else start.image
-        control = OpenedControl(entry, net, open_init_image(image))
+        image = expanded(entry.image) if entry.image else usual_control_picture(request)
+        opened = None if image is None else open_init_image(image, "control picture")
+        control = OpenedControl(entry, net, opened)
         if net.is_union:
             self._check_type(control)
         return control
@@ -142,16 +157,9 @@ class Control(Feature[OpenedControls]):
         self, section: OpenedControls, model: LoadedModel, batch: Batch
     ) -> Mapping[str, Image.Image]:
         """Make the control maps."""
-        request = batch.pass_.request
         detect = Detectors(self._settings, model.execution_device)
         return {
-            _map_name(number): model.controlnets.maps.get(
-                control.entry,
-                control.opened.image,
-                control.opened.sha256,
-                (request.width, request.height),
-                detect,
-            )
+            _map_name(number): control.map(batch.pass_, model.controlnets.maps, detect)
             for number, control in enumerate(section.controls)
             if control.is_used_in(batch.pass_)
         }
@@ -189,7 +197,8 @@ class Control(Feature[OpenedControls]):
 
     def parents(self, section: OpenedControls) -> tuple[str, ...]:
         """Return the hashes of the pictures' files."""
-        return tuple(dict.fromkeys(each.opened.sha256 for each in section.controls))
+        opened = [each.opened for each in section.controls]
+        return tuple(dict.fromkeys(each.sha256 for each in opened if each is not None))
 
 
 @contextmanager
@@ -233,7 +242,7 @@ def _record(control: OpenedControl) -> ControlRecord:
         net=control.net.name,
         title=control.net.a1111_name(),
         sha256=control.net.sha256,
-        image_sha256=control.opened.sha256,
+        image_sha256=control.opened.sha256 if control.opened else None,
         entry=str(replace(control.entry, name=control.net.name, image="")),
     )
 

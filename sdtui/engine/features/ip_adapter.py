@@ -27,6 +27,7 @@ from sdtui.models.ip_adapters import (
     find_image_encoder,
     find_ip_adapter,
 )
+from sdtui.requests.control_pictures import check_control_pictures, usual_control_picture
 from sdtui.requests.input_images import InitImage, open_init_image
 from sdtui.requests.record import IPAdapterRecord
 from sdtui.requests.request import GenerationRequest
@@ -68,15 +69,15 @@ class IPAdapterFeature(Feature[Section]):
     def open(self, request: GenerationRequest) -> Section | None:
         """Find the files and open the pictures. Raises InvalidRequestError, ImageError, and the
         errors of `find_ip_adapter` and `find_image_encoder`."""
-        request.control.check_pictures(has_init_image=request.image_to_image is not None)
+        check_control_pictures(request)
         entries = map(IPAdapterEntry.parse, request.control.ip_adapters)
         return tuple(self._opened(each, request) for each in entries if each.weight) or None
 
     def _opened(self, entry: IPAdapterEntry, request: GenerationRequest) -> OpenedIPAdapter:
-        start = request.image_to_image
         adapter = find_ip_adapter(entry.name, self._settings)
         encoder = find_image_encoder(adapter, self._settings)
-        image = expanded(entry.image) if entry.image or start is None else start.image
+        image = expanded(entry.image) if entry.image else usual_control_picture(request)
+        assert image is not None  # it was checked
         return OpenedIPAdapter(entry, adapter, encoder, open_init_image(image))
 
     def check(self, section: Section, description: ModelDescription) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.picture_entries import ControlEntry, IPAdapterEntry
 
@@ -24,7 +23,7 @@ class Control(Section):
             help="ControlNets by name or path, each with its picture and weight:"
             " canny:photo.png:0.8,preprocessor=canny. Further options: start, end, mode, low,"
             " high, resolution, pixel_perfect, resize, type, passes. Without a picture it is the"
-            " init image.",
+            " init image, or the tile that is redrawn.",
             flags=("--control",),
             metavar="NAME:IMAGE[:WEIGHT][,OPTION=…]",
             group="Start from",
@@ -52,13 +51,3 @@ class Control(Section):
             openai="ip_adapters",
         ),
     ] = ()
-
-    def check_pictures(self, *, has_init_image: bool) -> None:
-        """Raise InvalidRequestError for an entry without a picture, if there is no init image to
-        take its place."""
-        kinds = ((ControlEntry, "controls"), (IPAdapterEntry, "ip_adapters"))
-        for kind, field in () if has_init_image else kinds:
-            for entry in map(kind.parse, getattr(self, field)):
-                if not entry.image:
-                    message = f"{entry.name} needs a picture: write {entry.name}:PICTURE"
-                    raise InvalidRequestError([Problem(field, str(entry), message)])
