@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 
+from PIL import Image
+
 from sdtui import __version__
 from sdtui.core.enums import DType, MemoryMode, Quantize, Rng
 from sdtui.core.errors import CancelledError, SdtuiError
@@ -139,10 +141,12 @@ class RecordBuilder:
 def _settings(
     plan: Plan, model: ModelFacts | None, features: ActiveFeatures, left_out: Set[str]
 ) -> ImageSettings | None:
-    """Return the resolved values of the pictures, or None before the model is loaded."""
+    """Return the resolved values of the pictures, or None before the model is loaded. Of a given
+    picture that needs no model, what it is finished with."""
     resolved = plan.resolved
     if resolved is None or model is None:
-        return None
+        given = features.given_image()
+        return None if given is None or features.needs_model() else _settings_of(given, features)
     values: dict[str, object] = {
         "sampler": resolved.sampler or model.own_sampler,
         "num_inference_steps": resolved.num_inference_steps,
@@ -159,6 +163,14 @@ def _settings(
     return ImageSettings.model_validate(
         {**values, **_noise(resolved), **without, **features.settings()}
     )
+
+
+def _settings_of(image: Image.Image, features: ActiveFeatures) -> ImageSettings:
+    values: dict[str, object] = {"width": image.width, "height": image.height}
+    values |= dict.fromkeys(("batch_size", "vae_slicing", "vae_tiling"))
+    for feature, section in features.finishing():
+        values |= feature.settings(section)
+    return ImageSettings.model_validate(values)
 
 
 def _noise(resolved: ResolvedRequest) -> dict[str, object]:

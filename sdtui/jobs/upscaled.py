@@ -6,8 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from sdtui.core.enums import UNKNOWN_MODEL
-from sdtui.core.upscaler_names import LANCZOS
 from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings
+
+_USED = (
+    *("upscaler", "upscaler_hash", "second_upscaler", "second_upscaler_visibility"),
+    "second_upscaler_hash",
+)
+"""The settings of an upscaled picture that its original hasn't."""
+_UNKNOWN = dict.fromkeys(("batch_size", "vae_slicing", "vae_tiling"))
+"""Settings of pictures that no model of the run made."""
 
 
 def upscaled_record(record: GenerationRecord, source: GenerationRecord | None) -> GenerationRecord:
@@ -20,16 +27,11 @@ def upscaled_record(record: GenerationRecord, source: GenerationRecord | None) -
     if record.model is not None or not record.images:
         return record
     upscale = record.request.upscale
-    used = {"upscaler": upscale.upscaler or LANCZOS}
+    used = _used(record.settings)
     if source is None or not source.images:
         size = record.images[0]
         settings = ImageSettings.model_validate(
-            {
-                "width": size.width,
-                "height": size.height,
-                **dict.fromkeys(("batch_size", "vae_slicing", "vae_tiling")),
-                **used,
-            }
+            {**_UNKNOWN, **used, "width": size.width, "height": size.height}
         )
         request = replace(record.request, model=UNKNOWN_MODEL)
         changes = {"request": request, "settings": settings, "seed": None}
@@ -42,13 +44,23 @@ def upscaled_record(record: GenerationRecord, source: GenerationRecord | None) -
         "negative_prompt": source.negative_prompt,
         "seed": source.seed,
         "request": replace(source.request, upscale=upscale, num_images_per_prompt=1),
-        "settings": made.model_copy(update=used) if made is not None else None,
+        "settings": None if made is None else _made_and_upscaled(made, used),
         "model": source.model,
         "dtype": source.dtype,
     }
     before: ImageRecord = source.images[0]
     seeds = {"seed": before.seed, "variation_seed": before.variation_seed}
     return _with_images(record, changes, seeds)
+
+
+def _used(settings: ImageSettings | None) -> dict[str, Any]:
+    """Return what a picture was upscaled with."""
+    return {} if settings is None else {name: value for name, value in settings if name in _USED}
+
+
+def _made_and_upscaled(made: ImageSettings, used: dict[str, Any]) -> ImageSettings:
+    others = {name: value for name, value in made if name not in _USED}
+    return ImageSettings.model_validate({**others, **used})
 
 
 def _with_images(

@@ -147,6 +147,9 @@ class ImageSettings(_Record):
     vae_slicing: bool | None = False
     vae_tiling: bool | None = False
     vae_hash: str | None = Field(None, description="SHA-256 of the file of another VAE.")
+    upscaler_hash: str | None = Field(None, description="SHA-256 of the upscaler's file.")
+    second_upscaler_hash: str | None = None
+    hires_upscaler_hash: str | None = None
     speedups: tuple[str, ...] = Field(
         (), description="What the speed preset turned on for this model."
     )

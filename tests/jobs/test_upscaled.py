@@ -6,16 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdtui.core.enums import UNKNOWN_MODEL
+from sdtui.core.upscaler_names import LANCZOS
 from sdtui.history import History, write_infotext
 from sdtui.history.importers import read_picture_settings
 from sdtui.history.importers.a1111 import a1111
 from sdtui.jobs.upscaled import upscaled_record
-from sdtui.requests.record import GenerationRecord, ImageRecord
+from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.upscale import Upscale
 from tests.support.records import picture, record
 
-_PARENT = "ab" * 32
+_PARENT, _HASH = "ab" * 32, "cd" * 32
 
 
 def _of_run(upscaler: str | None = "4x-UltraSharp") -> GenerationRecord:
@@ -26,7 +27,9 @@ def _of_run(upscaler: str | None = "4x-UltraSharp") -> GenerationRecord:
     return run.model_copy(
         update={
             "request": replace(run.request, upscale=upscale),
-            "settings": None,
+            "settings": ImageSettings(
+                width=64, height=64, upscaler=upscaler or LANCZOS, upscaler_hash=_HASH
+            ),
             "model": None,
             "parents": (_PARENT,),
             "images": (image,),
@@ -40,6 +43,8 @@ def test_upscaled_picture_has_the_recipe_of_its_original() -> None:
     values = found.values()
     assert (found.prompt, values["seed"], values["num_inference_steps"]) == ("a tiger", 42, 30)
     assert (values["upscale_factor"], values["upscaler"]) == (2, "4x-UltraSharp")
+    assert found.settings is not None
+    assert found.settings.upscaler_hash == _HASH
     assert (values["width"], found.images[0].width) == (64, 128)
     assert values["upscale_image"] is None
     assert found.parents == (_PARENT,)
@@ -51,6 +56,15 @@ def test_picture_that_was_upscaled_twice_names_the_picture() -> None:
     twice = upscaled_record(_of_run(upscaler=None), once)
     assert twice.values()["upscale_image"] == Path("/x.png")
     assert twice.values()["upscaler"] == "Lanczos"
+
+
+def test_second_upscaler_of_before_is_not_that_of_now() -> None:
+    once = record()
+    assert once.settings is not None
+    two = once.settings.model_copy(update={"second_upscaler": "Nearest"})
+    found = upscaled_record(_of_run(), once.model_copy(update={"settings": two}))
+    assert found.settings is not None
+    assert found.settings.field_values().get("second_upscaler") is None
 
 
 def test_upscaled_picture_without_a_recipe_has_none() -> None:

@@ -31,6 +31,11 @@ def test_sides_longer_than_16384_are_refused() -> None:
         Upscale(factor=8).size_of(2500, 2500)
 
 
+def test_more_pixels_than_pillow_opens_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"12000×8000 pixels, 96 million; .* 89 million"):
+        Upscale(factor=8).size_of(1500, 1000)
+
+
 def test_nothing_is_upscaled_without_a_size_or_a_picture() -> None:
     assert not Upscale(upscaler="Nearest").is_wanted
     assert Upscale(factor=1).is_wanted

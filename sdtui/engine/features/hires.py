@@ -219,12 +219,15 @@ class HiresFix(Feature[OpenedHires]):
         """Return the values for the record; none if there was no second pass."""
         if not section.enlargement:
             return REQUEST_FIELDS.defaults("hires")
-        name = section.latent if section.upscaler is None else section.upscaler.name
-        return {
+        values: dict[str, object] = {
             "hires_strength": section.strength,
-            "hires_upscaler": name,
+            "hires_upscaler": section.latent,
             "hires_steps": section.section.steps,
         }
+        if section.upscaler is not None:
+            values["hires_upscaler"] = section.upscaler.name
+            values["hires_upscaler_hash"] = section.upscaler.sha256
+        return values
 
 
 def _changes_nothing(pass_: Pass) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.upscaler_names import plain_upscaler_name
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.finishing import FinishingContext
 from sdtui.engine.passes import Pass
@@ -46,7 +47,7 @@ class Upscaling(Feature[OpenedUpscale]):
         second = self._upscalers.find(section.second) if section.second_visibility else None
         image = None if section.image is None else open_picture(section.image)
         if image is not None:
-            _size(section, image.image)
+            _size(section, image.image.size)
         return OpenedUpscale(section, self._upscalers.find(section.upscaler), second, image)
 
     def embedding_key(self, section: OpenedUpscale, pass_: Pass) -> None:
@@ -56,11 +57,18 @@ class Upscaling(Feature[OpenedUpscale]):
         """Return the picture that is upscaled in place of a new one."""
         return None if section.image is None else section.image.image
 
+    def passes(self, section: OpenedUpscale, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
+        """Return the passes as they are. Raises InvalidRequestError if their picture would become
+        too large."""
+        if section.image is None:
+            _size(section.section, (passes[-1].request.width, passes[-1].request.height))
+        return passes
+
     def finish(
         self, section: OpenedUpscale, image: Image.Image, context: FinishingContext
     ) -> Image.Image:
         """Return the picture in its new size."""
-        size = _size(section.section, image)
+        size = _size(section.section, image.size)
         with context.in_stage(Stage.UPSCALE):
             result = _upscaled(section.upscaler, image, size, context)
             if section.second is not None:
@@ -73,10 +81,15 @@ class Upscaling(Feature[OpenedUpscale]):
     def settings(self, section: OpenedUpscale) -> Mapping[str, object]:
         """Return what the request left open, for the record."""
         given = section.section
-        names: dict[str, object] = {"upscaler": given.upscaler or section.upscaler.name}
+        values: dict[str, object] = {
+            "upscaler": _name(given.upscaler, section.upscaler),
+            "upscaler_hash": section.upscaler.sha256,
+        }
         if section.second is not None:
-            names["second_upscaler_visibility"] = given.second_visibility
-        return names
+            values["second_upscaler"] = _name(given.second, section.second)
+            values["second_upscaler_visibility"] = given.second_visibility
+            values["second_upscaler_hash"] = section.second.sha256
+        return values
 
     def parents(self, section: OpenedUpscale) -> tuple[str, ...]:
         """Return the hash of the picture's file."""
@@ -99,9 +112,16 @@ def _upscaled(
     return done
 
 
-def _size(section: Upscale, image: Image.Image) -> UpscaledSize:
+def _name(given: str | None, upscaler: Upscaler) -> str:
+    """Return an upscaler's own spelling of its name, or the path or A1111's name for it."""
+    if given is None or plain_upscaler_name(given) == plain_upscaler_name(upscaler.name):
+        return upscaler.name
+    return given
+
+
+def _size(section: Upscale, size: tuple[int, int]) -> UpscaledSize:
     try:
-        return section.size_of(*image.size)
+        return section.size_of(*size)
     except ValueError as error:
         name = "upscale_factor" if section.width is section.height is None else "upscale_width"
         value = section.factor if name == "upscale_factor" else section.width

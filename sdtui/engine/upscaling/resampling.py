@@ -16,6 +16,7 @@ class Resampling:
     name: str
     filter: Image.Resampling
     scale: None = None
+    sha256: None = None
 
     def upscale(
         self, image: Image.Image, width: int, height: int, context: UpscalingContext

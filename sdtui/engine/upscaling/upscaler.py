@@ -51,6 +51,11 @@ class Upscaler(Protocol):
         it has none or isn't loaded yet."""
         ...
 
+    @property
+    def sha256(self) -> str | None:
+        """The hash of its file; None if it has none. Raises OSError."""
+        ...
+
     def upscale(
         self, image: Image.Image, width: int, height: int, context: UpscalingContext
     ) -> Image.Image:

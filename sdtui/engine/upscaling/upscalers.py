@@ -17,6 +17,7 @@ from sdtui.engine.upscaling.spandrel_import import check_spandrel
 from sdtui.engine.upscaling.tiled import TiledUpscaling
 from sdtui.engine.upscaling.tiles import SMALLEST_TILE
 from sdtui.engine.upscaling.upscaler import Upscaler, UpscalingContext
+from sdtui.models.hashing import file_hash
 from sdtui.models.upscalers import find_upscaler_file
 
 _MOST_TIMES = 3
@@ -72,6 +73,11 @@ class ModelUpscaler:
     def scale(self) -> int:
         """The factor of the model, which is loaded for it."""
         return self.upscalers.load(self.path).scale
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its file. Raises OSError."""
+        return file_hash(self.path)
 
     def upscale(
         self, image: Image.Image, width: int, height: int, context: UpscalingContext

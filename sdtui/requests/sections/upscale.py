@@ -12,6 +12,9 @@ from sdtui.core.upscaler_names import known_spelling
 LARGEST_UPSCALED_SIDE = 16_384
 """Pixels; a WebP picture has one less."""
 
+LARGEST_UPSCALED_PIXELS = 89_000_000
+"""Width times height: what programs that use Pillow, such as this one, open without objection."""
+
 _LARGEST_FACTOR = 8
 _LONGEST_NAME = 4000
 
@@ -159,8 +162,8 @@ class Upscale(Section):
         """Return the size that a picture of `width` x `height` pixels gets.
 
         With width and height, the picture covers both. With one of them or a factor, it keeps its
-        proportions. With none, it stays as large as it is. Raises ValueError if a side would be too
-        long.
+        proportions. With none, it stays as large as it is. Raises ValueError if it would be too
+        large.
         """
         factor = self.factor or 1.0
         wanted = (self.width, self.height)
@@ -175,6 +178,12 @@ class Upscale(Section):
             raise ValueError(
                 f"would make a picture of {scaled[0]}×{scaled[1]} pixels; a side has at most "
                 f"{LARGEST_UPSCALED_SIDE}"
+            )
+        pixels = scaled[0] * scaled[1]
+        if pixels > LARGEST_UPSCALED_PIXELS:
+            raise ValueError(
+                f"would make a picture of {scaled[0]}×{scaled[1]} pixels, {pixels / 1e6:,.0f} "
+                f"million; it may have {LARGEST_UPSCALED_PIXELS / 1e6:,.0f} million"
             )
         kept = scaled
         if self.crop and self.width is not None and self.height is not None:

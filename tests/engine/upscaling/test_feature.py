@@ -17,6 +17,7 @@ from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.result import GenerationResult
 from sdtui.engine.upscaling.model import UpscalerModel
 from sdtui.engine.upscaling.upscaler import UpscalingContext
+from sdtui.models.hashing import hash_content
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 from tests.support.events import Events
@@ -62,7 +63,11 @@ def test_picture_is_upscaled_without_loading_a_model(
 def test_tiles_and_the_expected_memory_are_reported(
     generator: RobustStableDiffusionGenerator, folder: Path, events: Events
 ) -> None:
-    result = _upscale(generator, folder / "red.png", events, upscaler="2x-tiny")
+    result = _upscale(generator, folder / "red.png", events, upscaler="2X-Tiny")
+    assert result.record.settings is not None
+    values = result.record.settings.model_dump()
+    assert values["upscaler"] == "2x-tiny"
+    assert values["upscaler_hash"] == hash_content(folder / "2x-tiny.safetensors")
     kinds = [each.kind for each in events]
     assert kinds == ["stage", "estimated", "tile"]
     assert result.record.memory is not None

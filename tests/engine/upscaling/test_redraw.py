@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from sdtui.core.enums import TileOrder
+from sdtui.core.errors import InvalidRequestError
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.upscaling.redrawn_tiles import padded_canvas, paste, redrawn_tiles
+from sdtui.requests.control_pictures import check_control_pictures
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.redraw import Redraw
@@ -151,3 +153,29 @@ def test_strength_that_leaves_no_step_is_refused(
 ) -> None:
     result = generator.generate_with_fallback(_request(redraw_strength=0.1))
     assert "leaves no step" in str(result.error)
+
+
+def test_tile_is_the_control_picture_of_an_entry_that_names_none(
+    generator: RobustStableDiffusionGenerator, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.png"
+    Image.radial_gradient("L").resize((64, 64)).save(path)
+    values = {"upscale_image": path, "upscale_factor": 1, "num_inference_steps": 2}
+    plain = generator.generate_with_fallback(_request(**values))
+    entry = "pocket-edges,preprocessor=canny,passes=redraw"
+    steered = generator.generate_with_fallback(_request(**values, controls=[entry]))
+    assert steered.error is None
+    assert steered.images[0].tobytes() != plain.images[0].tobytes()
+    unit = steered.record.settings
+    assert unit is not None
+    assert unit.control_units[0].net == "pocket-edges"
+
+
+def test_entry_for_tiles_alone_needs_no_picture_and_others_do() -> None:
+    check_control_pictures(_request(controls=["pocket-edges,passes=redraw"]))
+    for wrong in (
+        _request(controls=["pocket-edges"]),
+        _request(controls=["pocket-edges,passes=redraw"], redraw_strength=None),
+    ):
+        with pytest.raises(InvalidRequestError, match="needs a picture"):
+            check_control_pictures(wrong)
