@@ -12,6 +12,7 @@ from sdtui.core.text import counted, one_line
 
 if TYPE_CHECKING:
     from sdtui.jobs import Models
+    from sdtui.models import ControlNet, InstalledFile, IPAdapter
 
 _Entry = dict[str, object]
 
@@ -36,12 +37,9 @@ def _models(models: Models) -> Iterator[_Entry]:
 
 
 def _model_line(entry: _Entry) -> str:
-    name = one_line(str(entry["name"]))
-    if "problem" in entry:
-        return f"{name:40}  {one_line(str(entry['problem']))}"
     parameters = entry["parameters"]
     assert isinstance(parameters, int)
-    return f"{name:40}  {entry['family']!s:8} {parameters / 1e6:8,.0f} M  {entry['width']} px"
+    return f"{entry['family']!s:8} {parameters / 1e6:8,.0f} M  {entry['width']} px"
 
 
 def _embeddings(models: Models) -> Iterator[_Entry]:
@@ -55,12 +53,9 @@ def _embeddings(models: Models) -> Iterator[_Entry]:
 
 
 def _embedding_line(entry: _Entry) -> str:
-    name = one_line(str(entry["name"]))
-    if "problem" in entry:
-        return f"{name:40}  {one_line(str(entry['problem']))}"
     vectors = entry["vectors"]
     assert isinstance(vectors, int)
-    return f"{name:40}  {counted(vectors, 'vector'):>10}, {entry['width']} wide"
+    return f"{counted(vectors, 'vector'):>10}, {entry['width']} wide"
 
 
 def _loras(models: Models) -> Iterator[_Entry]:
@@ -87,49 +82,44 @@ def _loras(models: Models) -> Iterator[_Entry]:
 
 
 def _lora_line(entry: _Entry) -> str:
-    name = one_line(str(entry["name"]))
-    if "problem" in entry:
-        return f"{name:40}  {one_line(str(entry['problem']))}"
     rank = f"rank {entry['rank']}" if entry["rank"] else ""
     words = entry["trigger_words"]
     assert isinstance(words, list)
     about = f"{entry['family'] or '?':10} {entry['kind']:5} {rank:9} {entry['autov2']}"
-    return f"{name:40}  {about}  {one_line(', '.join(words))}".rstrip()
+    return f"{about}  {one_line(', '.join(words))}"
 
 
 def _vaes(models: Models) -> Iterator[_Entry]:
     return ({"name": each.path.name, "path": str(each.path)} for each in models.vaes())
 
 
-def _vae_line(entry: _Entry) -> str:
-    return one_line(str(entry["name"]))
-
-
 def _controlnets(models: Models) -> Iterator[_Entry]:
+    return (
+        _denoiser_part(each, types=each.opened and each.opened.types)
+        for each in models.controlnets()
+    )
+
+
+def _ip_adapters(models: Models) -> Iterator[_Entry]:
+    return (_denoiser_part(each) for each in models.ip_adapters())
+
+
+def _denoiser_part(file: InstalledFile[ControlNet | IPAdapter], **more: object) -> _Entry:
     from sdtui.models import family_name
 
-    for each in models.controlnets():
-        entry: _Entry = {"name": each.name, "path": str(each.path)}
-        net = each.net
-        if net is None:
-            entry["problem"] = each.problem
-        else:
-            entry |= {
-                "family": family_name(net.family) if net.family else None,
-                "types": net.types,
-                "parameters": net.elements,
-            }
-        yield entry
+    entry: _Entry = {"name": file.name, "path": str(file.path)}
+    if file.opened is None:
+        return entry | {"problem": file.problem}
+    family = file.opened.family
+    entry["family"] = family_name(family) if family else None
+    return entry | more | {"parameters": file.opened.elements}
 
 
-def _controlnet_line(entry: _Entry) -> str:
-    name = one_line(str(entry["name"]))
-    if "problem" in entry:
-        return f"{name:40}  {one_line(str(entry['problem']))}"
+def _denoiser_part_line(entry: _Entry) -> str:
     parameters, types = entry["parameters"], entry.get("types", 1)
     assert isinstance(parameters, int)
     union = f"  {types} types" if types != 1 else ""
-    return f"{name:40}  {entry['family'] or '?':8} {parameters / 1e6:8,.0f} M{union}"
+    return f"{entry['family'] or '?':8} {parameters / 1e6:8,.0f} M{union}"
 
 
 def _upscalers(models: Models) -> Iterator[_Entry]:
@@ -140,38 +130,19 @@ def _upscalers(models: Models) -> Iterator[_Entry]:
 
 
 def _upscaler_line(entry: _Entry) -> str:
-    name = one_line(str(entry["name"]))
-    if "problem" in entry:
-        return f"{name:40}  {one_line(str(entry['problem']))}"
-    return f"{name:40}  {entry['scale']}×" if entry["scale"] else name
-
-
-def _ip_adapters(models: Models) -> Iterator[_Entry]:
-    from sdtui.models import family_name
-
-    for each in models.ip_adapters():
-        entry: _Entry = {"name": each.name, "path": str(each.path)}
-        adapter = each.adapter
-        if adapter is None:
-            entry["problem"] = each.problem
-        else:
-            entry |= {
-                "family": family_name(adapter.family) if adapter.family else None,
-                "parameters": adapter.elements,
-            }
-        yield entry
+    return f"{entry['scale']}×" if entry["scale"] else ""
 
 
 _KINDS: Mapping[str, tuple[Callable[[Models], Iterator[_Entry]], Callable[[_Entry], str]]] = {
     "model": (_models, _model_line),
-    "controlnet": (_controlnets, _controlnet_line),
-    "ip_adapter": (_ip_adapters, _controlnet_line),
+    "controlnet": (_controlnets, _denoiser_part_line),
+    "ip_adapter": (_ip_adapters, _denoiser_part_line),
     "embedding": (_embeddings, _embedding_line),
     "lora": (_loras, _lora_line),
-    "vae": (_vaes, _vae_line),
+    "vae": (_vaes, lambda _: ""),
     "upscaler": (_upscalers, _upscaler_line),
 }
-"""What is listed, and how it is printed, by kind."""
+"""What is listed by kind, and what is printed behind the name of what can be used."""
 
 
 @click.command()
@@ -188,10 +159,11 @@ def models(kind: str, as_json: bool) -> None:
     from sdtui.cli.backend import open_models
     from sdtui.core.settings import load_settings
 
-    entries, line = _KINDS[kind]
+    entries, about = _KINDS[kind]
     found = entries(open_models(load_settings()))
     if as_json:
         click.echo(json.dumps(list(found), indent=2))
         return
     for entry in found:  # one after the other, since new files are hashed
-        click.echo(line(entry))
+        text = str(entry["problem"]) if "problem" in entry else about(entry)
+        click.echo(f"{one_line(str(entry['name'])):40}  {one_line(text)}".rstrip())

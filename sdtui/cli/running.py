@@ -156,12 +156,17 @@ def _interrupt(queue: Jobs, jobs: list[Job], destination: Destination, as_json: 
 def _settings_of(
     picture: Path, settings: Settings, quiet: bool, as_written: bool
 ) -> dict[str, Any]:
-    from sdtui.history.importers import read_picture_settings, with_local_loras
+    from sdtui.history.importers import (
+        read_picture_settings,
+        with_local_files,
+        with_local_loras,
+    )
 
     imported = read_picture_settings(picture)
     values = {**imported.exact_values, **(imported.templates if as_written else {})}
     values, missing = with_local_loras(values, imported.lora_hashes, settings)
-    for reason in (*imported.not_carried, *missing) if not quiet else ():
+    values, also_missing = with_local_files(values, settings)
+    for reason in (*imported.not_carried, *missing, *also_missing) if not quiet else ():
         click.echo(f"not taken from {picture.name}: {one_line(reason)}", err=True)
     if "model" not in imported.values and not quiet:
         click.echo(f"not taken from {picture.name}: it doesn't say what model made it", err=True)

@@ -4,12 +4,24 @@ sd-webui-controlnet writes them (internal_controlnet/args.py)."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from sdtui.core.enums import ImageFit
-from sdtui.core.picture_entries import ControlEntry, ControlMode, EntryError
-from sdtui.core.pictures.preprocessors import DEFAULT_RESOLUTION, PREPROCESSORS, chosen_values
-from sdtui.requests.record import ControlRecord
+from sdtui.core.picture_entries import (
+    ControlEntry,
+    ControlMode,
+    ControlPasses,
+    EntryError,
+    IPAdapterEntry,
+)
+from sdtui.core.pictures.preprocessors import (
+    DEFAULT_RESOLUTION,
+    PREPROCESSORS,
+    chosen_values,
+    is_ip_adapter_module,
+)
+from sdtui.requests.record import ControlRecord, IPAdapterRecord
 
 _KEY = re.compile(r"ControlNet \d{1,2}")
 _PAIR = re.compile(r"(?:^|, )([A-Z][A-Za-z ]*): ")
@@ -35,33 +47,63 @@ _OPTIONS = {
     "Guidance End": "end",
     "Pixel Perfect": "pixel_perfect",
     "Control Mode": "mode",
+    "Hr Option": "passes",
 }
 """The extension's keys and the options of an entry."""
+_PASSES = {
+    ControlPasses.BOTH: "Both",
+    ControlPasses.FIRST: "Low res only",
+    ControlPasses.HIRES: "High res only",
+}
+_ADAPTER_MODULE = "ip-adapter-auto"
+"""What the extension calls the preprocessor of any IP-Adapter."""
+_OF_ADAPTERS = ("name", "weight", "start", "end")
 _NAMES: Mapping[str, Mapping[str, str]] = {
+    "passes": {name.lower(): passes for passes, name in _PASSES.items()},
     "resize": {name.lower(): fit for fit, name in _FITS.items()},
     "mode": {name.lower(): mode for mode, name in _MODES.items()},
 }
 
 
-def control_pairs(units: tuple[ControlRecord, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the key and the value of each net."""
-    for number, unit in enumerate(units):
-        entry = ControlEntry.parse(unit.entry)
-        low, high = chosen_values(entry.preprocessor, entry.low, entry.high)
-        values = {
-            "Module": PREPROCESSORS[entry.preprocessor].a1111_name,
-            "Model": unit.title,
-            "Weight": entry.weight,
-            "Resize Mode": _FITS[entry.resize],
-            "Processor Res": entry.resolution or DEFAULT_RESOLUTION,
-            "Threshold A": low,
-            "Threshold B": high,
-            "Guidance Start": entry.start,
-            "Guidance End": entry.end,
-            "Pixel Perfect": entry.pixel_perfect,
-            "Control Mode": _MODES[entry.mode],
-        }
+def control_pairs(
+    units: Sequence[ControlRecord], adapters: Sequence[IPAdapterRecord] = ()
+) -> Iterator[tuple[str, str]]:
+    """Yield the key and the value of each net, and of each IP-Adapter, which is a net to the
+    extension."""
+    for number, values in enumerate([*map(_net_values, units), *map(_adapter_values, adapters)]):
         yield f"ControlNet {number}", ", ".join(f"{key}: {value}" for key, value in values.items())
+
+
+def _net_values(unit: ControlRecord) -> dict[str, object]:
+    entry = ControlEntry.parse(unit.entry)
+    low, high = chosen_values(entry.preprocessor, entry.low, entry.high)
+    values: dict[str, object] = {
+        "Module": PREPROCESSORS[entry.preprocessor].a1111_name,
+        "Model": unit.title,
+        "Weight": entry.weight,
+        "Resize Mode": _FITS[entry.resize],
+        "Processor Res": entry.resolution or DEFAULT_RESOLUTION,
+        "Threshold A": low,
+        "Threshold B": high,
+        "Guidance Start": entry.start,
+        "Guidance End": entry.end,
+        "Pixel Perfect": entry.pixel_perfect,
+        "Control Mode": _MODES[entry.mode],
+    }
+    if entry.passes in _PASSES and entry.passes is not ControlPasses.BOTH:
+        values["Hr Option"] = _PASSES[entry.passes]
+    return values
+
+
+def _adapter_values(unit: IPAdapterRecord) -> dict[str, object]:
+    entry = IPAdapterEntry.parse(unit.entry)
+    return {
+        "Module": _ADAPTER_MODULE,
+        "Model": unit.adapter,
+        "Weight": entry.weight,
+        "Guidance Start": entry.start,
+        "Guidance End": entry.end,
+    }
 
 
 def is_control_key(key: str) -> bool:
@@ -69,17 +111,32 @@ def is_control_key(key: str) -> bool:
     return _KEY.fullmatch(key) is not None
 
 
-def control_entries(pairs: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the entries, without their pictures, of the nets in an infotext; those that can't be
-    read are left out."""
-    entries = []
+@dataclass(frozen=True)
+class ControlUnits:
+    """What the nets of an infotext are here, without their pictures."""
+
+    controls: tuple[str, ...] = ()
+    ip_adapters: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Why others can't be read."""
+
+
+def control_units(pairs: Mapping[str, str]) -> ControlUnits:
+    """Return the nets and IP-Adapters in an infotext."""
+    controls, adapters, problems = [], [], []
     for key, text in pairs.items():
-        if is_control_key(key):
-            try:
-                entries.append(str(ControlEntry.of(_values(text))))
-            except EntryError:
-                continue
-    return tuple(entries)
+        if not is_control_key(key):
+            continue
+        values = _values(text)
+        try:
+            if is_ip_adapter_module(str(values.get("preprocessor", ""))):
+                values = {name: values[name] for name in _OF_ADAPTERS if name in values}
+                adapters.append(str(IPAdapterEntry.of(values)))
+            else:
+                controls.append(str(ControlEntry.of(values)))
+        except EntryError as error:
+            problems.append(f"{key} {error}")
+    return ControlUnits(tuple(controls), tuple(adapters), tuple(problems))
 
 
 def _values(text: str) -> dict[str, object]:

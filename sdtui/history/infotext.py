@@ -116,7 +116,7 @@ def write_infotext(record: GenerationRecord) -> str:
     if made is not None and made.embedding_files:
         more["TI hashes"] = _named_hashes((each.name, each.sha256) for each in made.embedding_files)
     if made is not None:
-        more |= control_pairs(made.control_units)
+        more |= control_pairs(made.control_units, made.ip_adapter_units)
     more |= {key: getattr(record, name) or None for key, name in TEMPLATES.items()}
     return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
 

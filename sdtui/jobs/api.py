@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from sdtui.models import (
         ControlNet,
         FoundFile,
-        InstalledControlNet,
         InstalledEmbedding,
-        InstalledIPAdapter,
+        InstalledFile,
         InstalledLora,
         InstalledUpscaler,
         IPAdapter,
@@ -280,11 +279,11 @@ class Models(Protocol):
         missing there and left out. `hashes` are by the names in the request."""
         ...
 
-    def controlnets(self) -> list[InstalledControlNet]:
+    def controlnets(self) -> list[InstalledFile[ControlNet]]:
         """Return the ControlNets that requests may name, and files that can't be used."""
         ...
 
-    def ip_adapters(self) -> list[InstalledIPAdapter]:
+    def ip_adapters(self) -> list[InstalledFile[IPAdapter]]:
         """Return the IP-Adapters that requests may name, and files that can't be used."""
         ...
 

@@ -13,18 +13,13 @@ from sdtui.models.catalog import (
     installed_models,
 )
 from sdtui.models.component_files import weight_variant
-from sdtui.models.controlnets import (
-    ControlNet,
-    InstalledControlNet,
-    find_controlnet,
-    find_controlnet_by_name,
-    installed_controlnets,
-)
+from sdtui.models.controlnets import CONTROLNETS, ControlNet
 from sdtui.models.describe import describe_model
 from sdtui.models.description import ModelDescription
 from sdtui.models.embeddings import InstalledEmbedding, installed_embeddings, text_widths
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
 from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind, front_end_roots
+from sdtui.models.files_by_name import InstalledFile
 from sdtui.models.fit import (
     MemoryBudget,
     ModelFit,
@@ -36,13 +31,7 @@ from sdtui.models.fit import (
 from sdtui.models.hashing import find_hashed, model_hash
 from sdtui.models.hub import download_model
 from sdtui.models.ignored import ignored_fields, left_out_text, unused_fields
-from sdtui.models.ip_adapters import (
-    InstalledIPAdapter,
-    IPAdapter,
-    find_ip_adapter,
-    find_ip_adapter_by_name,
-    installed_ip_adapters,
-)
+from sdtui.models.ip_adapters import IP_ADAPTERS, IPAdapter
 from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import (
     InstalledLora,
@@ -68,15 +57,16 @@ from sdtui.models.vaes import VaeFile, find_vae, find_vae_by_name, vae_files
 from sdtui.models.wildcards import WildcardFiles
 
 __all__ = [
+    "CONTROLNETS",
+    "IP_ADAPTERS",
     "USUAL_SCALE",
     "ControlNet",
     "Estimate",
     "FileKind",
     "FoundFile",
     "IPAdapter",
-    "InstalledControlNet",
     "InstalledEmbedding",
-    "InstalledIPAdapter",
+    "InstalledFile",
     "InstalledLora",
     "InstalledUpscaler",
     "Lora",
@@ -102,11 +92,7 @@ __all__ = [
     "family_name",
     "fastest_mode",
     "files_of_kind",
-    "find_controlnet",
-    "find_controlnet_by_name",
     "find_hashed",
-    "find_ip_adapter",
-    "find_ip_adapter_by_name",
     "find_lora",
     "find_lora_by_name",
     "find_model",
@@ -117,9 +103,7 @@ __all__ = [
     "has_hash",
     "hub_cache_folder",
     "ignored_fields",
-    "installed_controlnets",
     "installed_embeddings",
-    "installed_ip_adapters",
     "installed_loras",
     "installed_models",
     "installed_upscalers",

@@ -10,18 +10,16 @@ from functools import cached_property
 from pathlib import Path
 
 from sdtui.core.errors import (
-    ModelError,
     ModelNotFoundError,
     UnsafeModelError,
     UnsupportedModelError,
 )
 from sdtui.core.paths import is_folder
-from sdtui.core.settings import Settings
 from sdtui.models.checkpoint_file import PICKLES, check_file_kind
 from sdtui.models.component_files import read_json, weight_files
 from sdtui.models.description import ModelDescription
-from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind
-from sdtui.models.files_by_name import find_named, find_path
+from sdtui.models.files_by_kind import FileKind, FoundFile
+from sdtui.models.files_by_name import NamedFiles
 from sdtui.models.hashing import file_hash
 from sdtui.models.headers import Header, TensorInfo, read_header
 from sdtui.models.lora_header import family_name
@@ -132,17 +130,6 @@ class ControlNet:
         )
 
 
-@dataclass(frozen=True)
-class InstalledControlNet:
-    """A file or folder that is listed as a ControlNet."""
-
-    name: str
-    path: Path
-    net: ControlNet | None
-    problem: str = ""
-    """Why it can't be used."""
-
-
 def open_controlnet(found: FoundFile) -> ControlNet:
     """Read the headers of a ControlNet's weights.
 
@@ -189,27 +176,4 @@ def _check_kind(path: Path, tensors: Mapping[str, TensorInfo], headers: Sequence
         raise UnsupportedModelError(f"{path} is no ControlNet, but {kind}", "Name another file")
 
 
-def find_controlnet(name: str, settings: Settings) -> ControlNet:
-    """Find a ControlNet by the path of its file or folder, or as `find_controlnet_by_name`. Raises
-    the same errors."""
-    found = find_path(name, "ControlNet")
-    return find_controlnet_by_name(name, settings) if found is None else open_controlnet(found)
-
-
-def find_controlnet_by_name(name: str, settings: Settings) -> ControlNet:
-    """Find a ControlNet in the folders by its name, or a part of it that only one has. Raises the
-    errors of `find_named` and `open_controlnet`."""
-    return open_controlnet(find_named(name, FileKind.CONTROLNET, "ControlNet", settings))
-
-
-def installed_controlnets(settings: Settings) -> list[InstalledControlNet]:
-    """Return all ControlNets, and the files among them that can't be used."""
-    installed = []
-    for file in files_of_kind(FileKind.CONTROLNET, settings):
-        try:
-            net: ControlNet | None = open_controlnet(file)
-            problem = ""
-        except ModelError as error:
-            net, problem = None, str(error)
-        installed.append(InstalledControlNet(file.name, file.path, net, problem))
-    return installed
+CONTROLNETS = NamedFiles(FileKind.CONTROLNET, "ControlNet", open_controlnet)

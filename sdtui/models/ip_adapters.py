@@ -14,7 +14,7 @@ from sdtui.models.checkpoint_file import check_file_kind
 from sdtui.models.component_files import read_json, weight_files
 from sdtui.models.description import ModelDescription
 from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind
-from sdtui.models.files_by_name import find_named, find_path
+from sdtui.models.files_by_name import NamedFiles
 from sdtui.models.hashing import file_hash
 from sdtui.models.headers import TensorInfo, read_header
 from sdtui.models.lora_header import family_name
@@ -89,17 +89,6 @@ class IPAdapter:
 
 
 @dataclass(frozen=True)
-class InstalledIPAdapter:
-    """A file that is listed as an IP-Adapter."""
-
-    name: str
-    path: Path
-    adapter: IPAdapter | None
-    problem: str = ""
-    """Why it can't be used."""
-
-
-@dataclass(frozen=True)
 class ImageEncoder:
     """The files of one of CLIP's image encoders."""
 
@@ -138,30 +127,7 @@ def open_ip_adapter(found: FoundFile) -> IPAdapter:
     return adapter
 
 
-def find_ip_adapter(name: str, settings: Settings) -> IPAdapter:
-    """Find an IP-Adapter by the path of its file, or as `find_ip_adapter_by_name`. Raises the same
-    errors."""
-    found = find_path(name, "IP-Adapter")
-    return find_ip_adapter_by_name(name, settings) if found is None else open_ip_adapter(found)
-
-
-def find_ip_adapter_by_name(name: str, settings: Settings) -> IPAdapter:
-    """Find an IP-Adapter in the folders by its name, or a part of it that only one has. Raises the
-    errors of `find_named` and `open_ip_adapter`."""
-    return open_ip_adapter(find_named(name, FileKind.IP_ADAPTER, "IP-Adapter", settings))
-
-
-def installed_ip_adapters(settings: Settings) -> list[InstalledIPAdapter]:
-    """Return all IP-Adapters, and the files among them that can't be used."""
-    installed = []
-    for file in files_of_kind(FileKind.IP_ADAPTER, settings):
-        try:
-            adapter: IPAdapter | None = open_ip_adapter(file)
-            problem = ""
-        except ModelError as error:
-            adapter, problem = None, str(error)
-        installed.append(InstalledIPAdapter(file.name, file.path, adapter, problem))
-    return installed
+IP_ADAPTERS = NamedFiles(FileKind.IP_ADAPTER, "IP-Adapter", open_ip_adapter)
 
 
 def find_image_encoder(adapter: IPAdapter, settings: Settings) -> ImageEncoder:

@@ -19,6 +19,7 @@ from sdtui.core.text import nearest, shortened
 from sdtui.core.upscaler_names import BUILT_IN_UPSCALERS, plain_upscaler_name
 from sdtui.models.checkpoint_file import PICKLES, check_file_kind
 from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind
+from sdtui.models.files_by_name import only_one
 from sdtui.models.folder_search import named
 from sdtui.models.headers import read_header
 from sdtui.models.other_files import recognised_tensors
@@ -89,7 +90,7 @@ def scale_in_name(name: str) -> int | None:
 
 def find_upscaler_file(name: str, settings: Settings, *, allow_files: bool = True) -> FoundFile:
     """Find the file of an upscaler by its name in the folders, with or without suffix, by A1111's
-    name for it, or by its path if `allow_files`.
+    name for it, by its path if `allow_files`, or by a part of its name that only one has.
 
     Raises ModelNotFoundError with a near name, and the errors of `check_upscaler_file`.
     """
@@ -101,6 +102,7 @@ def find_upscaler_file(name: str, settings: Settings, *, allow_files: bool = Tru
     path = expanded(name)
     if found is None and allow_files and is_file(path):
         found = FoundFile(path.stem, path)
+    found = found or only_one(name, files, "upscaler")
     if found is None:
         raise _not_found(name, files)
     check_upscaler_file(found.path)

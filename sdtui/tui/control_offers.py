@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sdtui.core.errors import ModelError
 from sdtui.core.fields import Field
 from sdtui.core.picture_entries import EntryError, PictureEntry
 from sdtui.jobs import Models
-from sdtui.models import ControlNet, IPAdapter, ModelDescription, family_name
+from sdtui.models import ControlNet, InstalledFile, IPAdapter, ModelDescription, family_name
 from sdtui.tui.fields import list_items
 from sdtui.tui.styles import ThemeColour
 
@@ -41,29 +41,16 @@ def find_control_offers(models: Models, field: str, model: str) -> tuple[Control
         described = models.describe(models.find(model))
     except ModelError:
         described = None
-    offers = [_offer(*each, described) for each in _installed(models, field)]
+    found: Sequence[InstalledFile[ControlNet | IPAdapter]]
+    found = models.ip_adapters() if field == _IP_ADAPTERS else models.controlnets()
+    offers = [_offer(each, described) for each in found]
     return tuple(sorted(offers, key=lambda each: bool(each.problem)))
 
 
-def _installed(
-    models: Models, field: str
-) -> Iterator[tuple[str, str, ControlNet | IPAdapter | None, str]]:
-    """Yield name, path, what is there, and why it can't be used."""
-    if field == _IP_ADAPTERS:
-        for adapter in models.ip_adapters():
-            yield adapter.name, str(adapter.path), adapter.adapter, adapter.problem
-    else:
-        for net in models.controlnets():
-            yield net.name, str(net.path), net.net, net.problem
-
-
 def _offer(
-    name: str,
-    path: str,
-    file: ControlNet | IPAdapter | None,
-    problem: str,
-    described: ModelDescription | None,
+    listed: InstalledFile[ControlNet | IPAdapter], described: ModelDescription | None
 ) -> ControlOffer:
+    name, path, file, problem = listed.name, str(listed.path), listed.opened, listed.problem
     if file is None:
         return ControlOffer(name, "can't be used", problem, "error", problem)
     if any(each in name for each in ",;:"):

@@ -16,11 +16,11 @@ from sd_parsers.parsers import AUTOMATIC1111Parser
 
 from sdtui.core.picture_entries import ControlEntry
 from sdtui.history import History
-from sdtui.history.control_infotext import control_entries, control_pairs
+from sdtui.history.control_infotext import control_pairs, control_units
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.importers import read_infotext
 from sdtui.history.infotext import own_record, parse_infotext, write_infotext
-from sdtui.requests.record import ControlRecord, GenerationRecord
+from sdtui.requests.record import ControlRecord, GenerationRecord, IPAdapterRecord
 from tests.support.records import picture, record
 
 PROMPTS = [
@@ -177,17 +177,30 @@ def test_controlnets_are_written_and_read_as_a1111s_extension_does() -> None:
         title="control_canny [d14c016b]",
         sha256="0" * 64,
         image_sha256="1" * 64,
-        entry="canny::0.8,start=0.1,mode=prompt,preprocessor=canny,resize=pad",
+        entry="canny::0.8,start=0.1,mode=prompt,preprocessor=canny,resize=pad,passes=hires",
     )
-    pairs = dict(control_pairs((unit,)))
+    adapter = IPAdapterRecord(
+        adapter="plus_sd15", sha256="0" * 64, image_sha256="1" * 64, entry="plus_sd15::0.6"
+    )
+    pairs = dict(control_pairs((unit,), (adapter,)))
     assert pairs["ControlNet 0"] == (
         "Module: canny, Model: control_canny [d14c016b], Weight: 0.8, Resize Mode: Resize and Fill,"
         " Processor Res: 512, Threshold A: 100, Threshold B: 200, Guidance Start: 0.1,"
         " Guidance End: 1.0, Pixel Perfect: False, Control Mode: My prompt is more important"
+        ", Hr Option: High res only"
     )
-    (entry,) = map(ControlEntry.parse, control_entries(pairs))
+    units = control_units(pairs)
+    assert (units.ip_adapters, units.problems) == (("plus_sd15::0.6",), ())
+    (entry,) = map(ControlEntry.parse, units.controls)
+    assert entry.passes == "hires"
     assert (entry.name, entry.weight, entry.start) == ("control_canny [d14c016b]", 0.8, 0.1)
     assert (entry.preprocessor, entry.mode) == ("canny", "prompt")
+
+
+def test_units_of_an_infotext_that_cannot_be_read_are_named() -> None:
+    text = 'x\nSteps: 20, Sampler: Euler, Seed: 1, ControlNet 0: "Module: softedge_hed, Model: a"'
+    (problem, *_) = read_infotext(text).not_carried
+    assert problem.startswith("ControlNet 0 has a wrong preprocessor")
 
 
 def test_controlnet_of_an_infotext_needs_its_picture() -> None:

@@ -16,7 +16,7 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.settings import Settings
-from sdtui.models import find_controlnet, find_controlnet_by_name, installed_controlnets
+from sdtui.models import CONTROLNETS
 from sdtui.models.controlnets import open_controlnet
 from sdtui.models.describe import describe_model
 from sdtui.models.files_by_kind import FoundFile
@@ -80,8 +80,8 @@ def test_pickles_are_refused_and_listed(tmp_path: Path) -> None:
     (tmp_path / "old.pth").touch()
     with pytest.raises(UnsafeModelError):
         _open(tmp_path / "old.pth")
-    listed, _bundled = installed_controlnets(Settings(controlnet_folders=(tmp_path,)))
-    assert listed.net is None
+    listed, _bundled = CONTROLNETS.installed(Settings(controlnet_folders=(tmp_path,)))
+    assert listed.opened is None
     assert "pickle" in listed.problem
 
 
@@ -90,10 +90,10 @@ def test_folders_of_diffusers_are_found(tmp_path: Path) -> None:
     _save(folder / "diffusion_pytorch_model.safetensors", _DIFFUSERS)
     (folder / "config.json").write_text(json.dumps({"_class_name": "ControlNetModel"}))
     settings = Settings(controlnet_folders=(tmp_path / "nets",))
-    listed, _bundled = installed_controlnets(settings)
+    listed, _bundled = CONTROLNETS.installed(settings)
     assert (listed.name, listed.problem) == ("canny v1.1", "")
-    assert find_controlnet("canny v1.1", settings).path == folder
-    assert find_controlnet(str(folder), settings).family == "sd1"
+    assert CONTROLNETS.find("canny v1.1", settings).path == folder
+    assert CONTROLNETS.find(str(folder), settings).family == "sd1"
 
 
 @pytest.mark.parametrize(
@@ -119,26 +119,26 @@ def test_net_is_found_by_name_part_and_a1111s_hash(tmp_path: Path) -> None:
     for name in ("control_v11p_sd15_canny", "control_v11f1p_sd15_depth"):
         _save(root / "ControlNet" / f"{name}.safetensors", _DIFFUSERS)
     settings = Settings(model_folders=(root,))
-    assert find_controlnet("canny", settings).name == "control_v11p_sd15_canny"
-    title = find_controlnet("canny", settings).a1111_name()
+    assert CONTROLNETS.find("canny", settings).name == "control_v11p_sd15_canny"
+    title = CONTROLNETS.find("canny", settings).a1111_name()
     assert title.startswith("control_v11p_sd15_canny [")
-    assert find_controlnet_by_name(title, settings).name == "control_v11p_sd15_canny"
+    assert CONTROLNETS.find(title, settings, allow_files=False).name == "control_v11p_sd15_canny"
     with pytest.raises(ModelNotFoundError, match="several ControlNets"):
-        find_controlnet("sd15", settings)
+        CONTROLNETS.find("sd15", settings)
     with pytest.raises(ModelNotFoundError, match="Did you mean"):
-        find_controlnet("control_v11p_sd15_cannx", settings)
+        CONTROLNETS.find("control_v11p_sd15_cannx", settings)
 
 
 def test_only_names_are_names_for_clients(tmp_path: Path) -> None:
     path = _save(tmp_path / "a.safetensors", _DIFFUSERS)
-    assert find_controlnet(str(path), Settings()).path == path
+    assert CONTROLNETS.find(str(path), Settings()).path == path
     with pytest.raises(ModelNotFoundError):
-        find_controlnet_by_name(str(path), Settings())
+        CONTROLNETS.find(str(path), Settings(), allow_files=False)
 
 
 def test_that_of_the_pocket_model_is_there() -> None:
-    (bundled,) = installed_controlnets(Settings())
+    (bundled,) = CONTROLNETS.installed(Settings())
     assert bundled.name == "pocket-edges"
     assert not bundled.problem
-    net = find_controlnet("pocket-edges", Settings())
+    net = CONTROLNETS.find("pocket-edges", Settings())
     net.check_fits(describe_model(MODEL_FOLDER))

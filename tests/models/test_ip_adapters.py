@@ -12,9 +12,8 @@ from sdtui.core.errors import UnsafeModelError, UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.models.files_by_kind import FoundFile
 from sdtui.models.ip_adapters import (
+    IP_ADAPTERS,
     find_image_encoder,
-    find_ip_adapter,
-    installed_ip_adapters,
     open_ip_adapter,
 )
 
@@ -64,17 +63,17 @@ def test_others_are_refused(
 
 def test_pickles_are_refused(tmp_path: Path) -> None:
     (tmp_path / "ip-adapter.bin").touch()
-    (listed,) = installed_ip_adapters(Settings(ip_adapter_folders=(tmp_path,)))
+    (listed,) = IP_ADAPTERS.installed(Settings(ip_adapter_folders=(tmp_path,)))
     assert "pickle" in listed.problem
     with pytest.raises(UnsafeModelError):
-        find_ip_adapter("ip-adapter", Settings(ip_adapter_folders=(tmp_path,)))
+        IP_ADAPTERS.find("ip-adapter", Settings(ip_adapter_folders=(tmp_path,)))
 
 
 def test_adapters_among_controlnets_are_found_by_their_names(tmp_path: Path) -> None:
     _save(tmp_path / "models" / "ControlNet" / "ip-adapter_sd15.safetensors", _BASE)
     _save(tmp_path / "models" / "ControlNet" / "canny.safetensors", {"x": (1,)})
     settings = Settings(model_folders=(tmp_path,))
-    assert [each.name for each in installed_ip_adapters(settings)] == ["ip-adapter_sd15"]
+    assert [each.name for each in IP_ADAPTERS.installed(settings)] == ["ip-adapter_sd15"]
 
 
 def test_encoder_is_the_one_whose_values_an_adapter_takes(tmp_path: Path) -> None:

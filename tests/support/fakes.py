@@ -16,9 +16,8 @@ from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.models import (
     ControlNet,
     FoundFile,
-    InstalledControlNet,
     InstalledEmbedding,
-    InstalledIPAdapter,
+    InstalledFile,
     InstalledLora,
     InstalledUpscaler,
     IPAdapter,
@@ -207,10 +206,10 @@ class FakeModels:
         del hashes
         return request, []
 
-    def controlnets(self) -> list[InstalledControlNet]:
+    def controlnets(self) -> list[InstalledFile[ControlNet]]:
         return []
 
-    def ip_adapters(self) -> list[InstalledIPAdapter]:
+    def ip_adapters(self) -> list[InstalledFile[IPAdapter]]:
         return []
 
     def find_ip_adapter(self, name: str, *, allow_files: bool = False) -> IPAdapter:

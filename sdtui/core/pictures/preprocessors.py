@@ -118,6 +118,11 @@ _NAMES = {
 } | {"gray": "grey", "greyscale": "grey"}
 
 
+def is_ip_adapter_module(text: str) -> bool:
+    """True for what the extension calls the preprocessors of IP-Adapters."""
+    return "ip-adapter" in text.lower()
+
+
 def preprocessor_name(text: str) -> str:
     """Return the name of a preprocessor in any spelling. Raises ValueError."""
     plain = text.strip().casefold()

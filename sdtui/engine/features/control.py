@@ -26,7 +26,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Plan, Rung
 from sdtui.engine.passes import Batch, Pass
 from sdtui.models import ModelDescription
-from sdtui.models.controlnets import ControlNet, find_controlnet
+from sdtui.models.controlnets import CONTROLNETS, ControlNet
 from sdtui.requests.control_pictures import check_control_pictures, usual_control_picture
 from sdtui.requests.input_images import InitImage, open_init_image
 from sdtui.requests.record import ControlRecord, Stage
@@ -97,14 +97,14 @@ class Control(Feature[OpenedControls]):
 
     def open(self, request: GenerationRequest) -> OpenedControls | None:
         """Find the nets and open the pictures. Raises InvalidRequestError, ImageError, and the
-        errors of `find_controlnet`."""
+        errors of `NamedFiles.find`."""
         check_control_pictures(request)
         entries = map(ControlEntry.parse, request.control.controls)
         opened = tuple(self._opened(entry, request) for entry in entries if entry.weight)
         return OpenedControls(opened) if opened else None
 
     def _opened(self, entry: ControlEntry, request: GenerationRequest) -> OpenedControl:
-        net = find_controlnet(entry.name, self._settings)
+        net = CONTROLNETS.find(entry.name, self._settings)
         image = expanded(entry.image) if entry.image else usual_control_picture(request)
         opened = None if image is None else open_init_image(image, "control picture")
         control = OpenedControl(entry, net, opened)

@@ -22,10 +22,10 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch, Pass
 from sdtui.models import ModelDescription
 from sdtui.models.ip_adapters import (
+    IP_ADAPTERS,
     ImageEncoder,
     IPAdapter,
     find_image_encoder,
-    find_ip_adapter,
 )
 from sdtui.requests.control_pictures import check_control_pictures, usual_control_picture
 from sdtui.requests.input_images import InitImage, open_init_image
@@ -68,13 +68,13 @@ class IPAdapterFeature(Feature[Section]):
 
     def open(self, request: GenerationRequest) -> Section | None:
         """Find the files and open the pictures. Raises InvalidRequestError, ImageError, and the
-        errors of `find_ip_adapter` and `find_image_encoder`."""
+        errors of `NamedFiles.find` and `find_image_encoder`."""
         check_control_pictures(request)
         entries = map(IPAdapterEntry.parse, request.control.ip_adapters)
         return tuple(self._opened(each, request) for each in entries if each.weight) or None
 
     def _opened(self, entry: IPAdapterEntry, request: GenerationRequest) -> OpenedIPAdapter:
-        adapter = find_ip_adapter(entry.name, self._settings)
+        adapter = IP_ADAPTERS.find(entry.name, self._settings)
         encoder = find_image_encoder(adapter, self._settings)
         image = expanded(entry.image) if entry.image else usual_control_picture(request)
         assert image is not None  # it was checked

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from sdtui.core.sampler_names import label_of_sampler
-from sdtui.history.control_infotext import control_entries, is_control_key
+from sdtui.history.control_infotext import control_units, is_control_key
 from sdtui.history.importers.local_loras import parse_hashes
 from sdtui.history.importers.request_mapping import (
     OWN,
@@ -90,7 +90,9 @@ def a1111(text: str) -> ToolSettings | None:
     if _DRAW_THINGS in pairs and not negative_prompt:  # its line begins with a minus alone
         prompt, _, negative_prompt = f"\n{prompt}".partition("\n-")
     values |= {"prompt": prompt.strip(), "negative_prompt": negative_prompt}
-    values |= {"controls": control_entries(pairs) or None}
+    units = control_units(pairs)
+    values |= {"controls": units.controls or None, "ip_adapters": units.ip_adapters or None}
+    unsupported += units.problems
     values |= {"rng": rng if pairs.get("Seed", "").isdecimal() else None}
     values |= {"sampler": pairs.get("Sampler"), "guidance_scale": guidance}
     if values["clip_skip"] in ("0", "-1"):  # the model's own

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sdtui.core.enums import UNKNOWN_MODEL
 from sdtui.core.errors import HistoryError, ImageError
+from sdtui.core.fields import Field
+from sdtui.core.paths import is_file
 from sdtui.core.text import one_line
 from sdtui.history.exif import USER_COMMENT
 from sdtui.history.image_metadata import Texts, read_texts
@@ -37,6 +39,9 @@ from sdtui.history.sidecar import read_record
 from sdtui.history.writing import hash_file
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS
+
+_USUAL_PICTURES = frozenset(("init_image", "upscale_image"))
+"""The fields of the pictures of entries that name none."""
 
 _EXTRAS = "extras"
 """The keyword under which A1111 says how a picture was upscaled."""
@@ -89,11 +94,15 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
     for name, unknown in (("prompt", ""), ("model", UNKNOWN_MODEL)):
         if values[name] == unknown:
             del values[name]
-    for name, path in record.request.input_images().items():
-        if not path.is_file():
-            field = REQUEST_FIELDS[name.partition(".")[0]]
+    lost = {name: each for name, each in record.request.input_images().items() if not is_file(each)}
+    for name, path in lost.items():
+        field = REQUEST_FIELDS[name.partition(".")[0]]
+        if field.spec.entries is None:
             values.pop(field.name, None)
-            not_carried.append(f"{field.spec.label} {path}: the file no longer exists")
+        not_carried.append(f"{field.spec.label} {path}: the file no longer exists")
+    for field in REQUEST_FIELDS.values():
+        if field.spec.entries is not None and field.name in values:
+            values[field.name] = _with_pictures(field, values[field.name], lost)
     for name in REQUEST_FIELDS.orphans(values):
         del values[name]
     for name in list(values):  # a picture of another tool may be beyond the limits of a request
@@ -107,6 +116,20 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
         tuple(not_carried),
         templates=_templates(record),
         lora_hashes=record.lora_hashes,
+    )
+
+
+def _with_pictures(
+    field: Field, entries: Sequence[str], lost: Mapping[str, Path]
+) -> tuple[str, ...]:
+    """Return the entries whose pictures aren't lost, nor the init image that they take."""
+    assert field.spec.entries is not None
+    parse = field.spec.entries.parse
+    return tuple(
+        each
+        for number, each in enumerate(entries)
+        if f"{field.name}.{number}" not in lost
+        and (parse(each).image or not lost.keys() & _USUAL_PICTURES)
     )
 
 

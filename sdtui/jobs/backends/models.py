@@ -14,11 +14,12 @@ from sdtui.core.upscaler_names import built_in_name
 from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.execution import failed_event
 from sdtui.models import (
+    CONTROLNETS,
+    IP_ADAPTERS,
     ControlNet,
     FoundFile,
-    InstalledControlNet,
     InstalledEmbedding,
-    InstalledIPAdapter,
+    InstalledFile,
     InstalledLora,
     InstalledUpscaler,
     IPAdapter,
@@ -31,19 +32,13 @@ from sdtui.models import (
     counters_of,
     describe_model,
     download_model,
-    find_controlnet,
-    find_controlnet_by_name,
-    find_ip_adapter,
-    find_ip_adapter_by_name,
     find_lora,
     find_lora_by_name,
     find_model,
     find_upscaler_file,
     find_vae,
     find_vae_by_name,
-    installed_controlnets,
     installed_embeddings,
-    installed_ip_adapters,
     installed_loras,
     installed_models,
     installed_upscalers,
@@ -107,19 +102,17 @@ class LocalModels:
 
         return request_with_local_loras(request, hashes, self._settings)
 
-    def controlnets(self) -> list[InstalledControlNet]:
-        return installed_controlnets(self._settings)
+    def controlnets(self) -> list[InstalledFile[ControlNet]]:
+        return CONTROLNETS.installed(self._settings)
 
-    def ip_adapters(self) -> list[InstalledIPAdapter]:
-        return installed_ip_adapters(self._settings)
+    def ip_adapters(self) -> list[InstalledFile[IPAdapter]]:
+        return IP_ADAPTERS.installed(self._settings)
 
     def find_ip_adapter(self, name: str, *, allow_files: bool = False) -> IPAdapter:
-        find = find_ip_adapter if allow_files else find_ip_adapter_by_name
-        return find(name, self._settings)
+        return IP_ADAPTERS.find(name, self._settings, allow_files=allow_files)
 
     def find_controlnet(self, name: str, *, allow_files: bool = False) -> ControlNet:
-        find = find_controlnet if allow_files else find_controlnet_by_name
-        return find(name, self._settings)
+        return CONTROLNETS.find(name, self._settings, allow_files=allow_files)
 
     def download(
         self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False

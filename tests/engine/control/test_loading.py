@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.settings import Settings
 from sdtui.engine.control.loading import load_net
-from sdtui.models import find_controlnet
+from sdtui.models import CONTROLNETS
 from tests.support.original_layout import controlnet_tensors
 from tests.support.tiny_controlnets import make_controlnet, make_union, save_as_file
 
@@ -23,7 +23,7 @@ def _unet(model: Path) -> Any:
 
 
 def _assert_same(path: Path, net: Any, model: Path) -> None:
-    loaded = load_net(find_controlnet(str(path), Settings()), _unet(model), torch.float32)
+    loaded = load_net(CONTROLNETS.find(str(path), Settings()), _unet(model), torch.float32)
     wanted = net.state_dict()
     assert loaded.state_dict().keys() == wanted.keys()
     for name, tensor in loaded.state_dict().items():
@@ -60,7 +60,7 @@ def test_net_of_other_shapes_is_refused(tiny_sd1: Path, tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "net.safetensors")
     with pytest.raises(ModelDamagedError, match=r"controlnet_mid_block\.weight is 3×3×1×1"):
         load_net(
-            find_controlnet(str(tmp_path / "net.safetensors"), Settings()),
+            CONTROLNETS.find(str(tmp_path / "net.safetensors"), Settings()),
             _unet(tiny_sd1),
             torch.float32,
         )

@@ -10,14 +10,13 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from sdtui.core.enums import ImageFit
 from sdtui.core.picture_entries import CONTROL_TYPES, ControlMode, ControlPasses
-from sdtui.core.pictures.preprocessors import preprocessor_name
+from sdtui.core.pictures.preprocessors import is_ip_adapter_module, preprocessor_name
 from sdtui.requests.validation import explain
 from sdtui.server.errors import ApiError
 
 SCRIPT = "controlnet"
 """The name of the script, in lower case."""
 MOST_UNITS = 8
-_IP_ADAPTER = "ip-adapter"
 _NO_MODEL = ("none", "")
 
 _FITS: Mapping[object, ImageFit] = {
@@ -85,7 +84,7 @@ class ControlUnit(BaseModel):
     @property
     def is_ip_adapter(self) -> bool:
         """True if the unit is an IP-Adapter, which the extension takes for a preprocessor."""
-        return _IP_ADAPTER in self.module.lower()
+        return is_ip_adapter_module(self.module)
 
     def entry(self, *, has_init_image: bool) -> dict[str, Any]:
         """Return the unit as an entry of `controls`, or of `ip_adapters`. Raises ApiError."""

@@ -174,7 +174,7 @@ def _detect(body: DetectBody, services: ServerServices) -> list[str]:
 
 
 def _names(models: Models) -> list[str]:
-    nets = (each.net for each in models.controlnets())
+    nets = (each.opened for each in models.controlnets())
     return [net.a1111_name() for net in nets if net is not None]
 
 
