@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from sdtui.core.control_names import ControlMode, ControlPasses, choice_of
 from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.preprocessors import preprocessor_name
 
@@ -29,24 +30,6 @@ LONGEST_ENTRY = 4_000
 
 class EntryError(ValueError):
     """An entry that can't be read; the message follows its text."""
-
-
-class ControlMode(StrEnum):
-    """What counts more, the prompt or the control picture. A1111's modes."""
-
-    BALANCED = "balanced"
-    PROMPT = "prompt"
-    CONTROL = "control"
-
-
-class ControlPasses(StrEnum):
-    """The passes that a control picture is used in."""
-
-    BOTH = "both"
-    """All of them, the tiles of a redraw as well."""
-    FIRST = "first"
-    HIRES = "hires"
-    REDRAW = "redraw"
 
 
 @dataclass(frozen=True)
@@ -192,13 +175,7 @@ def _switch(value: Any) -> bool:
 
 
 def _one_of(choices: type[StrEnum]) -> Callable[[Any], StrEnum]:
-    def convert(value: Any) -> StrEnum:
-        try:
-            return choices(str(value).strip().lower())
-        except ValueError as error:
-            raise ValueError(f"must be {', '.join(choices)}") from error
-
-    return convert
+    return lambda value: choice_of(choices, str(value))
 
 
 def _preprocessor(value: Any) -> str:

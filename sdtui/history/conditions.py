@@ -32,8 +32,9 @@ GRID, SHEET = "grid", "sheet"
 PARENT = "parent"
 """A fact that is no field: the SHA-256 of a picture that another was made from."""
 
-LORA, LORA_HASH = "lora", "lora_hash"
-"""Facts that are no fields: the names of LoRAs, in lower case, and their hashes."""
+LORA, CONTROL, IP_ADAPTER = "lora", "control", "ip_adapter"
+"""Facts that are no fields: the names of LoRAs, ControlNets and IP-Adapters, in lower case."""
+
 _SHORTEST_HASH = 8
 """Digits of a hash that is searched."""
 
@@ -57,6 +58,11 @@ NAMED: Mapping[str, Field] = {
     name: field for name, field in _SEARCHED.items() if name not in NUMBERS
 }
 """Those that are searched by a text, one of some choices, or yes and no."""
+
+
+def hash_fact(kind: str) -> str:
+    """Return the fact of the hashes of files of a kind: LORA and the like."""
+    return f"{kind}_hash"
 
 
 def is_fact(name: str) -> bool:
@@ -124,15 +130,15 @@ def grid_condition(value: str) -> Condition:
     return _having("name = ? AND value = ?", (GRID, value.lower()))
 
 
-def lora_condition(value: str) -> Condition:
-    """Return the condition that a picture has a LoRA with a text in its name, or of a hash or the
-    beginning of one."""
+def file_condition(kind: str, value: str) -> Condition:
+    """Return the condition that a picture was made with a file of a kind (LORA and the like) with a
+    text in its name, or of a hash or the beginning of one."""
     plain = value.casefold()
-    values: tuple[Value, ...] = (LORA, plain)
+    values: tuple[Value, ...] = (kind, plain)
     test = "name = ? AND instr(value, ?)"
     if len(plain) >= _SHORTEST_HASH and not set(plain) - set("0123456789abcdef"):
         test = f"{test} OR name = ? AND 1 IN (instr(?, value), instr(value, ?))"
-        values += (LORA_HASH, plain, plain)
+        values += (hash_fact(kind), plain, plain)
     return _having(test, values)
 
 

@@ -7,11 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sdtui.core.enums import ImageFit
+from sdtui.core.control_names import A1111_FITS, A1111_MODES, A1111_PASSES, ControlPasses
 from sdtui.core.picture_entries import (
     ControlEntry,
-    ControlMode,
-    ControlPasses,
     EntryError,
     IPAdapterEntry,
 )
@@ -25,16 +23,6 @@ from sdtui.requests.record import ControlRecord, IPAdapterRecord
 
 _KEY = re.compile(r"ControlNet \d{1,2}")
 _PAIR = re.compile(r"(?:^|, )([A-Z][A-Za-z ]*): ")
-_FITS = {
-    ImageFit.STRETCH: "Just Resize",
-    ImageFit.CROP: "Crop and Resize",
-    ImageFit.PAD: "Resize and Fill",
-}
-_MODES = {
-    ControlMode.BALANCED: "Balanced",
-    ControlMode.PROMPT: "My prompt is more important",
-    ControlMode.CONTROL: "ControlNet is more important",
-}
 _OPTIONS = {
     "Module": "preprocessor",
     "Model": "name",
@@ -50,19 +38,9 @@ _OPTIONS = {
     "Hr Option": "passes",
 }
 """The extension's keys and the options of an entry."""
-_PASSES = {
-    ControlPasses.BOTH: "Both",
-    ControlPasses.FIRST: "Low res only",
-    ControlPasses.HIRES: "High res only",
-}
 _ADAPTER_MODULE = "ip-adapter-auto"
 """What the extension calls the preprocessor of any IP-Adapter."""
 _OF_ADAPTERS = ("name", "weight", "start", "end")
-_NAMES: Mapping[str, Mapping[str, str]] = {
-    "passes": {name.lower(): passes for passes, name in _PASSES.items()},
-    "resize": {name.lower(): fit for fit, name in _FITS.items()},
-    "mode": {name.lower(): mode for mode, name in _MODES.items()},
-}
 
 
 def control_pairs(
@@ -81,17 +59,17 @@ def _net_values(unit: ControlRecord) -> dict[str, object]:
         "Module": PREPROCESSORS[entry.preprocessor].a1111_name,
         "Model": unit.title,
         "Weight": entry.weight,
-        "Resize Mode": _FITS[entry.resize],
+        "Resize Mode": A1111_FITS[entry.resize][0],
         "Processor Res": entry.resolution or DEFAULT_RESOLUTION,
         "Threshold A": low,
         "Threshold B": high,
         "Guidance Start": entry.start,
         "Guidance End": entry.end,
         "Pixel Perfect": entry.pixel_perfect,
-        "Control Mode": _MODES[entry.mode],
+        "Control Mode": A1111_MODES[entry.mode][0],
     }
-    if entry.passes in _PASSES and entry.passes is not ControlPasses.BOTH:
-        values["Hr Option"] = _PASSES[entry.passes]
+    if entry.passes in A1111_PASSES and entry.passes is not ControlPasses.BOTH:
+        values["Hr Option"] = A1111_PASSES[entry.passes][0]
     return values
 
 
@@ -146,5 +124,5 @@ def _values(text: str) -> dict[str, object]:
     for key, option in _OPTIONS.items():
         value = found.get(key, "").strip()
         if value and value != "-1":
-            values[option] = _NAMES.get(option, {}).get(value.lower(), value)
+            values[option] = value
     return values

@@ -15,7 +15,7 @@ from sdtui.core.errors import HistoryError
 from sdtui.core.locks import exclusive
 from sdtui.history.segmentation import TOKENIZER
 
-VERSION = 7
+VERSION = 8
 """Incremented when the tables or what is in them change; an index of another version is rebuilt,
 and a process of another version doesn't write to it any more."""
 

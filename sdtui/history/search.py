@@ -12,17 +12,21 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.core.text import nearest
 from sdtui.history.conditions import (
+    CONTROL,
+    IP_ADAPTER,
+    LORA,
     NAMED,
     NUMBERS,
     Condition,
     answer,
+    file_condition,
     grid_condition,
     is_seed,
-    lora_condition,
     named_condition,
     number_condition,
     search_problem,
@@ -236,7 +240,7 @@ _FIELDS: dict[str, Callable[[str], Condition]] = {
     "size": _size,
     "star": _star,
     "tag": _tag,
-    "lora": lora_condition,
+    **{kind: partial(file_condition, kind) for kind in (LORA, CONTROL, IP_ADAPTER)},
     "grid": grid_condition,
     "sheet": sheet_condition,
 }

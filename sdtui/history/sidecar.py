@@ -17,7 +17,17 @@ from pydantic_core import from_json
 from sdtui.core.errors import HistoryError, InvalidRequestError, Problem
 from sdtui.core.files import write_atomic
 from sdtui.core.prompt_tags import take_tags
-from sdtui.history.conditions import GRID, LORA, LORA_HASH, PARENT, SHEET, Value, fact_value
+from sdtui.history.conditions import (
+    CONTROL,
+    GRID,
+    IP_ADAPTER,
+    LORA,
+    PARENT,
+    SHEET,
+    Value,
+    fact_value,
+    hash_fact,
+)
 from sdtui.history.search import folded_tag
 from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord, Timestamp
@@ -64,6 +74,16 @@ class _Lora(_Part):
     autov3: Name = ""
 
 
+class _ControlNet(_Part):
+    net: Name = ""
+    sha256: Name = ""
+
+
+class _IPAdapter(_Part):
+    adapter: Name = ""
+    sha256: Name = ""
+
+
 class _Settings(_Part):
     model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
 
@@ -71,6 +91,8 @@ class _Settings(_Part):
     num_inference_steps: Whole | None = None
     guidance_scale: Annotated[float, Field(allow_inf_nan=False)] | None = None
     lora_files: tuple[_Lora, ...] = ()
+    control_units: tuple[_ControlNet, ...] = ()
+    ip_adapter_units: tuple[_IPAdapter, ...] = ()
 
 
 class _Image(_Part):
@@ -123,7 +145,8 @@ class Summary(_Part):
 
     def facts(self) -> Iterator[tuple[str, Value]]:
         """What can be searched besides what has a column: values that features have added, with
-        the name of the field, LoRAs, the pictures it was made from, and the grid."""
+        the name of the field, names and hashes of files, the pictures it was made from, and the
+        grid."""
         if self.grid is not None:
             yield GRID, self.grid.grid.id
             if self.grid.is_sheet:
@@ -135,15 +158,22 @@ class Summary(_Part):
             if stored is not None:
                 yield name, stored
         yield from ((PARENT, each) for each in dict.fromkeys(self.parents))
-        yield from dict.fromkeys(self._loras())
+        yield from dict.fromkeys(self._files())
 
-    def _loras(self) -> Iterator[tuple[str, Value]]:
-        """The names of the LoRAs that were used or that the prompt names, and their hashes."""
+    def _files(self) -> Iterator[tuple[str, Value]]:
+        """The names of LoRAs and others that were used, and of LoRAs that the prompt names, and
+        their hashes."""
         for use in take_tags(self.prompt).loras:
             yield LORA, use.name.casefold()
-        for lora in self.settings.lora_files if self.settings else ():
-            yield LORA, lora.name.casefold()
-            yield from ((LORA_HASH, each) for each in (lora.autov2, lora.autov3) if each)
+        made = self.settings or _Settings()
+        used = [
+            *((LORA, each.name, (each.autov2, each.autov3)) for each in made.lora_files),
+            *((CONTROL, each.net, (each.sha256,)) for each in made.control_units),
+            *((IP_ADAPTER, each.adapter, (each.sha256,)) for each in made.ip_adapter_units),
+        ]
+        for kind, name, hashes in used:
+            yield kind, name.casefold()
+            yield from ((hash_fact(kind), each) for each in hashes if each)
 
 
 def _without_following(name: str, flags: int) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sdtui.core.control_names import ControlPasses
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.picture_entries import ControlEntry, ControlPasses, IPAdapterEntry, PictureEntry
+from sdtui.core.picture_entries import ControlEntry, IPAdapterEntry, PictureEntry
 from sdtui.requests.request import GenerationRequest
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sdtui.core.control_names import ControlMode
 from sdtui.core.enums import ImageFit
-from sdtui.core.picture_entries import ControlEntry, ControlMode, EntryError
+from sdtui.core.picture_entries import ControlEntry, EntryError
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sdtui.core.picture_entries import ControlMode
+from sdtui.core.control_names import ControlMode
 from sdtui.engine.denoiser_calls import rows_from
 
 _SOFTER = 0.825

@@ -9,10 +9,11 @@ from typing import Any
 
 from PIL import Image
 
+from sdtui.core.control_names import ControlPasses
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import InvalidRequestError, Problem, UnsupportedModelError
 from sdtui.core.paths import expanded
-from sdtui.core.picture_entries import CONTROL_TYPES, ControlEntry, ControlPasses
+from sdtui.core.picture_entries import CONTROL_TYPES, ControlEntry
 from sdtui.core.pictures.preprocessors import PREPROCESSORS
 from sdtui.core.settings import Settings
 from sdtui.engine.control.detectors import Detectors

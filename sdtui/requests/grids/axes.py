@@ -19,6 +19,7 @@ from sdtui.core.fields import Field
 from sdtui.core.samplers import SCHEDULES, sampler_and_schedule
 from sdtui.core.text import nearest, shortened
 from sdtui.requests.grids.axis_kind import AxisKind
+from sdtui.requests.grids.control_axes import entry_kinds
 from sdtui.requests.grids.prompt_axes import LoraWeightKind, MatrixKind, OrderKind, ReplaceKind
 from sdtui.requests.grids.values import number_values, split_values
 from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, random_seed
@@ -142,6 +143,7 @@ def axis_kinds() -> tuple[AxisKind, ...]:
             "The noise schedule of the sampler.",
             choices=("Automatic", *SCHEDULES),
         ),
+        *entry_kinds(),
         *(_field_kind(field) for field in REQUEST_FIELDS.values() if field.name not in _NO_AXES),
     )
 

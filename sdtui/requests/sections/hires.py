@@ -145,6 +145,7 @@ class Hires(Section):
             openai="hires_upscaler",
             native=True,
             infotext="Hires upscaler",
+            search=("hires_upscaler",),
             aliases=("hires upscaler",),
         ),
     ] = None

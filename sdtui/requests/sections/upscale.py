@@ -102,6 +102,7 @@ class Upscale(Section):
             max_length=_LONGEST_NAME,
             open_text="Lanczos",
             openai="upscaler",
+            search=("upscaler",),
             infotext="Postprocess upscaler",
         ),
     ] = None

@@ -48,6 +48,9 @@ def _problem(*axes: str, **values: Any) -> str:
         ("size", "Size"),
         ("negative", "Negative prompt"),
         ("w", "Width"),
+        ("control weight", "[ControlNet] Weight"),
+        ("[ControlNet] Pre Threshold A", "[ControlNet] Pre Threshold A"),
+        ("ip-adapter weight", "[IP-Adapter] Weight"),
     ],
 )
 def test_an_axis_has_the_names_that_people_use(name: str, label: str) -> None:
@@ -262,3 +265,18 @@ def test_a_weight_needs_a_lora_and_a_number() -> None:
 
 def test_a_switch_takes_true_or_false() -> None:
     assert "must be true or false, not maybe" in _problem("tiling=true,maybe")
+
+
+def test_axis_of_controlnets_changes_the_first_one() -> None:
+    controls = ("canny:a.png:0.5,end=0.8,preprocessor=canny", "depth:b.png")
+    values = ["control weight=0-1 [3]", "control mode=balanced,ControlNet is more important"]
+    grid = _grid(*values, controls=controls)
+    assert [cell.request.control.controls for cell in grid.cells][-1] == (
+        "canny:a.png,end=0.8,mode=control,preprocessor=canny",
+        "depth:b.png",
+    )
+    assert len(grid.cells) == 6
+    assert "needs ControlNets" in _problem("control weight=0,1")
+    assert "weight" in _problem("control weight=0,99", controls=controls)
+    adapters = _grid("ip adapter weight=0.3,1", ip_adapters=("plus:a.png",))
+    assert adapters.cells[0].request.control.ip_adapters == ("plus:a.png:0.3",)

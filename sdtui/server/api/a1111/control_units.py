@@ -3,13 +3,14 @@ defaults are those of its internal_controlnet/args.py."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from sdtui.core.enums import ImageFit
-from sdtui.core.picture_entries import CONTROL_TYPES, ControlMode, ControlPasses
+from sdtui.core.control_names import A1111_FITS, A1111_MODES, A1111_PASSES, choice_of
+from sdtui.core.picture_entries import CONTROL_TYPES
 from sdtui.core.pictures.preprocessors import is_ip_adapter_module, preprocessor_name
 from sdtui.requests.validation import explain
 from sdtui.server.errors import ApiError
@@ -19,27 +20,8 @@ SCRIPT = "controlnet"
 MOST_UNITS = 8
 _NO_MODEL = ("none", "")
 
-_FITS: Mapping[object, ImageFit] = {
-    **dict.fromkeys((0, "just resize", "resize", "stretch"), ImageFit.STRETCH),
-    **dict.fromkeys(
-        (1, "crop and resize", "inner fit (scale to fit)", "scale to fit (inner fit)"),
-        ImageFit.CROP,
-    ),
-    **dict.fromkeys(
-        (2, "resize and fill", "outer fit (shrink to fit)", "envelope (outer fit)"),
-        ImageFit.PAD,
-    ),
-}
-_MODES: Mapping[object, ControlMode] = {
-    **dict.fromkeys((0, "balanced"), ControlMode.BALANCED),
-    **dict.fromkeys((1, "my prompt is more important"), ControlMode.PROMPT),
-    **dict.fromkeys((2, "controlnet is more important"), ControlMode.CONTROL),
-}
-_PASSES: Mapping[object, ControlPasses] = {
-    **dict.fromkeys((0, "both"), ControlPasses.BOTH),
-    **dict.fromkeys((1, "low res only"), ControlPasses.FIRST),
-    **dict.fromkeys((2, "high res only"), ControlPasses.HIRES),
-}
+_MODES, _FITS, _PASSES = tuple(A1111_MODES), tuple(A1111_FITS), tuple(A1111_PASSES)
+"""Choices in the extension's order, by which clients may name them."""
 _TYPES = {
     "openpose": "pose",
     "depth": "depth",
@@ -165,13 +147,13 @@ def _picture_and_mask(image: Any) -> tuple[Any, Any]:
     return image, None
 
 
-def _choice(names: Mapping[object, Any], value: int | str, field: str) -> str:
-    plain = value.strip().lower() if isinstance(value, str) else value
-    if isinstance(plain, str) and plain.isdecimal():
-        plain = int(plain)
-    if plain not in names:
-        raise _refused(f"{field} can't be {value!r}")
-    return str(names[plain])
+def _choice(choices: Sequence[StrEnum], value: int | str, field: str) -> str:
+    """Return a choice by its name or number."""
+    number = int(value) if isinstance(value, int) or value.strip().isdecimal() else None
+    try:
+        return choices[number] if number is not None else choice_of(type(choices[0]), str(value))
+    except (ValueError, IndexError) as error:
+        raise _refused(f"{field} can't be {value!r}") from error
 
 
 def _refused(message: str) -> ApiError:

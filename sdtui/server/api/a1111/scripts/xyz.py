@@ -37,8 +37,13 @@ _LABELS: Sequence[tuple[str, str]] = (
     *(("Always discard next-to-last sigma", ""), ("SGM noise multiplier", "")),
     *(("Refiner checkpoint", ""), ("Refiner switch at", ""), ("RNG source", ""), ("FP8 mode", "")),
     ("Size", ""),
+    *((f"[ControlNet] {name}", "") for name in ("Model", "Weight", "Guidance Start")),
+    *((f"[ControlNet] {name}", "") for name in ("Guidance End", "Resize Mode", "Preprocessor")),
+    *((f"[ControlNet] {name}", "") for name in ("Pre Resolution", "Pre Threshold A")),
+    *((f"[ControlNet] {name}", "") for name in ("Pre Threshold B", "Control Mode")),
 )
-"""The labels of axes in A1111's order, each with the only mode that has it."""
+"""The labels of axes in A1111's order, each with the only mode that has it; those of the extension
+sd-webui-controlnet come last."""
 _AXIS_ARGUMENTS = 9
 _OPTIONS = ("draw_legend", "include_lone_images", "include_sub_grids", "no_fixed_seeds")
 _VARIED = ("vary_seeds_x", "vary_seeds_y", "vary_seeds_z")

@@ -1,4 +1,4 @@
-"""Searching for the LoRAs of pictures."""
+"""Searching for the LoRAs, ControlNets, IP-Adapters and upscalers of pictures."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import pytest
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.history import History
-from sdtui.requests.record import LoraRecord
+from sdtui.requests.record import ControlRecord, ImageSettings, IPAdapterRecord, LoraRecord
 from tests.support.records import picture, record
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
-    """1: a LoRA of the field, 2: that of a tag twice, 3: of a tag in another tool's picture."""
+    """1: a LoRA of the field, 2: that of a tag twice, 3: of a tag in another tool's picture,
+    5: a ControlNet, an IP-Adapter and an upscaler."""
     folder: Path = tmp_path_factory.mktemp("loras")
     used = LoraRecord(name="Film_Look", autov2="0123456789", autov3="abcdef012345", te=1, unet=1)
     with History(folder / "pictures", folder / "index.db") as history:
@@ -29,6 +30,17 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
             assert saved.settings is not None
             settings = saved.settings.model_copy(update={"lora_files": loras})
             history.save(picture(), saved.model_copy(update={"settings": settings}), 0)
+        saved = record(seed=5, prompt="a dog")
+        assert saved.settings is not None
+        net = ControlRecord(net="v11p_Canny", title="", sha256="ab" * 32, entry="v11p_Canny")
+        adapter = IPAdapterRecord(adapter="plus", sha256="cd" * 32, image_sha256="", entry="plus")
+        used_files = {
+            "control_units": (net,),
+            "ip_adapter_units": (adapter,),
+            "upscaler": "4x-Ultra",
+        }
+        settings = ImageSettings.model_validate({**dict(saved.settings), **used_files})
+        history.save(picture(), saved.model_copy(update={"settings": settings}), 0)
         yield history
 
 
@@ -39,13 +51,18 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
         ("lora:look", {1, 2}),
         ("lora:Grain", {3}),
         ("lora:other", set()),
-        ("-lora:look", {3, 4}),
+        ("-lora:look", {3, 4, 5}),
         ("lora:abcdef012345", {1, 2}),
         ("lora:ABCDEF01", {1, 2}),
         ("lora:01234567890123456789", {1, 2}),
         ("lora:bcdef012", set()),
         ("lora:a", {3}),
         ("lora: cat", {1, 2, 3}),
+        ("control:canny", {5}),
+        ("control:abababab", {5}),
+        ("control:plus", set()),
+        ("ip_adapter:plus", {5}),
+        ("upscaler:ultra", {5}),
     ],
 )
 def test_pictures_are_found_by_names_and_hashes(
