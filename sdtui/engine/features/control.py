@@ -66,7 +66,7 @@ class OpenedControl:
     def is_softer_in(self, pass_: Pass) -> bool:
         """True if A1111's extension weakens the net in a pass: that of hires, with edges that its
         preprocessor finds, which leave artefacts in a large picture (scripts/hook.py)."""
-        return pass_.name == _HIRES and self.entry.preprocessor == "canny"
+        return pass_.name == HIRES and self.entry.preprocessor == "canny"
 
     @property
     def type_number(self) -> int | None:
