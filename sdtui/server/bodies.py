@@ -102,6 +102,8 @@ class StrictRequest(Request):
         return AwaitableOrContextManagerWrapper(self._read_form())
 
     async def _read_form(self) -> FormData:
+        if self._form is not None:
+            return self._form
         kind, _ = parse_options_header(self.headers.get("content-type", ""))
         if kind.lower() != b"multipart/form-data":
             return await super()._get_form(max_fields=_MAX_PARTS, max_part_size=MAX_TEXT)

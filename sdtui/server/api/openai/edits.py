@@ -5,25 +5,39 @@ from __future__ import annotations
 import asyncio
 import io
 import math
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import BeforeValidator
 from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile as StarletteUpload
 
 from sdtui.core import runtime
 from sdtui.core.errors import Problem, SdtuiError
+from sdtui.core.picture_entries import EntryError, IPAdapterEntry
 from sdtui.core.pictures.masks import is_empty
 from sdtui.requests.input_images import transparency_in
-from sdtui.requests.request import LARGEST_SIDE, SIZE_MULTIPLE, SMALLEST_SIDE, GenerationRequest
+from sdtui.requests.request import (
+    LARGEST_SIDE,
+    REQUEST_FIELDS,
+    SIZE_MULTIPLE,
+    SMALLEST_SIDE,
+    GenerationRequest,
+)
 from sdtui.server.api.openai.images import ANSWERS, ImagesAnswer, answer
-from sdtui.server.api.openai.schemas import EditBody
+from sdtui.server.api.openai.schemas import IMAGE, EditBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
-from sdtui.server.errors import ApiError, from_sdtui
+from sdtui.server.errors import ApiError
 from sdtui.server.routing import GenerationRoute, Handle
 from sdtui.server.services.generation import prepare
+from sdtui.server.services.init_images import counted_on
 
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
+_NO_FILE = "must be a file: its part of the form needs a filename"
+_MOST_PICTURES = 16
+"""OpenAI's limit."""
 
 
 class _FormRoute(GenerationRoute):
@@ -43,7 +57,7 @@ class _FormRoute(GenerationRoute):
 
 def _check_is_file(value: object) -> object:
     if isinstance(value, str):
-        raise ValueError("must be a file: its part of the form needs a filename")
+        raise ValueError(_NO_FILE)
     return value
 
 
@@ -62,34 +76,103 @@ async def edits(
     mask: Annotated[_Upload | None, File()] = None,
     markup: Annotated[_Upload | None, File()] = None,
 ) -> Response:
-    """Generate pictures from a picture and a prompt and wait for them; with `stream`, send them as
-    events."""
-    files = [*image, *images]
-    if len(files) != 1:
-        problem = Problem("image", None, f"must be one picture, not {len(files)}")
-        raise ApiError(400, "InvalidRequestError", f"{problem}.", problems=[problem])
+    """Generate pictures from pictures and a prompt and wait for them; with `stream`, send them as
+    events. Of several pictures, IP-Adapters take those after the first; without any, each is
+    edited, and the mask is for the first."""
+    del image, images  # the form has them in their order, also as image[0]
+    form = await http.form()
+    files = [each for name, each in form.multi_items() if IMAGE.fullmatch(name)]
+    if not 1 <= len(files) <= _MOST_PICTURES:
+        raise _refused("image", f"must be 1 to {_MOST_PICTURES} pictures, not {len(files)}")
+    if len(form.getlist("mask")) > 1:
+        raise _refused("mask", f"must be one picture, not {len(form.getlist('mask'))}")
     if markup is not None:
-        problem = Problem("markup", None, "there is no markup here. Leave it out")
-        raise ApiError(400, "Unsupported", f"{problem}.", problems=[problem])
-    request = await _prepare(body, services, files[0], mask)
+        raise _refused("markup", "there is no markup here. Leave it out", "Unsupported")
+    pictures = [await _read(each) for each in files]
+    masked = None if mask is None else await _read(mask)
+    requests = await _prepare_all(body, services, pictures, masked)
+    del pictures
     await asyncio.to_thread(runtime.return_free_memory)
     http.state.release_body()
-    return await answer(body, request, services, http)
+    return await answer(body, requests, services, http)
+
+
+async def _read(file: object) -> bytes:
+    """Read an upload, and drop it from memory. Raises ApiError for a field that is no file."""
+    if not isinstance(file, StarletteUpload):
+        raise _refused("image", _NO_FILE)
+    data: bytes = await file.read()
+    await file.close()
+    return data
+
+
+async def _prepare_all(
+    body: EditBody, services: ServerServices, pictures: Sequence[bytes], mask: bytes | None
+) -> list[GenerationRequest]:
+    """Return the requests, whose seeds count up. Raises ApiError."""
+    first, *others = pictures
+    shared = body.values()
+    adapters = entries_for(shared.get("ip_adapters") or (), others)
+    if adapters:
+        shared["ip_adapters"], others = adapters, []
+    count = shared.get("num_images_per_prompt", 1)
+    most = services.options.max_pictures
+    if count * (1 + len(others)) > most:
+        message = f"for {1 + len(others)} pictures must be at most {most // (1 + len(others))}"
+        raise _refused("n", f"{message} on this server, not {count}")
+    requests = [await _prepare(services, shared, first, mask)]
+    requests[0] = requests[0].with_seed()
+    try:
+        unmasked = shared if mask is None else _without_mask(shared)
+        for number, each in enumerate(others, 1):
+            made = await _prepare(services, unmasked, each, None)
+            requests.append(counted_on(made, requests[0], done=number * count, count=count))
+    except (ApiError, SdtuiError):
+        for request in requests:
+            services.uploads.forget(request.input_images().values())
+        raise
+    return requests
 
 
 async def _prepare(
-    body: EditBody, services: ServerServices, file: UploadFile, mask: UploadFile | None
+    services: ServerServices, shared: Mapping[str, Any], picture: bytes, mask: bytes | None
 ) -> GenerationRequest:
-    """Make the request, and drop the pictures from memory."""
-    data = await file.read()
-    await file.close()
-    values = {**body.values(), "init_image": data}
+    """Return the request for a picture. Raises ApiError."""
+    values = {**shared, "init_image": picture}
     if mask is not None:
-        values["mask_image"] = await asyncio.to_thread(_mask_in, services, await mask.read())
-        await mask.close()
+        values["mask_image"] = await asyncio.to_thread(_mask_in, services, mask)
     elif "width" not in values:
-        values |= await asyncio.to_thread(_size_like, services, values.get("model"), data)
+        values |= await asyncio.to_thread(_size_like, services, values.get("model"), picture)
     return await prepare(services, values, is_compatible=True)
+
+
+def _without_mask(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values without those that have no meaning without a mask."""
+    orphans = REQUEST_FIELDS.orphans({**values, "init_image": b""})
+    return {name: value for name, value in values.items() if name not in orphans}
+
+
+def entries_for(adapters: Sequence[str], pictures: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Return IP-Adapters with pictures: each picture goes to one of them, in turn, and each adapter
+    gets one. Empty if there are no pictures, or the adapters have some."""
+    try:
+        entries = [IPAdapterEntry.parse(each) for each in adapters]
+    except EntryError:
+        return []  # which says what is wrong when the request is made
+    if not entries or not pictures or any(each.image for each in entries):
+        return []
+    return [
+        {
+            **asdict(entries[number % len(entries)]),
+            "image": pictures[number % len(pictures)],
+        }
+        for number in range(max(len(entries), len(pictures)))
+    ]
+
+
+def _refused(field: str, message: str, kind: str = "InvalidRequestError") -> ApiError:
+    problem = Problem(field, None, message)
+    return ApiError(400, kind, f"{problem}.", problems=[problem])
 
 
 def _mask_in(services: ServerServices, data: bytes) -> bytes:
@@ -99,10 +182,9 @@ def _mask_in(services: ServerServices, data: bytes) -> bytes:
         services.uploads.check(data)
         mask = transparency_in(data)
     except SdtuiError as error:
-        raise from_sdtui(error) from error
+        raise _refused("mask", str(error).rstrip("."), type(error).__name__) from error
     if is_empty(mask):
-        problem = Problem("mask", None, "nothing in it is transparent, so nothing would be edited")
-        raise ApiError(400, "InvalidRequestError", f"{problem}.", problems=[problem])
+        raise _refused("mask", "nothing in it is transparent, so nothing would be edited")
     encoded = io.BytesIO()
     mask.save(encoded, "PNG")
     return encoded.getvalue()

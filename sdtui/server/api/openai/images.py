@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -20,15 +21,15 @@ from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.files import picture_base64
 from sdtui.server.middleware.auth import LINKS
-from sdtui.server.outcome_headers import not_applied_header
+from sdtui.server.outcome_headers import not_applied_header, outcome_headers
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import (
     GenerationOutcome,
     Picture,
     all_made,
+    holding_uploads,
     make,
     prepare,
-    submit,
 )
 from sdtui.server.streaming import EVENT_STREAM
 
@@ -66,32 +67,38 @@ class ImagesAnswer(BaseModel):
 @router.post("/generations", response_model=ImagesAnswer, responses=ANSWERS)
 async def generations(body: ImagesBody, services: ServicesDep, http: Request) -> Response:
     """Generate pictures from a prompt and wait for them; with `stream`, send them as events."""
-    return await answer(
-        body, await prepare(services, body.values(), is_compatible=True), services, http
-    )
+    request = await prepare(services, body.values(), is_compatible=True)
+    return await answer(body, [request], services, http)
 
 
 async def answer(
-    body: ImagesBody, request: GenerationRequest, services: ServerServices, http: Request
+    body: ImagesBody,
+    requests: Sequence[GenerationRequest],
+    services: ServerServices,
+    http: Request,
 ) -> Response:
-    """Generate the pictures of a request: the answer, or the stream of events."""
+    """Generate the pictures of requests, one after the other: the answer, or the stream of
+    events."""
     output = Output(format=body.output_format or "png")
     if body.stream:
         kind = "image_edit" if isinstance(body, EditBody) else "image_generation"
-        job = await submit(services, http, request, output)
-        return PictureStream(services, job, body, kind, http.state.request_id)
-    made = all_made(services, await make(services, http, request, output))
+        return await PictureStream.begun(services, http, requests, body, kind, output)
+    with holding_uploads(services, *requests):
+        made = [all_made(services, await make(services, http, each, output)) for each in requests]
+    found = [picture for outcome in made for picture in outcome.pictures]
     if body.wants_links:
         quality = body.output_compression
         data = [
             ImageAnswer(url=await _link(services, http, each, quality), seed=each.seed)
-            for each in made.pictures
+            for each in found
         ]
     else:
         pictures = services.backend.pictures
-        data = await asyncio.to_thread(_read_all, pictures, made, body.output_compression)
-    text = await asyncio.to_thread(_as_json, body, made, data)
-    headers = {**made.headers(), **not_applied_header(body.not_applied())}
+        data = await asyncio.to_thread(_read_all, pictures, found, body.output_compression)
+    text = await asyncio.to_thread(_as_json, body, made[0], data)
+    records = [each.record for each in made if each.record is not None]
+    headers = outcome_headers(records, (text for each in made for text in each.warnings))
+    headers |= not_applied_header(body.not_applied())
     return Response(text, media_type="application/json", headers=headers)
 
 
@@ -127,9 +134,9 @@ def _as_json(body: ImagesBody, made: GenerationOutcome, data: list[ImageAnswer])
 
 
 def _read_all(
-    pictures: Pictures, made: GenerationOutcome, quality: int | None
+    pictures: Pictures, made: Sequence[Picture], quality: int | None
 ) -> list[ImageAnswer]:
     return [
         ImageAnswer(b64_json=picture_base64(pictures, picture.id, quality), seed=picture.seed)
-        for picture in made.pictures
+        for picture in made
     ]

@@ -26,8 +26,9 @@ _IGNORED = IgnoredFields(
     },
 )
 """Fields and defaults of OpenAI's reference of images, November 2025."""
-_FILES = ("image", "image[]", "mask", "markup")
-"""The files in the form of an edit."""
+IMAGE = re.compile(r"image(\[\d{0,2}\])?", re.ASCII)
+"""The names of the pictures in the form of an edit."""
+_OTHER_FILES = ("mask", "markup")
 _Seed = Annotated[int | None, limits_of("seed", ge=RANDOM_SEED), BOOLS_AS_NUMBERS]
 
 
@@ -119,7 +120,15 @@ class EditBody(body_with_fields("openai", input_images=True), ImagesBody):  # ty
     @classmethod
     def _without_files(cls, values: Any) -> Any:
         """Leave out the files that the route takes itself, and lists that a form sends open: with
-        an empty text."""
-        return {
-            name: value for name, value in values.items() if name not in _FILES and value != [""]
+        an empty text. A list may have brackets behind its name, as OpenAI's library writes it."""
+        given = {
+            name: value
+            for name, value in values.items()
+            if name not in _OTHER_FILES and not IMAGE.fullmatch(name) and value != [""]
         }
+        lists = {
+            name.removesuffix("[]"): [value] if isinstance(value, str) else value
+            for name, value in given.items()
+            if name.endswith("[]") and name.removesuffix("[]") in cls.model_fields
+        }
+        return {name: given[name] for name in given if name.removesuffix("[]") not in lists} | lists

@@ -6,16 +6,19 @@ import asyncio
 import base64
 import io
 import time
-from collections.abc import AsyncIterator
-from typing import Literal
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Literal, Self
 
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from PIL import Image
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from sdtui.jobs import Job, JobPicture
+from sdtui.jobs import Job, JobPicture, Output
 from sdtui.requests.events import Attempt, Cancelled, Failed, FinalEvent, Preview, Saved
+from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.openai.schemas import ImagesBody
 from sdtui.server.api.openai.usage import Usage
 from sdtui.server.dependencies import ServerServices
@@ -25,6 +28,7 @@ from sdtui.server.outcome_headers import not_applied_header
 from sdtui.server.previews import enlarged_size, preview_base64
 from sdtui.server.services.generation import (
     goes_on_later,
+    submit,
     unsaved_pictures,
     until_saved,
     was_cancelled,
@@ -66,21 +70,51 @@ class CompletedEvent(PictureEvent):
 
 
 class PictureStream(StreamingResponse):
-    """The events of a job. If the client disconnects, the job is cancelled."""
+    """The events of jobs, one after the other. If the client disconnects, the running one is
+    cancelled, and if one fails, the others aren't begun."""
 
     def __init__(
-        self, services: ServerServices, job: Job, body: ImagesBody, kind: str, request_id: str
+        self,
+        services: ServerServices,
+        http: Request,
+        job: Job,
+        others: Sequence[GenerationRequest],
+        body: ImagesBody,
+        kind: str,
+        output: Output,
     ) -> None:
-        """`kind` is the prefix of the events' names: image_generation or image_edit."""
+        """`others` are the requests of the jobs after `job`; see `begun`."""
         self._services = services
+        self._http = http
         self._job = job
+        self._others = deque(others)
         self._body = body
         self._kind = kind
-        self._request_id = request_id
-        self._is_over = self._is_kept = False
+        self._output = output
+        self._is_over = self._is_kept = self._has_failed = False
         self._changed: list[str] = []
         headers = {**UNBUFFERED, **not_applied_header(body.not_applied())}
         super().__init__(self._lines(), media_type="text/event-stream", headers=headers)
+
+    @classmethod
+    async def begun(
+        cls,
+        services: ServerServices,
+        http: Request,
+        requests: Sequence[GenerationRequest],
+        body: ImagesBody,
+        kind: str,
+        output: Output,
+    ) -> Self:
+        """Submit the first request. `kind` is the prefix of the events' names: image_generation or
+        image_edit. Raises ApiError."""
+        first, *others = requests
+        try:
+            job = await submit(services, http, first, output)
+        except ApiError:
+            _forget(services, others)
+            raise
+        return cls(services, http, job, others, body, kind, output)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; called by Starlette."""
@@ -89,14 +123,29 @@ class PictureStream(StreamingResponse):
         finally:
             if not self._is_kept:
                 self._services.backend.jobs.cancel(self._job.id)
+            _forget(self._services, self._others)
 
     async def _lines(self) -> AsyncIterator[str]:
-        until = until_saved(self._services, self._job.id)
-        async for lines in as_lines(self._events(), until):
-            yield lines
-        if not self._is_over:
-            self._is_kept = goes_on_later(self._services, self._job.id)
-            yield self._error(was_cancelled(self._services, self._job.id)).lines()
+        while True:
+            until = until_saved(self._services, self._job.id)
+            async for lines in as_lines(self._events(), until):
+                yield lines
+            if not self._is_over:
+                self._is_kept = goes_on_later(self._services, self._job.id)
+                yield self._error(was_cancelled(self._services, self._job.id)).lines()
+            if self._has_failed or not self._is_over or not self._others:
+                return
+            try:
+                await self._begin(self._others.popleft())
+            except ApiError as error:
+                yield self._error(error).lines()
+                return
+
+    async def _begin(self, request: GenerationRequest) -> None:
+        """Submit the next request. Raises ApiError."""
+        self._job = await submit(self._services, self._http, request, self._output)
+        self._is_over = False
+        self._changed = []
 
     async def _events(self) -> AsyncIterator[ServerSentEvent]:
         sent: dict[int, int] = {}  # partial pictures, by the picture's index
@@ -105,6 +154,7 @@ class PictureStream(StreamingResponse):
             async for envelope in subscription:
                 event = envelope.event
                 self._is_over = isinstance(event, FinalEvent)
+                self._has_failed = isinstance(event, Failed | Cancelled)
                 if isinstance(event, Preview):
                     index = sent.get(event.image_index, 0)
                     # Who subscribes late gets the last preview after what was saved meanwhile.
@@ -170,4 +220,10 @@ class PictureStream(StreamingResponse):
         return ServerSentEvent(name, data)
 
     def _error(self, error: ApiError) -> ServerSentEvent:
-        return ServerSentEvent("error", openai_error(error, self._request_id))
+        return ServerSentEvent("error", openai_error(error, self._http.state.request_id))
+
+
+def _forget(services: ServerServices, requests: Iterable[GenerationRequest]) -> None:
+    """Delete the pictures of requests that weren't submitted."""
+    for request in requests:
+        services.uploads.forget(request.input_images().values())
