@@ -37,7 +37,10 @@ def _print_tree(title: str, relatives: Sequence[Relative], folder: Path) -> None
 def _named(relative: Relative, folder: Path) -> str:
     entry = relative.entry
     if entry is None:
-        return f"{relative.sha256[:_HASH_DIGITS]}… (not in the history)"
+        file = f"{relative.sha256[:_HASH_DIGITS]}… (not in the history)"
+        if relative.file is not None:
+            file = visible(str(relative.file), keep="")
+        return "  ".join(part for part in (file, relative.use) if part)
     where = visible(str(entry.path.relative_to(folder)), keep="")
     prompt = shortened(one_line(entry.prompt))
     return "  ".join(part for part in (where, relative.step, prompt) if part)
@@ -59,10 +62,12 @@ def _branch(relative: Relative, beyond: str) -> dict[str, Any]:
 
 def _plain(relative: Relative) -> dict[str, Any]:
     entry = relative.entry
+    path = entry.path if entry else relative.file
     return {
         "sha256": relative.sha256,
         "id": entry.id if entry else None,
-        "path": str(entry.path) if entry else None,
+        "path": str(path) if path else None,
         "prompt": entry.prompt if entry else None,
         "step": relative.step,
+        "use": relative.use,
     }

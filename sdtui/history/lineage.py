@@ -6,12 +6,15 @@ A record has the SHA-256 of its input pictures, and the index that of every pict
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdtui.core.errors import HistoryError
 from sdtui.history.entry import Entry
 from sdtui.history.index import Index
+from sdtui.history.writing import hash_file
+from sdtui.requests.request import REQUEST_FIELDS
 
 if TYPE_CHECKING:
     from sdtui.requests.record import GenerationRecord
@@ -27,6 +30,8 @@ _STEPS = (
     ("mask_image", "inpainted"),
     ("hires_scale", "hires"),
     ("init_image", "image to image"),
+    ("controls", "ControlNet"),
+    ("ip_adapters", "IP-Adapter"),
 )
 """A field of a request and what it does with its input, the first that is set counts."""
 _FROM_NOTHING = "text to image"
@@ -43,6 +48,10 @@ class Relative:
     """How it was made, such as "inpainted"; "" if it is unknown."""
     relatives: tuple[Relative, ...] = ()
     """Those beyond it."""
+    use: str = ""
+    """What a file was used as that the history hasn't got, such as "mask"; "" if it is unknown."""
+    file: Path | None = None
+    """That file, where the record names it."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,27 @@ def find_lineage(
     return Lineage(Relative(sha256, entry, search.step(entry)), parents, children, search.is_cut)
 
 
+def find_lineage_of_file(
+    index: Index, read_record: Callable[[Entry], GenerationRecord], file: Path
+) -> Lineage | None:
+    """Return the lineage of a file that the history hasn't got, or of the picture that it is a copy
+    of; None if it can't be read, or nothing was made from it. Raises HistoryError if the index
+    can't be read."""
+    try:
+        sha256 = hash_file(file)
+    except OSError:
+        return None
+    if copies := index.by_hash(sha256):
+        return find_lineage(index, read_record, copies[0])
+    search = _Search(index, read_record)
+    children = search.children(sha256)
+    return (
+        Lineage(Relative(sha256, None, file=file), (), children, search.is_cut)
+        if children
+        else None
+    )
+
+
 class _Search:
     """Walks through the index. A picture that is met again isn't followed again."""
 
@@ -87,9 +117,37 @@ class _Search:
 
     def parents(self, entry: Entry) -> tuple[Relative, ...]:
         """Return what a picture was made from, pictures of the history first."""
-        found = [self._parent(each) for each in self._index.parents_of(entry.id)]
+        hashes = self._index.parents_of(entry.id)
+        found = [self._parent(each) for each in hashes]
         known = [each for each in found if each is not None]
+        if any(each.entry is None for each in known):
+            files = self._files(entry, {each.sha256 for each in known if each.entry is None})
+            known = [files.get(each.sha256, each) for each in known]
         return tuple(sorted(known, key=lambda each: each.entry is None))
+
+    def _files(self, entry: Entry, hashes: set[str]) -> dict[str, Relative]:
+        """Return the input files of a picture that have these hashes, by hash. If one hash and one
+        file that isn't there any more are left, they belong together."""
+        try:
+            images = self._read_record(entry).request.input_images()
+        except HistoryError:
+            return {}
+        found: dict[str, Relative] = {}
+        missing: list[Relative] = []
+        for name, path in images.items():
+            use = REQUEST_FIELDS[name.partition(".")[0]].spec.label.lower()
+            try:
+                sha256 = hash_file(path)
+            except OSError:
+                missing.append(Relative("", None, use=use, file=path))
+            else:
+                if sha256 in hashes:
+                    found[sha256] = Relative(sha256, None, use=use, file=path)
+        left = hashes - found.keys()
+        if len(left) == len(missing) == 1:
+            (sha256,) = left
+            found[sha256] = replace(missing[0], sha256=sha256)
+        return found
 
     def _parent(self, sha256: str) -> Relative | None:
         if not self._takes():

@@ -29,7 +29,7 @@ from sdtui.history.folder import PictureFolder
 from sdtui.history.ids import local_time
 from sdtui.history.index import Index
 from sdtui.history.infotext import encode
-from sdtui.history.lineage import Lineage, find_lineage
+from sdtui.history.lineage import Lineage, find_lineage, find_lineage_of_file
 from sdtui.history.refresh import OnFilesRead, Refresh
 from sdtui.history.search import parse_search
 from sdtui.history.sidecar import read_record
@@ -215,8 +215,17 @@ class History:
             return None
 
     def lineage(self, which: int | str | Path) -> Lineage:
-        """What a picture was made from, and what was made from it. Raises what `get` raises."""
-        return find_lineage(self._index, self.record, self.get(which))
+        """What a picture was made from, and what was made from it; of other files, such as masks,
+        what was made from them. Raises what `get` raises."""
+        try:
+            entry = self.get(which)
+        except HistoryError:
+            path = Path(str(which))
+            found = find_lineage_of_file(self._index, self.record, path)
+            if found is None:
+                raise
+            return found
+        return find_lineage(self._index, self.record, entry)
 
     def is_parent(self, sha256: str) -> bool:
         """True if a listed picture was made from a file with this SHA-256."""

@@ -10,8 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from sdtui.cli.history import history as command
+from sdtui.core.errors import HistoryError
 from sdtui.history import History, SavedPicture, tree_lines
 from sdtui.history import lineage as lineage_module
+from sdtui.history.writing import hash_file
+from sdtui.requests.request import GenerationRequest
 from tests.support.records import NOON, picture, record
 
 MASK = "f" * 64
@@ -89,6 +92,38 @@ def test_deleted_parent_is_known_by_its_hash_alone(history: History) -> None:
     found = history.lineage(masked.path)
     assert hash_of(first) in {each.sha256 for each in found.parents}
     assert all(each.entry is None for each in found.parents)
+
+
+def test_files_that_the_history_has_not_are_named(history: History, tmp_path: Path) -> None:
+    photo, mask = tmp_path / "photo.png", tmp_path / "mask.png"
+    picture(width=40).save(photo)
+    picture(width=41).save(mask)
+    parents = (hash_file(photo), hash_file(mask))
+    values = {"prompt": "a", "init_image": photo, "mask_image": mask}
+    update = {"parents": parents, "request": GenerationRequest.parse(values)}
+    about = record().model_copy(update=update)
+    saved = history.save(picture(), about, 0)
+    for _ in range(2):
+        found = {each.use: each.file for each in history.lineage(saved.path).parents}
+        assert found == {"init image": photo, "mask": mask}
+        mask.unlink(missing_ok=True)
+    photo.unlink()
+    assert [each.file for each in history.lineage(saved.path).parents] == [None, None]
+
+
+def test_lineage_of_other_files_is_what_was_made_from_them(
+    history: History, tmp_path: Path
+) -> None:
+    first, *_ = family(history)
+    photo = tmp_path / "photo.png"
+    picture(width=40).save(photo)
+    with pytest.raises(HistoryError):
+        history.lineage(photo)
+    made(history, "of the photo", hash_file(photo))
+    assert prompts(history.lineage(photo).children) == [["of the photo"]]
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(first.path.read_bytes())
+    assert history.lineage(copy).picture.sha256 == hash_of(first)
 
 
 def test_file_that_was_used_is_a_parent(history: History) -> None:

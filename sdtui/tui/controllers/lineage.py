@@ -29,6 +29,9 @@ class LineageController:
         """Show the trees of a picture."""
         from sdtui.tui.screens.search_dialog import ChooseScreen
 
+        if self._gallery.is_trash:
+            self._context.notify("The history hasn't got what is in the trash: u restores it.")
+            return
         pictures = self._context.backend.pictures
         try:
             lineage = await run_on_thread(partial(pictures.lineage, entry.id))
@@ -83,6 +86,8 @@ def _above(parents: Sequence[Relative]) -> Iterator[tuple[str, Relative]]:
 def _named(relative: Relative) -> str:
     entry = relative.entry
     if entry is None:
+        if relative.file is not None:
+            return f"{relative.use} · {one_line(str(relative.file))}"
         return f"{relative.sha256[:_HASH_DIGITS]}… (not in the history)"
     prompt = one_line(entry.prompt)
     name = entry.path.name
