@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -41,14 +42,28 @@ def mask(picture: Path, out: Path | None, first: Path | None) -> int:
 
     settings = load_settings()
     image = open_init_image(picture).image
+    out = out or picture.with_name(f"{picture.stem}-mask.png")
+    _check_place(out, picture)
     before = None if first is None else open_mask(first).image
     editor = MaskEditor(image, before)
     if not draw_mask(settings, editor, may_be_empty=before is not None):
         click.echo("Nothing was written.", err=True)
         return 1
-    out = out or picture.with_name(f"{picture.stem}-mask.png")
     _write(drawn_mask(editor), picture, out)
     return 0
+
+
+def _check_place(out: Path, picture: Path) -> None:
+    """Raise OutputError if a mask can't be written there, before it is drawn."""
+    problem = ""
+    if out.is_dir():
+        problem = "it is a folder"
+    elif not os.access(out.parent, os.W_OK):
+        problem = f"no file can be written in the folder {out.parent}"
+    elif out.exists() and out.samefile(picture):
+        problem = "it is the picture itself"
+    if problem:
+        raise OutputError(f"the mask can't be {out}: {problem}", "Give another file with --out")
 
 
 def _write(drawn: DrawnMask, picture: Path, out: Path) -> None:

@@ -64,6 +64,19 @@ def test_without_a_terminal_there_is_an_error(sdtui: Command, cat: Path) -> None
     assert "is drawn in a terminal" in done.stderr
 
 
+def test_place_of_the_mask_is_checked_before_it_is_drawn(
+    sdtui: Command, cat: Path, tmp_path: Path
+) -> None:
+    before = cat.read_bytes()
+    for out, said in (
+        (cat, "it is the picture itself"),
+        (tmp_path, "it is a folder"),
+        (tmp_path / "none" / "mask.png", "no file can be written"),
+    ):
+        assert said in sdtui("mask", cat, "-o", out).stderr
+    assert cat.read_bytes() == before
+
+
 def test_missing_picture_is_an_error(sdtui: Command, tmp_path: Path) -> None:
     done = sdtui("mask", tmp_path / "none.png")
     assert done.returncode == 1
