@@ -115,7 +115,7 @@ ACTIONS = (
     Action("path.open", "enter", "Choose", "Choose a file", True),
     Action("stage.previous", "left,h,up,k", "Previous", "Go to the previous picture", True),
     Action("stage.next", "right,l,down,j", "Next", "Go to the next picture", True),
-    Action("stage.before_after", "b", "Before/after", "Switch to the init image and back"),
+    Action("stage.before_after", "b", "Before/after", "Switch to what it was made from, and back"),
     Action("queue.earlier", "K,shift+up", "Earlier", "Move the job forward", True),
     Action("queue.later", "J,shift+down", "Later", "Move the job back", True),
     Action("queue.remove", "d,delete", "Remove", "Cancel the job or take it out", True),
@@ -198,7 +198,9 @@ ACTIONS = (
     Action("manual.previous_page", "left", "Page before", "Show the page before", True),
     Action("full_screen.next", "right,l,down,j,pagedown", "Next", "Show the next picture", True),
     Action("full_screen.previous", "left,h,up,k,pageup", "Previous", "Show the picture before"),
-    Action("full_screen.before_after", "b", "Before/after", "Switch to the init image and back"),
+    Action(
+        "full_screen.before_after", "b", "Before/after", "Switch to what it was made from, and back"
+    ),
     Action("full_screen.back", "f,f6", "Back", "Back to the window"),
     Action("zoom.larger", "plus,equals_sign", "Zoom in", "Magnify the picture", True),
     Action("zoom.smaller", "minus", "Zoom out", "Magnify the picture less, down to all of it"),

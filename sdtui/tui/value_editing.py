@@ -240,20 +240,30 @@ class NamesEditing(ValueEditing):
         return None
 
 
-class VaeEditing(ChoiceEditing):
-    """One of the VAEs that there are, or a file."""
+class NameEditing(ChoiceEditing):
+    """One of the names that there are, or a file."""
 
     about: ClassVar[str] = "type to narrow the list, or a path"
 
     def options(self, typed: str) -> Sequence[Option]:
         known = self.recipe.known_names.get(self.names[0], ())
-        listed = [
-            Option("", "automatic: the one beside the model, else inside"),
-            Option(OWN_VAE, f"{OWN_VAE}: the one inside the model"),
-            *(Option(each, one_line(each)) for each in known),
-        ]
+        listed = [*self._without_name(), *(Option(each, one_line(each)) for each in known)]
         found = ranked(typed, listed, lambda each: SearchText(each.label, each.text))
         return [*found, Option(typed.strip(), f"the file {typed}")] if "/" in typed else found
+
+    def _without_name(self) -> Sequence[Option]:
+        """Return the options that come before the names."""
+        return (Option("", self._label("")),)
+
+
+class VaeEditing(NameEditing):
+    """One of the VAEs that there are, or a file."""
+
+    def _without_name(self) -> Sequence[Option]:
+        return (
+            Option("", "automatic: the one beside the model, else inside"),
+            Option(OWN_VAE, f"{OWN_VAE}: the one inside the model"),
+        )
 
 
 def editing_of(recipe: Recipe, name: str) -> ValueEditing:
@@ -269,4 +279,6 @@ def editing_of(recipe: Recipe, name: str) -> ValueEditing:
         return VaeEditing(recipe, name)
     if name == "styles":
         return NamesEditing(recipe, name)
+    if field.kind == "names":
+        return NameEditing(recipe, name)
     return PathEditing(recipe, name) if field.kind == "path" else ValueEditing(recipe, name)

@@ -110,7 +110,7 @@ async def at_stage(harness: AppHarness) -> None:
     first, second = (ShownPicture(each.path) for each in harness.history.entries().entries[:2])
     harness.panes.gallery.grid.cursor = 1
     await harness.settled()
-    stage.show(second, first)
+    stage.show(second, (first,))
     stage.focus()
 
 
@@ -210,7 +210,7 @@ async def at_full_screen(harness: AppHarness) -> None:
     assert isinstance(screen, PictureScreen)
     await harness.until(lambda: screen.zoom_views()[0].image)
     shown = ShownPicture(harness.history.entries().entries[0].path)
-    screen.show(CurrentPicture(shown, init_image=shown, place=1, total=5))
+    screen.show(CurrentPicture(shown, made_from=(shown,), place=1, total=5))
     await pictures_are_read(harness)
 
 

@@ -184,7 +184,7 @@ async def test_before_is_shown_as_soon_as_the_record_is_read(
     async with app.run_test():
         await app.push_screen(screen)
         await press(app, "b")
-        screen.show(replace(current, init_image=before if has_init_image else None, is_read=True))
+        screen.show(replace(current, made_from=(before,) if has_init_image else (), is_read=True))
         await settled(app)
         caption = str(screen.query_one("#caption", Static).render())
         assert ("before   " in caption) is has_init_image

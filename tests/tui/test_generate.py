@@ -296,10 +296,10 @@ async def test_pictures_are_drawn_off_the_event_loop(
     async with running(harness):
         preview = harness.panes.stage
         view = preview.view.pixel_view
-        preview.show_forming(Pixels(1, 1, bytes(3)), None)
+        preview.show_forming(Pixels(1, 1, bytes(3)), ())
         await harness.until(lambda: view.size)  # the welcome was there
         drawn_on.clear()
-        preview.show_forming(newest := Pixels(16, 16, bytes(16 * 16 * 3)), None)
+        preview.show_forming(newest := Pixels(16, 16, bytes(16 * 16 * 3)), ())
         await harness.until(lambda: view.pixels is newest)
         assert "▀" in view.render_line(view.size.height // 2).text
         assert drawn_on

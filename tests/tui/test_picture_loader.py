@@ -10,8 +10,10 @@ import pytest
 from sdtui.core.errors import ImageError
 from sdtui.jobs import JobPicture, PictureId
 from sdtui.jobs.backends.pictures import LocalPictures
+from sdtui.requests.record import Attachment
+from sdtui.requests.request import GenerationRequest
 from sdtui.tui.images import loader as loader_module
-from sdtui.tui.images.loader import PictureLoader, ShownPicture, picture_of
+from sdtui.tui.images.loader import PictureLoader, ShownPicture, made_from, picture_of
 from tests.support.fake_pictures import FakePictures
 from tests.support.records import picture, record
 
@@ -122,3 +124,27 @@ def test_picture_of_an_unreachable_backend_is_not_taken_as_deleted() -> None:
     assert loader.exists(shown)
     with pytest.raises(ImageError, match="no connection"):
         loader.load(shown)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ({}, ["a.control1.png"]),
+        ({"init_image": "/start.png"}, ["start.png", "a.control1.png"]),
+        ({"init_image": "/start.png", "mask_image": "/mask.png"}, ["start.png", "a.control1.png"]),
+    ],
+)
+def test_control_maps_take_the_place_of_control_pictures(
+    values: dict[str, str], shown: list[str]
+) -> None:
+    request = GenerationRequest.parse(
+        {"prompt": "x", "controls": ["canny:/photo.png,preprocessor=canny"], **values}
+    )
+    made = record().model_copy(update={"request": request})
+    kept = Attachment(name="control1", file="a.control1.png", sha256="")
+    image = made.images[0].model_copy(update={"attachments": (kept,)})
+    (entry,) = FakePictures("a").entries().entries
+    with_map = made.model_copy(update={"images": (image,)})
+    assert [each.path.name for each in made_from(entry, with_map)] == shown
+    (first,) = made_from(entry, made)
+    assert first.path.name == ("start.png" if values else "photo.png")

@@ -180,3 +180,11 @@ def test_the_preset_that_was_deleted_last_is_offered_again(recipe: Recipe) -> No
         (back,) = (each for each in choice.options(typed) if each.action == PresetAction.BRING_BACK)
         assert back.text == "draft"
     assert all(each.action != PresetAction.BRING_BACK for each in choice.options("fin"))
+
+
+def test_an_upscaler_is_chosen_from_those_that_there_are(recipe: Recipe) -> None:
+    recipe.known_names = {"upscaler": ["Lanczos", "4x-UltraSharp"]}
+    editing = editing_of(recipe, "upscaler")
+    assert [each.text for each in editing.options("")] == ["", "Lanczos", "4x-UltraSharp"]
+    assert [each.text for each in editing.options("ultra")] == ["4x-UltraSharp"]
+    assert [each.text for each in editing.options("~/up/my.safetensors")] == ["~/up/my.safetensors"]

@@ -134,6 +134,7 @@ class Hires(Section):
         FieldSpec(
             name="hires_upscaler",
             label="Hires upscaler",
+            widget="names",
             help='How the small picture is enlarged: "Latent" and its variants, or an upscaler of'
             " pictures. Latents need a strength of 0.5 or more, or the picture is blurred.",
             group=_GROUP,

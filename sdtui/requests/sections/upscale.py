@@ -94,6 +94,7 @@ class Upscale(Section):
         str | None,
         FieldSpec(
             label="Upscaler",
+            widget="names",
             help="The name of an upscaler or its .safetensors file; Lanczos where it is left open.",
             flag_help='"sdtui models --kind upscaler" lists them.',
             metavar="NAME",
@@ -111,6 +112,7 @@ class Upscale(Section):
         FieldSpec(
             name="second_upscaler",
             label="Second upscaler",
+            widget="names",
             help="Another upscaler, whose picture is laid over the first one's.",
             metavar="NAME",
             group="Upscale",

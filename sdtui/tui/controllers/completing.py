@@ -48,6 +48,7 @@ class CompletionController:
         start_worker(self._screen, self._read_names, group="names", exclusive=True)
 
     async def _read_names(self) -> None:
+        from sdtui.requests.sections.hires import LATENT_UPSCALERS
         from sdtui.tui.name_completions import (
             WildcardCompletions,
             embedding_completions,
@@ -64,11 +65,17 @@ class CompletionController:
         try:
             names = await run_on_thread(backend.prompts.names)
             vaes = await run_on_thread(backend.models.vaes)
+            upscalers = await run_on_thread(backend.models.upscalers)
         except SettingsError as error:
             self._context.show_error(error)
             return
-        usable = [each.path.name for each in vaes if each.path.suffix == ".safetensors"]
-        self._context.recipe.known_names = {"styles": names.styles, "vae": usable}
+        of_pictures = [each.name for each in upscalers if not each.problem]
+        self._context.recipe.known_names = {
+            "styles": names.styles,
+            "vae": [each.path.name for each in vaes if each.path.suffix == ".safetensors"],
+            "hires_upscaler": [*LATENT_UPSCALERS, *of_pictures],
+            **dict.fromkeys(("upscaler", "second_upscaler"), of_pictures),
+        }
         self._names = (
             lora_completions(names.loras),
             WildcardCompletions(names.wildcards),

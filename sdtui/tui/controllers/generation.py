@@ -16,6 +16,7 @@ from sdtui.core.typed_paths import typed_text
 from sdtui.tui.background import run_on_thread
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.checking import RecipeChecker
+from sdtui.tui.controllers.local_loras import request_with_local_loras
 from sdtui.tui.fields import form_texts, label_of, parse_form, picture_problem, step_problems
 from sdtui.tui.messages import PathPasted
 from sdtui.tui.panes.collection import Panes
@@ -65,11 +66,7 @@ class GenerationController:
     ) -> None:
         """Fill the recipe with a picture's request, with the names that its LoRAs have here; say
         which are missing."""
-        if request.adapters.loras or "<" in request.prompt:
-            find = self._context.backend.models.with_local_loras
-            request, missing = await run_on_thread(partial(find, request, lora_hashes))
-            for each in missing:
-                self._context.notify(f"Left out: {each}.", severity="warning")
+        request = await request_with_local_loras(self._context, request, lora_hashes)
         self.use_request(request, keep_seed=keep_seed)
 
     def use_request(self, request: GenerationRequest, *, keep_seed: bool = True) -> None:

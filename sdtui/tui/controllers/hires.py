@@ -12,6 +12,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.core.text import counted
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.local_loras import record_with_local_loras
 from sdtui.tui.panes.gallery import Gallery
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ class HiresController:
         recipe = self._context.recipe.texts
         try:
             requests = [
-                hires_request(entry, made, recipe, values)
+                hires_request(
+                    entry, await record_with_local_loras(self._context, made), recipe, values
+                )
                 for entry in entries
                 if (made := await self._record_of_whole(entry)) is not None
             ]

@@ -20,12 +20,13 @@ from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.grids import GridController
 from sdtui.tui.controllers.hires import HiresController
 from sdtui.tui.controllers.lineage import LineageController
+from sdtui.tui.controllers.local_loras import record_with_local_loras
 from sdtui.tui.controllers.masks import MaskController
 from sdtui.tui.controllers.upscaling import UpscaleController
 from sdtui.tui.controllers.vary import VaryController
 from sdtui.tui.controllers.viewing import ViewingController
 from sdtui.tui.images.halfcell import Pixels
-from sdtui.tui.images.loader import ShownPicture, input_image, picture_of
+from sdtui.tui.images.loader import ShownPicture, input_images, made_from, picture_of
 from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.messages import HistoryRead
 from sdtui.tui.panes.collection import Panes
@@ -80,7 +81,7 @@ class PicturesController:
         self._hires = HiresController(context, screen, panes.gallery, submit)
         self._changes = ChangeController(context, screen, panes.gallery)
         self._export = ExportController(context, screen)
-        self._init_image: ShownPicture | None = None
+        self._made_from: tuple[ShownPicture, ...] = ()
         """What the running job starts from."""
         self._job: Job | None = None
         """The job whose picture is forming, or formed last."""
@@ -107,8 +108,7 @@ class PicturesController:
 
     def begin(self, job: Job) -> None:
         """A job begins."""
-        init_image = input_image(job.request)
-        self._init_image, self._job = init_image, job
+        self._made_from, self._job = input_images(job.request), job
         self._panes.gallery.begin(job)
         self._panes.stage.begin()
         self.viewing.job_changed(is_running=True)
@@ -118,15 +118,15 @@ class PicturesController:
         stage = self._panes.stage
         self._panes.gallery.show_forming(pixels)
         if self._panes.gallery.is_at_newest:
-            stage.show_forming(pixels, self._init_image)
+            stage.show_forming(pixels, self._made_from)
             self.viewing.show_forming(pixels)
         stage.count_preview(pixels)
 
     def add(self, picture: ShownPicture) -> None:
         """The running job saved a picture."""
         if self._panes.gallery.is_at_newest:
-            self._panes.stage.show(picture, self._init_image)
-            self.viewing.show(picture, self._init_image)
+            self._panes.stage.show(picture, self._made_from)
+            self.viewing.show(picture, self._made_from)
 
     def job_over(self, job: Job) -> None:
         """A job was finished, has failed or was cancelled."""
@@ -146,7 +146,7 @@ class PicturesController:
         """A picture can't be shown on the stage. If it was deleted, list the pictures again."""
         gallery = self._panes.gallery
         entry = gallery.selected
-        if picture == self._panes.stage.init_image:
+        if picture in self._panes.stage.made_from:
             self._context.show_error(error)
         elif entry is not None and picture == picture_of(entry) and not self._changes.is_changing:
             await gallery.show_error(error, entry)
@@ -169,7 +169,7 @@ class PicturesController:
                 self._panes.stage.show(None)
                 self.viewing.show_nothing()
             return
-        self._panes.stage.show(picture, input_image(record.request) if record else None)
+        self._panes.stage.show(picture, made_from(entry, record))
         self.viewing.show_entry(entry, record)
 
     # Verbs
@@ -248,9 +248,10 @@ class PicturesController:
     async def _perform_with_record(self, verb: str, entry: Entry, record: GenerationRecord) -> None:
         match verb:
             case "vary":
-                self._vary.ask(entry, record)
+                self._vary.ask(entry, await record_with_local_loras(self._context, record))
             case "grid":
-                self.grids.ask(entry.path.name, picture_request(record))
+                local = await record_with_local_loras(self._context, record)
+                self.grids.ask(entry.path.name, picture_request(local))
             case "reuse":
                 await self._generation.reuse(picture_request(record), record.lora_hashes)
             case "reuse_new_seed":

@@ -11,7 +11,7 @@ from sdtui.core.errors import HistoryError
 from sdtui.tui.background import run_on_thread
 from sdtui.tui.context import AppContext
 from sdtui.tui.images.halfcell import Pixels
-from sdtui.tui.images.loader import ShownPicture, input_image, picture_of
+from sdtui.tui.images.loader import ShownPicture, made_from, picture_of
 from sdtui.tui.images.zoom_view import ZoomView
 from sdtui.tui.panes.collection import Panes
 
@@ -47,7 +47,7 @@ class ViewingController:
         """Full screen, while it is open."""
         self._entry: Entry | None = None
         """The current picture, if it is in the history."""
-        self._shown: tuple[ShownPicture, ShownPicture | None] | None = None
+        self._shown: tuple[ShownPicture, tuple[ShownPicture, ...]] | None = None
         """The current picture and what it was made from; None while one is forming."""
         self._is_read = False
         """True if the record of the current entry was read."""
@@ -63,9 +63,9 @@ class ViewingController:
         if self._screen is not None:
             self._screen.show_forming(pixels)
 
-    def show(self, picture: ShownPicture, init_image: ShownPicture | None) -> None:
+    def show(self, picture: ShownPicture, made_from: tuple[ShownPicture, ...]) -> None:
         """The current picture was just made."""
-        self._entry, self._shown = None, (picture, init_image)
+        self._entry, self._shown = None, (picture, made_from)
         self._follow()
 
     def show_nothing(self) -> None:
@@ -75,8 +75,7 @@ class ViewingController:
 
     def show_entry(self, entry: Entry, record: GenerationRecord | None) -> None:
         """The current picture is in the history."""
-        before = input_image(record.request) if record else None
-        self._entry, self._shown = entry, (picture_of(entry), before)
+        self._entry, self._shown = entry, (picture_of(entry), made_from(entry, record))
         self._is_read = record is not None
         self._follow()
 

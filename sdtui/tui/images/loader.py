@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sdtui.history import Entry
     from sdtui.jobs import PictureId, Pictures
+    from sdtui.requests.record import GenerationRecord
     from sdtui.requests.request import GenerationRequest
 
 _CACHE_BYTES = 64 * 2**20
@@ -39,10 +40,27 @@ def picture_of(entry: Entry) -> ShownPicture:
     return ShownPicture(entry.path, entry.id)
 
 
-def input_image(request: GenerationRequest) -> ShownPicture | None:
-    """Return what a request's result is compared with; None if it starts from noise alone."""
+def input_images(request: GenerationRequest) -> tuple[ShownPicture, ...]:
+    """Return what a request's result is compared with; none if it starts from noise alone."""
     path = request.first_input_image
-    return None if path is None else ShownPicture(path)
+    return () if path is None else (ShownPicture(path),)
+
+
+def made_from(entry: Entry, record: GenerationRecord | None) -> tuple[ShownPicture, ...]:
+    """Return what a picture is compared with: the image that it started from, and its control maps,
+    which take the place of the control pictures that they show."""
+    if record is None:
+        return ()
+    images = [image for image in record.images if len(record.images) == 1]
+    maps = tuple(
+        ShownPicture(entry.path.with_name(each.file))
+        for image in images
+        for each in image.attachments
+    )
+    starts_from_noise = (
+        record.request.image_to_image is None and record.request.upscale.image is None
+    )
+    return maps if maps and starts_from_noise else (*input_images(record.request), *maps)
 
 
 class PictureLoader:

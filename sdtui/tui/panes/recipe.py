@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import ClassVar
 
 from textual import events, on
@@ -20,7 +21,7 @@ from sdtui.tui.panes.pane import Pane
 from sdtui.tui.recipe import Recipe
 from sdtui.tui.widgets.form_fields import ChoiceRow, Form, SectionRow, TextRow, row_for
 
-_FOLDED = ("Inpainting", "Hires", "Refiner", "Noise", "Guidance", "Machine")
+_FOLDED = ("Inpainting", "Hires", "Refiner", "Noise", "Guidance", "Upscale", "Machine")
 """The headings whose rows are folded at first: they hardly ever change."""
 _NARROW = 40
 """Columns; in less, labels are shortened."""
@@ -103,11 +104,16 @@ class RecipePane(Pane):
         for group, heading in self._headings.items():
             hidden = [row.spec.name for row in self._rows_of(group)]
             changed = filter(self.recipe.is_changed, hidden)
-            heading.summary = " ".join(f"{self.recipe.shown(name)}{MARK}" for name in changed)
+            heading.summary = " ".join(f"{self._short(name)}{MARK}" for name in changed)
             heading.refresh()
             if any(name in self.recipe.problems for name in hidden):
                 heading.is_open = True
         self._explain()
+
+    def _short(self, name: str) -> str:
+        """Return a value as it is shown, without the folders of a file."""
+        shown = self.recipe.shown(name)
+        return PurePath(shown).name if self.recipe.fields[name].kind == "path" else shown
 
     def _rows_of(self, group: str) -> list[TextRow | ChoiceRow]:
         return [row for row in self.fields.values() if row.spec.group == group]

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.images.halfcell import BYTES_A_CELL, Pixels
 from sdtui.tui.images.loader import ShownPicture
@@ -40,8 +41,8 @@ class Stage(Pane, can_focus=True):
     TITLE = "Picture"
     ABOUT = (
         "The current picture: the one that is forming, or the one under the gallery's cursor. All "
-        "keys of pictures work here too. b switches between the picture and the image that it was "
-        "made from."
+        "keys of pictures work here too. b switches between the picture, the image that it was "
+        "made from, and its control maps."
     )
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("picture"), *bindings_in("stage")]
     DEFAULT_CSS = """
@@ -63,10 +64,12 @@ class Stage(Pane, can_focus=True):
         self.view = view
         self.picture: ShownPicture | None = None
         """The finished picture that is shown; None while one is forming."""
-        self.init_image: ShownPicture | None = None
+        self.made_from: tuple[ShownPicture, ...] = ()
+        """The image that it was made from, and its control maps."""
         self.viewer: PictureViewer | None = None
         """The screen that shows the forming picture too, while it is open."""
-        self._before = False
+        self._place = 0
+        """Of the image that is shown among these, from 1; 0 for the picture itself."""
         self._interval, self._budget = _OVER_SSH if over_ssh else _LOCAL
         self._next_preview = 0.0
 
@@ -97,10 +100,10 @@ class Stage(Pane, can_focus=True):
         """True if enough time has passed since the last preview, and the line is free."""
         return time.monotonic() >= self._next_preview and not line_is_busy(self.app)
 
-    def show_forming(self, pixels: Pixels, init_image: ShownPicture | None) -> None:
+    def show_forming(self, pixels: Pixels, made_from: tuple[ShownPicture, ...]) -> None:
         """Show the picture in progress."""
         self.remove_class("-welcome")
-        self.picture, self.init_image, self._before = None, init_image, False
+        self.picture, self.made_from, self._place = None, made_from, 0
         self.view.show_pixels(pixels)
 
     def count_preview(self, pixels: Pixels) -> None:
@@ -111,30 +114,32 @@ class Stage(Pane, can_focus=True):
             wait = max(wait, cells * BYTES_A_CELL / self._budget)
         self._next_preview = time.monotonic() + wait
 
-    def show(self, picture: ShownPicture | None, init_image: ShownPicture | None = None) -> None:
+    def show(self, picture: ShownPicture | None, made_from: tuple[ShownPicture, ...] = ()) -> None:
         """Show a finished picture, or none."""
         if picture is not None:
             self.remove_class("-welcome")
         is_new = picture is None or self.picture is None or picture.path != self.picture.path
-        self.picture, self.init_image = picture, init_image
-        if is_new or self._before:
-            self._before = False
+        self.picture, self.made_from = picture, made_from
+        if is_new or self._place:
+            self._place = 0
             self._show()
 
     @property
     def shown(self) -> ShownPicture | None:
-        """The finished picture or init image that is shown now."""
-        return self.init_image if self._before else self.picture
+        """The finished picture, or the image that is shown in its place."""
+        return self.made_from[self._place - 1] if self._place else self.picture
 
     def _show(self) -> None:
         self.view.show_picture(self.shown)
 
     def action_before_after(self) -> None:
-        if self.init_image is None:
+        if not self.made_from:
             self.notify("This picture was made without an init image.")
         elif self.picture is not None:
-            self._before = not self._before
+            self._place = (self._place + 1) % (len(self.made_from) + 1)
             self._show()
+            if self.shown is not None and len(self.made_from) > 1:
+                self.notify(one_line(self.shown.path.name), timeout=2)
 
     def action_next(self) -> None:
         self.post_message(self.Step(1))

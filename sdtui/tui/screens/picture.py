@@ -41,7 +41,7 @@ class CurrentPicture:
     """The picture under the gallery's cursor, as full screen shows it."""
 
     picture: ShownPicture
-    init_image: ShownPicture | None = None
+    made_from: tuple[ShownPicture, ...] = ()
     is_read: bool = True
     """False until its record was read: what it was made from isn't known yet."""
     seed: int | None = None
@@ -94,9 +94,10 @@ class PictureScreen(ZoomingScreen[None]):
         """The picture that is forming, while there is no finished one."""
         self._stop = stop
         self._is_running = is_running
-        self._before = False
+        self._place = 0
+        """Of the image that is shown among those that it was made from, from 1; 0 for itself."""
         self._wants_before = False
-        """True if the init image is to be shown as soon as it is known."""
+        """True if the first of these is to be shown as soon as it is known."""
         self._caption = Static(id="caption")
 
     def compose(self) -> ComposeResult:
@@ -127,7 +128,7 @@ class PictureScreen(ZoomingScreen[None]):
     def show_forming(self, pixels: Pixels) -> None:
         """Show the picture that is forming."""
         self._current, self._forming = None, pixels
-        self._before = self._wants_before = False
+        self._place, self._wants_before = 0, False
         self._view.show_pixels(pixels)
         self.show_caption()
 
@@ -139,8 +140,9 @@ class PictureScreen(ZoomingScreen[None]):
         """Show another picture, or the same with other marks."""
         before = self._current
         self._current, self._forming = current, None
-        if current is None or before is None or current.path != before.path:
-            self._before = self._wants_before = False
+        is_other = current is None or before is None or current.path != before.path
+        if current is None or is_other or self._place > len(current.made_from):
+            self._place, self._wants_before = 0, False
             self._read(self._shown)
         elif self._wants_before and current.is_read:
             self._wants_before = False
@@ -151,8 +153,7 @@ class PictureScreen(ZoomingScreen[None]):
     def _shown(self) -> ShownPicture | None:
         if self._current is None:
             return None
-        before = self._current.init_image if self._before else None
-        return before or self._current.picture
+        return self._current.made_from[self._place - 1] if self._place else self._current.picture
 
     @work(exclusive=True)
     async def _read(self, picture: ShownPicture | None) -> None:
@@ -182,7 +183,7 @@ class PictureScreen(ZoomingScreen[None]):
             caption.append("★   ", theme_style(self.app, "star"))
         if current.marked:
             caption.append("● marked   ", theme_style(self.app, "marked"))
-        if self._before:
+        if self._place:
             caption.append("before   ")
         elif current.seed is not None:
             caption.append(f"seed {current.seed}   ")
@@ -204,15 +205,15 @@ class PictureScreen(ZoomingScreen[None]):
         self._step(-1)
 
     def action_before_after(self) -> None:
-        """Switch to the init image and back."""
+        """Switch to the next of the images that it was made from, and back."""
         if self._current is None:
             return
         if not self._current.is_read:
             self._wants_before = not self._wants_before
-        elif self._current.init_image is None:
+        elif not self._current.made_from:
             self.notify("This picture was made without an init image.", timeout=3)
         else:
-            self._before = not self._before
+            self._place = (self._place + 1) % (len(self._current.made_from) + 1)
             self._read(self._shown)
             self.show_caption()
 
