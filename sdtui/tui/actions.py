@@ -159,7 +159,7 @@ ACTIONS = (
     Action("picture.copy_json", "M", "Copy", "Copy the whole record as JSON"),
     Action("picture.undo", "u", "Undo", "Take the last star, tag or trash back"),
     Action("picture.trash", "d,delete", "Trash", "Move the picture into the trash", True),
-    Action("picture.mark", "space", "Mark", "Mark the picture; verbs mean all marked ones", True),
+    Action("picture.mark", "space", "Mark", "Mark the picture, for keys that mean several", True),
     Action("picture.export", "e", "Export", "Write the pictures with their JSON into a zip file"),
     Action("picture.trash_view", "T", "Trash", "List the trash, or everything again"),
     Action(

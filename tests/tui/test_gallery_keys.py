@@ -67,6 +67,12 @@ async def test_space_marks_and_verbs_mean_all_marked_pictures(full: AppHarness) 
         await full.until(lambda: starred(full) == [])
         await full.until(lambda: full.notifications()[-1:] == ["Undone: starred 2 pictures."])
         assert marked(full) == [11, 12]
+        await full.press("R")
+        current = gallery.selected
+        assert current is not None
+        await full.until(lambda: full.texts["prompt"] == current.prompt)
+        assert current.id not in gallery.grid.marked
+        await full.press("escape", "f4")
         await full.press("d")
         await full.until(lambda: gallery.total == 8)
         assert marked(full) == []

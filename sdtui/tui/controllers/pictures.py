@@ -49,6 +49,8 @@ _COPIES = {
     "o": ("open_viewer", "Open in a viewer"),
 }
 """What the keys after the one that copies do: a verb, and what it copies."""
+_OF_SEVERAL = ("star", "trash", "tag", "export", "compare", "hires", "upscale")
+"""Verbs that mean all marked pictures; the others mean the current one."""
 _MAX_KEY_WAIT_SECONDS = 2.0
 """How long the next key waits until a picture is changed or read."""
 
@@ -181,9 +183,9 @@ class PicturesController:
         return verb in ("undo", "trash_view") or self._panes.gallery.total > 0
 
     async def perform(self, verb: str, entries: tuple[Entry, ...] | None = None) -> None:
-        """Carry out a verb of the scope `picture` on some pictures, by default on the marked ones,
-        or else on the current one. Returns when it is done, so that the next key acts on the
-        result, but not later than after two seconds: a disk may hang."""
+        """Carry out a verb of the scope `picture` on some pictures, by default on the current one,
+        or on the marked ones if it is for several. Returns when it is done, so that the next key
+        acts on the result, but not later than after two seconds: a disk may hang."""
         if verb == "open":
             await wait_briefly(start_worker(self._screen, self._open), _MAX_KEY_WAIT_SECONDS)
         elif verb == "mark":
@@ -193,7 +195,7 @@ class PicturesController:
         elif verb == "undo":
             undo = partial(self._changes.undo, entries)
             await wait_briefly(start_worker(self._screen, undo), _MAX_KEY_WAIT_SECONDS)
-        elif chosen := self._panes.gallery.chosen if entries is None else entries:
+        elif chosen := self._chosen(verb) if entries is None else entries:
             action: Callable[[], Any] = partial(self._perform, verb, chosen)
             await wait_briefly(start_worker(self._screen, action), _MAX_KEY_WAIT_SECONDS)
         else:
@@ -203,6 +205,12 @@ class PicturesController:
                 else "There is no picture yet."
             )
             self._context.notify(what, timeout=3)
+
+    def _chosen(self, verb: str) -> tuple[Entry, ...]:
+        gallery = self._panes.gallery
+        if verb in _OF_SEVERAL:
+            return gallery.chosen
+        return () if gallery.selected is None else (gallery.selected,)
 
     async def _open(self) -> None:
         if await self._panes.gallery.is_current_there():
