@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sdtui.tui.mask_editor.borders import Borders, borders_of
+from sdtui.tui.mask_editor.caption import about_tool
 from sdtui.tui.mask_editor.editor import BRUSHES, MaskEditor, Tool
 from sdtui.tui.mask_editor.files import keep_picture, remove_unused
 from sdtui.tui.mask_editor.result import drawn_mask
@@ -354,3 +355,14 @@ def test_mask_that_is_drawn_again_counts_as_new(tmp_path: Path) -> None:
 
 def test_folder_of_masks_may_be_missing(tmp_path: Path) -> None:
     remove_unused(tmp_path / "none", [], lambda _: False)
+
+
+def test_caption_says_what_becomes_of_a_border_that_is_typed() -> None:
+    editor = editor_of()
+    editor.use_tool(Tool.BORDERS)
+    editor.change_border("top", 64)
+    assert about_tool(editor).startswith("border top +64 ·")
+    assert about_tool(editor, "64").startswith("border top 64 ·")
+    assert about_tool(editor, "-").startswith("border top - (+64) ·")
+    editor.change_border("top", 9999)
+    assert about_tool(editor, "9999").startswith("border top 9999 (+1024) ·")

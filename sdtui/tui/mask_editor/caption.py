@@ -15,13 +15,19 @@ def about_tool(editor: MaskEditor, typed: str = "") -> str:
         case Tool.FILL:
             return f"fill ±{editor.tolerance}"
         case Tool.BORDERS:
-            pixels = typed or f"{editor.borders.of(editor.side):+}"
+            pixels = f"{editor.borders.of(editor.side):+}"
+            if typed:
+                pixels = typed if int(pixels) == _number(typed) else f"{typed} ({pixels})"
             return f"border {editor.side} {pixels} · arrows add {editor.border_step}, ⇧ cuts"
         case Tool.RECTANGLE if editor.is_down:
             (left, top), (right, bottom) = editor.points[0], editor.cursor
             return f"rectangle {_length(left, right)}×{_length(top, bottom)}"
         case tool:
             return tool.value
+
+
+def _number(typed: str) -> int | None:
+    return int(typed) if typed.strip("-") else None
 
 
 def _length(start: float, end: float) -> int:
