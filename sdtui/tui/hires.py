@@ -31,7 +31,9 @@ def hires_request(
     from sdtui.requests.sections.upscale import Upscale
 
     request = picture_request(made)
-    plain = replace(request, inpainting=None, outpainting=None, hires=None, upscale=Upscale())
+    plain = replace(
+        request, inpainting=None, outpainting=None, hires=None, upscale=Upscale(), redraw=None
+    )
     texts = form_texts(plain)
     if request.model == UNKNOWN_MODEL:
         texts["model"] = recipe["model"]

@@ -14,6 +14,7 @@ from sdtui.models import InstalledUpscaler
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.inpaint import Inpaint
+from sdtui.requests.sections.redraw import Redraw
 from sdtui.requests.sections.upscale import Upscale
 from sdtui.tui.fields import form_texts, step_problems
 from sdtui.tui.hires import hires_request
@@ -82,11 +83,15 @@ def test_picture_itself_is_enlarged_with_its_recipe_and_seed() -> None:
 def test_what_was_done_to_the_picture_before_is_not_done_again() -> None:
     made = record(init_image=Path("/old.png"))
     changed = replace(
-        made.request, inpainting=Inpaint(Path("/mask.png")), upscale=Upscale(factor=4.0)
+        made.request,
+        inpainting=Inpaint(Path("/mask.png")),
+        upscale=Upscale(factor=4.0),
+        redraw=Redraw(0.3),
     )
     request = _request(made.model_copy(update={"request": changed}))
     assert request.inpainting is None
     assert not request.upscale.is_wanted
+    assert request.redraw is None
 
 
 def test_recipe_says_what_the_picture_and_the_answer_leave_open() -> None:

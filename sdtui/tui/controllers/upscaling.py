@@ -70,4 +70,4 @@ class UpscaleController:
         except SdtuiError as error:
             self._context.show_error(error)
             return
-        self._context.notify(f"To upscale {counted(len(requests), 'picture')} is queued.")
+        self._context.notify(f"Upscaling of {counted(len(requests), 'picture')} is queued.")
