@@ -22,6 +22,8 @@ from tests.support.terminal import ROOT
 from tests.tui.screenshots import RealAppHarness
 
 SIZE = (100, 30)
+_COLOURS = 128
+"""Of a frame; with 256 the file would be half as large again."""
 _LETTER, _KEY, _STEP, _PAUSE = 60, 900, 200, 2500
 """Milliseconds that a frame is shown after a letter, after a key, while a picture forms, and after
 an important change."""
@@ -37,7 +39,8 @@ class Recorder:
 
     def shoot(self, milliseconds: int) -> None:
         """Add a frame, or show the last one longer if nothing changed."""
-        frame = draw_screen(self._harness.screen_strips()).quantize(dither=Image.Dither.NONE)
+        frame = draw_screen(self._harness.screen_strips())
+        frame = frame.quantize(_COLOURS, dither=Image.Dither.NONE)
         if self.frames and frame.tobytes() == self.frames[-1].tobytes():
             self.milliseconds[-1] = max(self.milliseconds[-1], milliseconds)
         else:
@@ -71,19 +74,26 @@ class Recorder:
 
 
 async def play(recorder: Recorder) -> None:
-    """Make eight pictures, choose one, and compare it with another sampler's."""
-    await recorder.write("a tiger on a blue background")
+    """Make eight pictures, choose one, repaint a part of it, and make the result larger."""
+    await recorder.write("a red apple on a blue background")
     await recorder.press("ctrl+o", "n")
     await recorder.write("8")
     await recorder.press("enter")
     await recorder.finished(8)
-    await recorder.press("tab", "left", "left", "left", "s")
-    await recorder.press("v", "s")
-    await recorder.write("euler")
+    await recorder.press("tab", "right", "right", "s")
+    await recorder.press("m")
+    await recorder.press("r", *"KKKHHH", "space", milliseconds=_STEP)
+    await recorder.press(*"LLLLLLJJJJJJ", milliseconds=_STEP)
+    await recorder.press("space")
+    await recorder.press("enter", "alt+a")
+    await recorder.write("a strawberry on a blue background")
+    await recorder.press("ctrl+o", "n")
+    await recorder.write("1")
     await recorder.press("enter")
     await recorder.finished(9)
-    await recorder.press("tab", "left", "left", milliseconds=_PAUSE)
-    await recorder.press("escape")
+    await recorder.press("tab", "H", milliseconds=_PAUSE)
+    await recorder.press("enter")
+    await recorder.finished(10)
 
 
 async def record(file: Path) -> None:
