@@ -24,7 +24,7 @@ from tests.tui.screenshots import RealAppHarness
 SIZE = (100, 30)
 _COLOURS = 128
 """Of a frame; with 256 the file would be half as large again."""
-_LETTER, _KEY, _STEP, _PAUSE = 60, 900, 200, 2500
+_LETTER, _KEY, _STEP, _PAUSE = 60, 900, 250, 2500
 """Milliseconds that a frame is shown after a letter, after a key, while a picture forms, and after
 an important change."""
 
@@ -65,7 +65,7 @@ class Recorder:
         """Record until so many pictures are saved and the job is over."""
         folder = self._harness.settings.pictures
         while len(list(folder.rglob("*.png"))) < pictures or self._harness.progress.is_running:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.5)
             await self._harness.settled()
             self.shoot(_STEP)
         await asyncio.sleep(1)
