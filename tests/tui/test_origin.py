@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+from sdtui.tui.controllers.lineage import LineageController
 from sdtui.tui.screens.search_dialog import ChooseScreen
 from tests.support.app_harness import AppHarness, at_gallery
 from tests.support.records import NOON, picture, record
@@ -80,3 +83,12 @@ async def test_tree_of_several_steps_is_indented(own_folders: Path, harness: App
         text = harness.screen_text()
         places = [line.index("┌─") for line in text.splitlines() if "┌─" in line]
         assert places[0] == places[1] + 3
+
+
+async def test_pictures_in_the_trash_have_no_origin() -> None:
+    said: list[str] = []
+    context: Any = SimpleNamespace(notify=said.append)
+    gallery: Any = SimpleNamespace(is_trash=True)
+    entry: Any = None
+    await LineageController(context, gallery).show(entry)
+    assert said == ["The history hasn't got what is in the trash: u restores it."]

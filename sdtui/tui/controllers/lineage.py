@@ -43,16 +43,20 @@ class LineageController:
                 "It was made from no other picture, and nothing was made from it.", timeout=4
             )
             return
-        lines = [*lineage_lines(lineage)]
-        ids = {line: relative.entry.id for line, relative in lines if relative.entry}
-        names = [line for line, _ in lines]
-        current = next(line for line, each in lines if each is lineage.picture)
+        lines = dict(lineage_lines(lineage))
+        current = next(line for line, each in lines.items() if each is lineage.picture)
 
         def go(line: str | None) -> None:
-            if line in ids:
-                self._gallery.go_to(ids[line])
+            if line is None:
+                return
+            chosen = lines[line]
+            if chosen.entry is not None:
+                self._gallery.go_to(chosen.entry.id)
+            else:
+                where = one_line(str(chosen.file or chosen.sha256))
+                self._context.notify(f"The history hasn't got {where}.")
 
-        self._context.push_screen(ChooseScreen("Origin", names, current), go)
+        self._context.push_screen(ChooseScreen("Origin", [*lines], current), go)
 
 
 def lineage_lines(lineage: Lineage) -> Iterator[tuple[str, Relative]]:
