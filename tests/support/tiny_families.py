@@ -40,10 +40,10 @@ from tests.support.tiny_models import make_tokenizer, text_config
 from tests.support.tiny_transformers import MAKERS, small_t5, small_vae
 
 
-def _flux_like(transformer: type[Any], **options: Any) -> Any:
+def _flux_like(transformer: type[Any], in_channels: int = 16, **options: Any) -> Any:
     return transformer(
         patch_size=1,
-        in_channels=16,
+        in_channels=in_channels,
         num_layers=1,
         num_single_layers=1,
         attention_head_dim=16,
@@ -51,6 +51,12 @@ def _flux_like(transformer: type[Any], **options: Any) -> Any:
         joint_attention_dim=32,
         axes_dims_rope=[4, 4, 8],
         **options,
+    )
+
+
+def make_flux_transformer(in_channels: int = 16) -> Any:
+    return _flux_like(
+        FluxTransformer2DModel, in_channels, pooled_projection_dim=32, guidance_embeds=True
     )
 
 
@@ -63,9 +69,7 @@ def make_flux() -> Any:
         tokenizer=make_tokenizer(),
         text_encoder_2=encoder,
         tokenizer_2=tokenizer,
-        transformer=_flux_like(
-            FluxTransformer2DModel, pooled_projection_dim=32, guidance_embeds=True
-        ),
+        transformer=make_flux_transformer(),
     )
 
 

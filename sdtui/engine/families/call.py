@@ -28,6 +28,12 @@ EXTRA: Mapping[str, Any] = {
 """Arguments of calls that take them: size, prompts and guidance are those of the request, and not
 replaced by others."""
 
+_ABSENT_VALUES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "ChromaInpaintPipeline": {"transformer": {"guidance_embeds": False}},
+}
+"""By pipeline and component, what a pipeline reads from a config that doesn't have it (diffusers
+0.42)."""
+
 
 def call_arguments(
     pass_: Pass,
@@ -61,7 +67,8 @@ def call_arguments(
         # is no strength, several images would be several references.
         has_strength = "strength" in defaults
         arguments["image"] = list(images) if has_strength else images[0]
-        arguments["strength"] = pass_.strength
+        if has_strength or not traits.name:
+            arguments["strength"] = pass_.strength
         if "max_area" in defaults:
             arguments["max_area"] = request.pixels
     if pass_.masked is not None:
@@ -126,7 +133,11 @@ def pipeline_for(model: LoadedModel, pass_: Pass) -> Any:
         )
     if found.__name__ == type(own).__name__:
         return own
-    return made_of_parts(found, own, model.execution_device)
+    made = made_of_parts(found, own, model.execution_device)
+    for name, values in _ABSENT_VALUES.get(found.__name__, {}).items():
+        part = getattr(made, name)
+        part.register_to_config(**{**values, **part.config})
+    return made
 
 
 def _class_for(description: ModelDescription, task: Task, word: str) -> Any:

@@ -1,0 +1,36 @@
+"""Colours of previews that are fitted to a VAE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+from diffusers import AutoencoderTiny
+from PIL import Image
+
+from sdtui.engine.generator import generate
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.pocket import MODEL_FOLDER
+from tests.support.events import Events
+from tests.support.requests import make_request
+from tests.support.tiny_families import make_family, make_flux_transformer
+
+
+def test_last_preview_is_like_the_picture(
+    shared_engine: StableDiffusionEngine, tmp_path: Path, events: Events
+) -> None:
+    pipeline = make_family("flux")
+    # The VAE of the pocket model is trained: neighbouring colours are alike.
+    vae: Any = AutoencoderTiny.from_pretrained(MODEL_FOLDER / "vae")
+    transformer = make_flux_transformer(in_channels=4 * vae.config.latent_channels)
+    pipeline.register_modules(vae=vae, transformer=transformer)
+    pipeline.save_pretrained(tmp_path / "flux")
+    request = make_request(tmp_path / "flux", width=96, height=64)
+    (picture,) = generate(shared_engine, request, report=events).images
+    shown = [event for event in events if event.kind == "preview"][-1]
+    size = shown.width, shown.height
+    assert size == (12, 8)
+    colours = numpy.frombuffer(shown.rgb, dtype=numpy.uint8)
+    small = numpy.asarray(picture.resize(size, Image.Resampling.BOX))
+    assert numpy.corrcoef(colours, small.ravel())[0, 1] > 0.9
