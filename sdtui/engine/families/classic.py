@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.call_defaults import call_defaults
 from sdtui.engine.embeddings import Embeddings, Encoding
 from sdtui.engine.families.call import (
@@ -21,6 +22,7 @@ from sdtui.engine.families.seams import Reached, ending, is_denoiser, seams, sto
 from sdtui.engine.families.watched_steps import WatchedSteps
 from sdtui.engine.latents import run_decoder
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.noise import BatchNoise
 from sdtui.engine.passes import Batch, Pass, Start, StartContext
 from sdtui.engine.remembered import Remembered
 from sdtui.engine.resolved_request import ResolvedRequest
@@ -96,7 +98,7 @@ class ClassicFamily:
         if batch.pass_.start is None:
             return
         use_sampler(model, batch.pass_.request)
-        pipeline, arguments = _pipeline_and_arguments(model, batch)
+        pipeline, arguments = _pipeline_and_arguments(model, batch, batch.noise())
         with (
             _answered(model, pipeline, batch),
             seams(pipeline, of_vae={"decode": ending}, before_denoiser=stop_at_denoiser),
@@ -108,11 +110,11 @@ class ClassicFamily:
     ) -> torch.Tensor | list[Image.Image]:
         """Return what the pipeline gives its VAE to decode; its finished pictures if it has none,
         or no image processor, which the decode stage needs."""
-        pipeline, arguments = _pipeline_and_arguments(model, batch)
+        noise = batch.noise()
+        pipeline, arguments = _pipeline_and_arguments(model, batch, noise)
         steps = WatchedSteps(
             pipeline, batch.pass_.request, on_step, watch=watch and model.to_rgb is not None
         )
-        noise = batch.noise()
         decodes = hasattr(pipeline, "image_processor")
         with (
             noise.drawn_by_libraries(varied=True),
@@ -123,8 +125,17 @@ class ClassicFamily:
                 of_vae={"decode": ending} if decodes else {},
             ),
         ):
-            result = _call(model, pipeline, {**arguments, "generator": noise.generators})
-        return result.cpu() if isinstance(result, torch.Tensor) else list(result.images)
+            result = _call(model, pipeline, arguments)
+        if isinstance(result, torch.Tensor):
+            return result.cpu()
+        images = getattr(result, "images", None)
+        if images is None:
+            raise UnsupportedModelError(
+                f"{type(pipeline).__name__}, which {model.source.name} is made for, returns no "
+                "pictures",
+                "Use a text-to-image model",
+            )
+        return list(images)
 
     def decode(
         self, model: LoadedModel, vae: Any, latents: torch.Tensor, request: ResolvedRequest
@@ -156,14 +167,15 @@ def _stages_of(description: ModelDescription, name: str) -> tuple[Stage, ...]:
     return (Stage.ENCODE,)
 
 
-def _pipeline_and_arguments(model: LoadedModel, batch: Batch) -> tuple[Any, dict[str, Any]]:
+def _pipeline_and_arguments(
+    model: LoadedModel, batch: Batch, noise: BatchNoise
+) -> tuple[Any, dict[str, Any]]:
     pipeline = pipeline_for(model, batch.pass_)
     defaults = call_defaults(pipeline)
     images = [each.image for each in batch.starts if each.image is not None]
     traits = model.description.traits
     arguments = call_arguments(batch.pass_, len(batch.seeds), images, defaults, traits)
-    # Where several pictures start from an image, the pipeline wants a generator for each.
-    generators = {"generator": batch.noise().generators}
+    generators = {"generator": noise.generators}
     return pipeline, _accepted({**arguments, **generators, **batch.arguments}, defaults)
 
 
