@@ -72,7 +72,9 @@ class _WithoutPictures(FutureImagePipeline):
 
 
 class _WithSketch(FutureImagePipeline):
-    def __call__(self, prompt: str, sketch: Any, *_: Any, **__: Any) -> Any:
+    def __call__(  # type: ignore[override]
+        self, prompt: str, sketch: Any, *_: Any, **__: Any
+    ) -> Any:
         raise NotImplementedError
 
 
