@@ -3,44 +3,53 @@ static look can't prove a deferral."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from sdtui.core.runtime import keep_compiled_code
+
+_COMPILED = "TORCHINDUCTOR_CACHE_DIR"
 _HEAVY = ("torch", "diffusers", "transformers", "accelerate", "huggingface_hub")
 
 
+_LIGHT = (
+    "import sdtui.core.settings",
+    "import sdtui.pocket",
+    "import sdtui.cli.bench",
+    "import sdtui.cli.commands, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
+    "import sdtui.requests.request, sdtui.requests.record, sdtui.requests.events",
+    "import sdtui.jobs",
+    "import sdtui.bench.plan, sdtui.bench.report, sdtui.bench.compare",
+    "import sdtui.models.catalog, sdtui.models.tokens, sdtui.models.estimate, sdtui.models.hub",
+    "from sdtui.models.catalog import installed_models; installed_models()",
+    "import sdtui.history, sdtui.history.importers",
+    "import sdtui.cli.serve, sdtui.server.lifecycle",
+)
+
+
 def _imported(code: str) -> set[str]:
-    return set(_printed(f"{code}\nimport sys; print('\\n'.join(sys.modules))"))
+    return set(_output(f"{code}\nimport sys; print('\\n'.join(sys.modules))").split())
 
 
-def _printed(script: str) -> list[str]:
+def _output(script: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
-    return done.stdout.split()
+    return done.stdout
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import sdtui.requests.request, sdtui.requests.record, sdtui.requests.events",
-        "import sdtui.core.settings",
-        "import sdtui.models.catalog, sdtui.models.tokens, sdtui.models.estimate, sdtui.models.hub",
-        "from sdtui.models.catalog import installed_models; installed_models()",
-        "import sdtui.history, sdtui.history.importers",
-        "import sdtui.jobs",
-        "import sdtui.pocket",
-        "import sdtui.bench.plan, sdtui.bench.report, sdtui.bench.compare",
-        "import sdtui.cli.commands, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
-        "import sdtui.cli.serve, sdtui.server.lifecycle",
-        "import sdtui.cli.bench",
-    ],
-)
-def test_nothing_heavy(code: str) -> None:
-    assert _imported(code).isdisjoint(_HEAVY)
+def test_nothing_heavy() -> None:
+    # In one process: what one line imports counts for the lines behind it too.
+    code = [
+        f"{line}\nprint({line!r}, set(sys.modules).intersection({_HEAVY!r}), sep=': ')"
+        for line in _LIGHT
+    ]
+    printed = _output("\n".join(["import sys", *code])).splitlines()
+    assert printed == [f"{line}: set()" for line in _LIGHT]
 
 
 @pytest.mark.parametrize("argument", ["--help", "docs"])
@@ -76,22 +85,20 @@ asyncio.run(open_the_window())
 
 
 @pytest.mark.slow
-def test_the_engine_knows_no_face() -> None:
-    modules = _imported("import sdtui.engine.generator")
-    assert modules.isdisjoint({"textual", "fastapi", "click", "typer"})
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("chosen", [None, "/somewhere/else"])
-def test_what_torch_compiles_outlives_a_reboot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+def test_the_engine_knows_no_interface_and_what_torch_compiles_outlives_a_reboot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    if chosen:
-        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", chosen)
-    code = "import sdtui.engine, os\nprint(os.environ['TORCHINDUCTOR_CACHE_DIR'])"
-    assert _printed(code)[0] == (chosen or str(tmp_path / "sdtui" / "compiled"))
+    monkeypatch.delenv(_COMPILED, raising=False)
+    found = _imported(f"import sdtui.engine.generator, os\nprint(os.environ[{_COMPILED!r}])")
+    assert found.isdisjoint({"textual", "fastapi", "click", "typer"})
+    assert str(tmp_path / "sdtui" / "compiled") in found
+
+
+def test_chosen_folder_for_what_torch_compiles_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(_COMPILED, "/somewhere/else")
+    keep_compiled_code()
+    assert os.environ[_COMPILED] == "/somewhere/else"
 
 
 @pytest.mark.slow
@@ -100,5 +107,5 @@ def test_a_home_that_cannot_be_written_is_no_hindrance(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    assert _printed("import sdtui.engine; print('imported')")[0] == "imported"
+    monkeypatch.delenv(_COMPILED, raising=False)
+    assert _output("import sdtui.engine; print('imported')") == "imported\n"

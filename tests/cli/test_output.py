@@ -14,6 +14,8 @@ import pytest
 from sdtui.cli.output import echo_json, echo_path, standard_streams
 from sdtui.core.text import encodable
 
+_CLOSED = ">&- 2>&- <&-"
+
 
 def run(*arguments: str, shell: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run a command; `shell` are redirections."""
@@ -84,8 +86,14 @@ def test_json_and_paths_lose_nothing_in_ascii(monkeypatch: pytest.MonkeyPatch) -
     assert path == os.fsencode("/é/\udcff.png")
 
 
-@pytest.mark.parametrize("arguments", [("samplers",), ("docs", "app"), ("history", "list")])
-@pytest.mark.parametrize("shell", [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "2>/dev/full"])
+@pytest.mark.parametrize(
+    ("arguments", "shell"),
+    [
+        *((("docs", "app"), shell) for shell in (">&-", "2>&-", "<&-", _CLOSED, "2>/dev/full")),
+        (("samplers",), _CLOSED),
+        (("history", "list"), _CLOSED),
+    ],
+)
 def test_closed_streams_are_no_error(arguments: tuple[str, ...], shell: str) -> None:
     done = run(*arguments, shell=shell)
     assert done.returncode == 0

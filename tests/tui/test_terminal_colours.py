@@ -20,6 +20,7 @@ from sdtui.tui.images.halfcell import Pixels, draw
 from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.colours import ColourChoice, colours_after_asking, colours_before_asking
 from sdtui.tui.terminal.probe import capabilities_in, questions
+from sdtui.tui.terminal.tmux import TmuxQuestion
 from tests.support.terminal import SCRIPTED, Terminal
 from tests.support.terminal_keys import CTRL_Q
 
@@ -93,12 +94,8 @@ def colour_app(home: Path, environment: dict[str, str], answer: bytes) -> Termin
     [
         ({}, SAYS_TRUE_COLOUR[0] + LAST, b"38;2;"),
         ({}, SAYS_OTHERWISE[1] + LAST, b"38;5;"),
-        ({"SDTUI_COLOURS": "24bit"}, LAST, b"38;2;"),
-        ({"SDTUI_COLOURS": "256"}, SAYS_TRUE_COLOUR[0] + LAST, b"38;5;"),
         ({"SDTUI_COLOURS": "16"}, SAYS_TRUE_COLOUR[0] + LAST, b"\x1b[3"),
-        ({"COLORTERM": "truecolor"}, b"", b"38;2;"),
         ({"SDTUI_COLOURS": "256", "COLORTERM": "truecolor"}, b"", b"38;5;"),
-        ({"TERM": "unknown"}, b"", b"\x1b[3"),
     ],
 )
 def test_colours_of_the_app(
@@ -112,21 +109,61 @@ def test_colours_of_the_app(
         assert other not in terminal.sent.replace(b"\x1b[48;2;1;2;3m", b"")
 
 
+@pytest.mark.parametrize(
+    ("variables", "chosen", "colours"),
+    [
+        ({"COLORTERM": ""}, Colours.TRUE, Colours.TRUE),
+        ({"COLORTERM": ""}, Colours.EIGHT_BIT, Colours.EIGHT_BIT),
+        ({"COLORTERM": "truecolor"}, Colours.AUTO, Colours.TRUE),
+        ({"COLORTERM": "", "TERM": "unknown"}, Colours.AUTO, Colours.FOUR_BIT),
+        ({"COLORTERM": "", "TERM": "xterm-256color"}, Colours.AUTO, None),
+    ],
+)
+def test_terminal_is_asked_only_if_nothing_else_says_the_colours(
+    variables: dict[str, str],
+    chosen: Colours,
+    colours: Colours | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    choice = colours_before_asking(chosen)
+    assert (choice and choice.colours) == colours
+
+
+def tmux_of(script: str, folder: Path) -> Path:
+    """Write a program `tmux` that runs a script."""
+    tmux = folder / "bin" / "tmux"
+    tmux.parent.mkdir()
+    tmux.write_text(f"#!/bin/sh\n{script}\n")
+    tmux.chmod(0o755)
+    return tmux
+
+
+@pytest.mark.parametrize(
+    ("script", "answer"), [("echo bpaste,title", "bpaste,title"), ("exit 1", "")]
+)
+def test_tmux_that_fails_says_nothing(
+    script: str, answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{tmux_of(script, tmp_path).parent}:{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setenv("TMUX", "/tmp/tmux,1,0")
+    question = TmuxQuestion()
+    assert question.answer() == answer
+    assert not question.settings().true_colour
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "colour"),
     [
         ("echo bpaste,RGB,title", b"38;2;"),
-        ("echo bpaste,title", b"38;5;"),
-        ("exit 1", b"38;5;"),
         ("exec sleep 30", b"38;5;"),
     ],
 )
 def test_tmux_is_asked_for_its_colours(script: str, colour: bytes, tmp_path: Path) -> None:
-    tmux = tmp_path / "bin" / "tmux"
-    tmux.parent.mkdir()
-    tmux.write_text(f"#!/bin/sh\n{script}\n")
-    tmux.chmod(0o755)
+    tmux = tmux_of(script, tmp_path)
     inside = {"TMUX": "/tmp/tmux,1,0", "TERM": "tmux-256color", "SDTUI_IMAGE_PROTOCOL": "auto"}
     path = f"{tmux.parent}:{os.environ['PATH']}"
     terminal = colour_app(tmp_path, inside | {"PATH": path}, LAST)
