@@ -234,8 +234,11 @@ async def test_without_an_init_image_there_is_no_before(harness: AppHarness) -> 
 
 
 async def test_missing_init_image_is_reported_at_the_field(harness: AppHarness) -> None:
-    async with running(harness):
+    async with running(harness, (80, 24)):
         harness.fill_form("a cat", init_image="/no/such.png")
         await harness.press("ctrl+g")
-        assert harness.panes.recipe.fields["init_image"].has_focus
+        row = harness.panes.recipe.fields["init_image"]
+        assert row.has_focus
         assert "isn't there" in harness.problem()
+        form = harness.panes.recipe.query_one("#form")
+        await harness.until(lambda: form.region.contains_region(row.region))

@@ -161,6 +161,8 @@ class RecipePane(Pane):
             heading.is_open = True
             row.remove_class("-folded")
         self.screen.set_focus(row)
+        # The pane may have been hidden until now.
+        self.call_after_refresh(row.scroll_visible, animate=False)
 
     def place_of(self, name: str) -> Offset:
         """Return the cell of the window where a field's value begins."""
