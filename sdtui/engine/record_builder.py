@@ -70,6 +70,8 @@ class RecordBuilder:
     timings: dict[str, float] = field(default_factory=dict)
     load_timings: dict[str, float] = field(default_factory=dict)
     model: ModelFacts | None = None
+    other_models: dict[str, ModelRecord] = field(default_factory=dict)
+    """Of later passes, by the names in the request."""
     estimate: int | None = None
     truncations: tuple[Truncation, ...] = ()
     notices: list[str] = field(default_factory=list)
@@ -122,6 +124,7 @@ class RecordBuilder:
             request=self.request,
             settings=_settings(plan, model, features, self.left_out),
             model=model.record if model else None,
+            other_models=tuple(self.other_models.values()),
             device=self.device,
             dtype=model.dtype if model else None,
             memory_mode=model.memory_mode if model else None,

@@ -225,6 +225,7 @@ class Run:
         for notice in model.speedups.notices:
             self._notice(notice)
         if not is_own:
+            self._builder.other_models[name] = model.record
             return model, self._features_of(name)
         self._builder.model = ModelFacts.of(model)
         self._resolve(model)

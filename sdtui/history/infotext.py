@@ -52,7 +52,10 @@ HIRES_RESIZE = "Hires resize"
 UPSCALE_TO = "Postprocess upscale to"
 """The key of the size that a picture was upscaled to, if not by a factor."""
 
-_FILES = ("upscaler", "second_upscaler", "hires_upscaler", "hires_model", "refiner")
+OTHER_MODELS = ("hires_model", "refiner")
+"""The fields of models that other passes have."""
+
+_FILES = ("upscaler", "second_upscaler", "hires_upscaler", *OTHER_MODELS)
 """The fields of upscalers and models, which may be paths."""
 
 TEMPLATES = {"Template": "prompt_template", "Negative Template": "negative_prompt_template"}
@@ -106,6 +109,7 @@ def write_infotext(record: GenerationRecord) -> str:
     rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
         more |= {"Model hash": model.hash and model.hash[:10], "Model": portable_name(model.name)}
+    more |= _other_models(record, values)
     if record.grid is not None and is_sheet:
         more |= _script(record.grid)
     if made is not None and made.lora_files:
@@ -119,6 +123,15 @@ def write_infotext(record: GenerationRecord) -> str:
         more |= control_pairs(made.control_units, made.ip_adapter_units)
     more |= {key: getattr(record, name) or None for key, name in TEMPLATES.items()}
     return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
+
+
+def _other_models(record: GenerationRecord, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the titles of models that other passes have, with their hashes as in A1111."""
+    hashes = {portable_name(each.name): each.hash for each in record.other_models}
+    for name in OTHER_MODELS:
+        model = portable_name(values.get(name) or "")
+        if digits := hashes.get(model):
+            yield REQUEST_FIELDS[name].spec.infotext, f"{model} [{digits[:10]}]"
 
 
 def _tags(record: GenerationRecord) -> str:

@@ -12,7 +12,7 @@ from sdtui.core.paths import expanded, is_file
 from sdtui.core.picture_entries import ControlEntry, IPAdapterEntry, PictureEntry
 from sdtui.core.prompt_tags import parse_lora
 from sdtui.models import find_hashed
-from sdtui.requests.record import GenerationRecord
+from sdtui.requests.record import GenerationRecord, ModelRecord
 from sdtui.requests.sections.adapters import Adapters
 from sdtui.requests.sections.control import Control
 from sdtui.requests.sections.hires import Hires
@@ -66,10 +66,14 @@ def portable(record: GenerationRecord) -> GenerationRecord:
         )
     }
     if record.model is not None:
-        names = {"name": portable_name(record.model.name)}
-        names |= {"source": portable_name(record.model.source)}
-        changes["model"] = record.model.model_copy(update=names)
+        changes["model"] = _portable_model(record.model)
+    changes["other_models"] = tuple(map(_portable_model, record.other_models))
     return record.model_copy(update=changes)
+
+
+def _portable_model(model: ModelRecord) -> ModelRecord:
+    names = {"name": portable_name(model.name), "source": portable_name(model.source)}
+    return model.model_copy(update=names)
 
 
 def _portable_adapters(adapters: Adapters) -> Adapters:
@@ -115,18 +119,28 @@ def _portable_refiner(refiner: Refiner | None) -> Refiner | None:
 
 
 def localized(record: GenerationRecord) -> GenerationRecord:
-    """A copy of a record with the path of its model on this machine, if there is one."""
-    model = record.model
-    if model is None:
-        return record
-    path = local_model(model.name, model.hash or "")
-    if path == model.name:
-        return record
+    """A copy of a record with the paths of its models on this machine, if they are here."""
+    request, model = record.request, record.model
+    if model is not None:
+        model = _local(model)
+        request = replace(request, model=model.name)
+    paths = {each.name: _local(each) for each in record.other_models}
+    hires, refiner = request.hires, request.refiner
+    if hires is not None and hires.model in paths:
+        hires = replace(hires, model=paths[hires.model].name)
+    if refiner is not None and refiner.model in paths:
+        refiner = replace(refiner, model=paths[refiner.model].name)
     changes = {
-        "request": replace(record.request, model=path),
-        "model": model.model_copy(update={"name": path, "source": path}),
+        "request": replace(request, hires=hires, refiner=refiner),
+        "model": model,
+        "other_models": tuple(paths.values()),
     }
     return record.model_copy(update=changes)
+
+
+def _local(model: ModelRecord) -> ModelRecord:
+    path = local_model(model.name, model.hash or "")
+    return model if path == model.name else model.model_copy(update={"name": path, "source": path})
 
 
 def local_model(name: str, start_of_hash: str) -> str:

@@ -249,6 +249,9 @@ class GenerationRecord(_Record):
         None, description="None if the run failed before the model was loaded."
     )
     model: ModelRecord | None = None
+    other_models: tuple[ModelRecord, ...] = Field(
+        (), description="Those of later passes: of hires, and the refiner."
+    )
     device: str = ""
     dtype: DType | None = None
     memory_mode: MemoryMode | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from sdtui.history.importers import read_picture_settings
 from sdtui.history.portable import portable_name
 from sdtui.models import model_hash
 from sdtui.requests.record import GenerationRecord
+from sdtui.requests.sections.hires import Hires
+from sdtui.requests.sections.refiner import Refiner
 from tests.support.records import picture, record
 
 HUB_CACHE = "/home/me/.cache/huggingface/hub/models--owner--some.model-1/snapshots/0a1b2c"
@@ -64,6 +67,26 @@ def test_picture_hides_the_folder_of_its_model_and_is_made_again_with_it(
     shutil.copy(saved.path, copy)
     (imported,) = history.import_([copy]).pictures
     assert read_picture_settings(imported).values["model"] == str(model)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_models_of_later_passes_are_found_again_too(
+    history: History, tmp_path: Path, ending: str
+) -> None:
+    model = file_model(tmp_path / "private" / "large")
+    made = made_with(model)
+    assert made.model is not None
+    hires, refiner = Hires(2.0, model=str(model)), Refiner(str(model))
+    request = replace(made.request, model="pocket", hires=hires, refiner=refiner)
+    made = made.model_copy(update={"request": request, "other_models": (made.model,)})
+    saved = history.save(picture(), made, 0, file=tmp_path / f"a.{ending}")
+    saved.json_path.unlink()
+    texts = read_texts(saved.path).texts
+    assert not any("private" in text for text in texts.values())
+    digits = model_hash(model) or ""
+    assert any(f"Refiner: large [{digits[:10]}]" in text for text in texts.values())
+    values = read_picture_settings(saved.path).values
+    assert (values["hires_model"], values["refiner"]) == (str(model), str(model))
 
 
 def test_model_that_has_changed_or_is_gone_keeps_its_name(history: History, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from sdtui.history.importers.request_mapping import (
 from sdtui.history.infotext import (
     HIRES_RESIZE,
     HIRES_STRENGTH,
+    OTHER_MODELS,
     SEED_RESIZE,
     TEMPLATES,
     UPSCALE_TO,
@@ -49,6 +50,8 @@ _SPELLINGS |= {"guidancescale": "CFG scale"}
 _MARKS = {"Steps", "Sampler", "CFG scale", "Seed"}
 _MIN_KNOWN = 2
 """Known keys of an infotext, of which one is a mark: photos have texts with pairs too."""
+_TITLE = re.compile(r"(.*\S)\s+\[([0-9a-f]{6,64})\]", re.DOTALL)
+"""A model's name and the start of its hash."""
 _DISTILLED = ("Distilled CFG Scale", "Guidance")
 _DRAW_THINGS = "Seed Mode"
 """A key that only Draw Things writes."""
@@ -85,7 +88,7 @@ def a1111(text: str) -> ToolSettings | None:
             f"ENSD {pairs['ENSD']}: sdtui has no such setting; samplers that add noise give "
             "another picture"
         )
-    values: dict[str, object] = {name: pairs.get(key) for key, name in _FIELDS.items()}
+    values: dict[str, Any] = {name: pairs.get(key) for key, name in _FIELDS.items()}
     prompt, negative_prompt = found.prompt, found.negative_prompt
     if _DRAW_THINGS in pairs and not negative_prompt:  # its line begins with a minus alone
         prompt, _, negative_prompt = f"\n{prompt}".partition("\n-")
@@ -113,11 +116,14 @@ def a1111(text: str) -> ToolSettings | None:
         values.setdefault("upscaler", None)
         values["upscaler"] = values["upscaler"] or pairs.get(_TILED_UPSCALER)
     schedule = pairs.get("Schedule type")
-    hashed = pairs.get("Model hash", "") if source == OWN else ""
+    titles = {name: _TITLE.fullmatch(values.get(name) or "") for name in OTHER_MODELS}
+    values |= {name: title[1] for name, title in titles.items() if title}
+    hashes = {name: title[2] for name, title in titles.items() if title}
+    hashes |= {"model": pairs.get("Model hash", "")}
     templates = {name: pairs[key] for key, name in _TEMPLATES.items() if key in pairs}
     lora_hashes = parse_hashes(pairs.get(_LORA_HASHES, ""))
     return ToolSettings(
-        source, values, schedule, tuple(unsupported), templates, hashed, lora_hashes
+        source, values, schedule, tuple(unsupported), templates, hashes, lora_hashes
     )
 
 

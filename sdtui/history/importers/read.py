@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def read_picture_settings(path: Path) -> ImportedSettings:
     found = next(filter(None, map(_read_tool_settings, _all_texts(path, texts))), None)
     if found is None:
         raise _unreadable(path, texts.texts)
-    return to_request_values(_with_local_model(_with_size(found, texts)))
+    settings = to_request_values(_with_size(found, texts))
+    return replace(settings, values=_with_local_models(settings.values, found.model_hashes))
 
 
 def read_infotext(text: str, *, input_images: Collection[str] = ()) -> ImportedSettings:
@@ -217,9 +219,7 @@ def _with_size(tool: ToolSettings, texts: Texts) -> ToolSettings:
     return tool.with_values(width=width, height=height)
 
 
-def _with_local_model(tool: ToolSettings) -> ToolSettings:
-    """Fill in the path of the model if it was used on this machine."""
-    model = tool.values.get("model")
-    if not tool.model_hash or not isinstance(model, str):
-        return tool
-    return tool.with_values(model=local_model(model, tool.model_hash))
+def _with_local_models(values: Mapping[str, Any], hashes: Mapping[str, str]) -> dict[str, Any]:
+    """Fill in the paths of models that were used on this machine."""
+    local = {name: local_model(values[name], hashes[name]) for name in hashes if name in values}
+    return {**values, **local}

@@ -88,8 +88,9 @@ class ToolSettings:
     """Other settings, which sdtui has no field for."""
     templates: Mapping[str, str] = field(default_factory=dict)
     """The prompts as they were written, with alternatives and wildcards, by the names of fields."""
-    model_hash: str = ""
-    """The start of the hash of the model's weights (hexadecimal), as sdtui calculates it."""
+    model_hashes: Mapping[str, str] = field(default_factory=dict)
+    """The starts of the hashes of models' weights (hexadecimal), as sdtui calculates them, by the
+    names of fields."""
     lora_hashes: Mapping[str, str] = field(default_factory=dict)
     """The beginnings of the hashes of the prompt's LoRAs, by their names there."""
 
