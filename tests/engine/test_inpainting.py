@@ -147,6 +147,26 @@ def blot(tmp_path: Path) -> Path:
     return tmp_path / "blot.png"
 
 
+@pytest.mark.parametrize(
+    ("values", "size"),
+    [({}, (256, 128)), ({"keep_size": True}, _SIZE), ({"only_masked": True}, _SIZE)],
+)
+def test_hires_makes_a_repainted_picture_larger_unless_it_keeps_its_size(
+    shared_engine: StableDiffusionEngine,
+    tiny_sd1: Path,
+    picture: Path,
+    mask: Path,
+    values: dict[str, Any],
+    size: tuple[int, int],
+) -> None:
+    repainted = {"init_image": picture, "mask_image": mask, "num_inference_steps": 2}
+    image = _native(shared_engine, tiny_sd1, **repainted, hires_scale=2, **values)
+    assert image.size == size
+    enlarged = Image.open(picture).convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    corner = (0, 0, size[0] // 8, size[1] // 8)
+    assert difference(image.crop(corner), enlarged.crop(corner)) == 0
+
+
 _WAYS: dict[str, dict[str, Any]] = {
     "own size": {},
     "another size for the model": {"width": 64, "height": 64, "keep_size": True},

@@ -16,6 +16,7 @@ from sdtui.core.errors import InvalidRequestError
 from sdtui.core.fields import FieldSpec, ListedSection, Section
 from sdtui.requests.field_table import FieldTable, fields_of
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.outpaint import parse_sides
 from sdtui.tui import fields as form
 
 
@@ -146,3 +147,7 @@ def test_fields_of_one_name_are_refused() -> None:
 
     with pytest.raises(TypeError, match="share a name"):
         FieldTable(Twice)
+
+
+def test_sides_of_outpainting_may_be_written_with_spaces() -> None:
+    assert parse_sides(" LEFT = 64 , top= 32") == {"left": 64, "top": 32}

@@ -53,6 +53,8 @@ class OpenedInpainting:
     """False if what is masked shows nothing: it was transparent."""
     mask_sha256: str | None
     """Of the mask's file; None if there is none."""
+    has_hires: bool = False
+    """True if a second pass may give the finished picture another size."""
 
     @property
     def fill(self) -> InpaintFill:
@@ -145,6 +147,7 @@ class Inpainting(Feature[OpenedInpainting]):
             mask=masks.blurred(mask, Inpaint.blur if section is None else section.blur),
             fit=start.fit,
             keeps_size=_keeps_size(request),
+            has_hires=request.hires is not None and _is_size_open(request),
             settings=section,
             outpaint=None if request.outpainting is None else request.outpainting.sides,
             has_original=not is_alpha,
@@ -160,6 +163,17 @@ class Inpainting(Feature[OpenedInpainting]):
                 "Leave mask and outpaint out, or use another model",
             )
 
+    def for_model(
+        self, section: OpenedInpainting, description: ModelDescription
+    ) -> OpenedInpainting:
+        """Let hires make the picture larger, unless the first pass works in a smaller size than the
+        picture's own."""
+        native = description.native
+        if not section.has_hires or native.width is None or native.height is None:
+            return section
+        share = _share(section.image, (native.width, native.height))
+        return replace(section, keeps_size=share > _AT_HOME)
+
     def size(
         self, section: OpenedInpainting, native: tuple[int, int], multiple: int
     ) -> tuple[int, int] | None:
@@ -168,7 +182,7 @@ class Inpainting(Feature[OpenedInpainting]):
         if section.only_masked:
             return None
         width, height = section.image.size
-        share = width * height / (native[0] * native[1])
+        share = _share(section.image, native)
         scale = 1.0 if 1 / _AT_HOME <= share <= _AT_HOME else 1 / math.sqrt(share)
 
         def fitted(side: int) -> int:
@@ -261,9 +275,21 @@ class Inpainting(Feature[OpenedInpainting]):
         return () if section.mask_sha256 is None else (section.mask_sha256,)
 
 
+def _share(image: Image.Image, native: tuple[int, int]) -> float:
+    """Return how many times as many pixels as the native size a picture has."""
+    return image.width * image.height / (native[0] * native[1])
+
+
 def _keeps_size(request: GenerationRequest) -> bool:
     asked = request.image_to_image.keep_size if request.image_to_image else None
-    return request.width is None and request.height is None if asked is None else asked
+    return _is_size_open(request) if asked is None else asked
+
+
+def _is_size_open(request: GenerationRequest) -> bool:
+    """True if nothing in a request says how large the finished picture is."""
+    start = request.image_to_image
+    is_open = request.width is None and request.height is None
+    return is_open and start is not None and start.keep_size is None
 
 
 def _mask(section: Inpaint, picture: Path) -> OpenedMask:

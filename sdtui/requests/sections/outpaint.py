@@ -16,7 +16,7 @@ BORDER_MULTIPLE = 8
 LARGEST_BORDER = 1024
 """Pixels at one side."""
 _SIDES = ("left", "top", "right", "bottom")
-_PART = re.compile(r"(?:([a-z]+)\s*=\s*)?(\d{1,6})", re.ASCII | re.IGNORECASE)
+_PART = re.compile(r"(?:([a-z]+)=)?(\d{1,6})", re.ASCII | re.IGNORECASE)
 _OTHER_NAMES = {"up": "top", "down": "bottom"}
 
 
@@ -24,7 +24,8 @@ def parse_sides(text: str) -> dict[str, int]:
     """Return the pixels of each named side of a text such as "left=64,top=32"; "64" and "all=64"
     name all. Raises ValueError."""
     found: dict[str, int] = {}
-    for part in filter(None, re.split(r"[,;\s]+", text.strip())):
+    text = re.sub(r"\s*=\s*", "=", text)
+    for part in filter(None, re.split(r"[,;\s]+", text)):
         match = _PART.fullmatch(part)
         if match is None:
             raise ValueError(
