@@ -127,7 +127,8 @@ def write_infotext(record: GenerationRecord) -> str:
 
 def _other_models(record: GenerationRecord, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the titles of models that other passes have, with their hashes as in A1111."""
-    hashes = {portable_name(each.name): each.hash for each in record.other_models}
+    models = record.other_models if record.model is None else (record.model, *record.other_models)
+    hashes = {portable_name(each.name): each.hash for each in models}
     for name in OTHER_MODELS:
         model = portable_name(values.get(name) or "")
         if digits := hashes.get(model):
@@ -179,6 +180,8 @@ def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> st
             pairs[REQUEST_FIELDS[name].spec.infotext] = portable_name(values[name])
     if values.get("upscale_width") and values.get("upscale_height"):
         pairs[UPSCALE_TO] = f"{values['upscale_width']}x{values['upscale_height']}"
+    if not values.get("only_masked"):
+        pairs["Masked area padding"] = None
     if values.get("mask_image"):  # A1111 writes it always
         pairs["Mask blur"] = values.get("mask_blur")
     if values.get("seed_resize_width") and values.get("seed_resize_height"):

@@ -121,10 +121,11 @@ def _portable_refiner(refiner: Refiner | None) -> Refiner | None:
 def localized(record: GenerationRecord) -> GenerationRecord:
     """A copy of a record with the paths of its models on this machine, if they are here."""
     request, model = record.request, record.model
-    if model is not None:
-        model = _local(model)
-        request = replace(request, model=model.name)
     paths = {each.name: _local(each) for each in record.other_models}
+    others = tuple(paths.values())
+    if model is not None:
+        paths[model.name] = local = _local(model)
+        request, model = replace(request, model=local.name), local
     hires, refiner = request.hires, request.refiner
     if hires is not None and hires.model in paths:
         hires = replace(hires, model=paths[hires.model].name)
@@ -133,7 +134,7 @@ def localized(record: GenerationRecord) -> GenerationRecord:
     changes = {
         "request": replace(request, hires=hires, refiner=refiner),
         "model": model,
-        "other_models": tuple(paths.values()),
+        "other_models": others,
     }
     return record.model_copy(update=changes)
 

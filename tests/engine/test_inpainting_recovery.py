@@ -104,7 +104,7 @@ def test_second_pass_keeps_what_is_not_masked(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, picture: Path, mask: Path
 ) -> None:
     request = _request(tiny_sd1, init_image=picture, mask_image=mask, hires_scale=2)
-    result = generate(shared_engine, request)
+    result = generate(shared_engine, request.changed(keep_size=True))
     assert result.images[0].size == (_SIDE, _SIDE)
     assert _kept(result.images[0]) == _kept(Image.open(picture))
     sized = request.changed(width=_SIDE, height=_SIDE)

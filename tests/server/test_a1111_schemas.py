@@ -210,6 +210,16 @@ def test_always_on_script_that_would_change_the_picture_is_refused(
     assert refused.value.status_code == 422
 
 
+def test_infotext_fills_in_a_hires_fix_where_there_is_one() -> None:
+    pairs = "Steps: 6, Sampler: Euler a, Seed: 7, Size: 64x64, Denoising strength: 0.4"
+    text = f"x\n{pairs}, Hires upscale: 1.5, Hires sampler: DDIM, Hires checkpoint: a [0123456789]"
+    values = Txt2ImgBody(infotext=text).values()
+    names = ("hires_scale", "hires_strength", "hires_sampler", "hires_model")
+    assert [values.get(name) for name in names] == [1.5, 0.4, "DDIM", "a"]
+    assert Txt2ImgBody(infotext=text, denoising_strength=0.5).values()["hires_strength"] == 0.5
+    assert "hires_scale" not in Img2ImgBody(init_images=["x"], infotext=text).values()
+
+
 def _a1111_steps(strength: float, steps: int) -> int:
     return min(int(min(strength, 0.999) * steps) + 1, steps)
 

@@ -99,9 +99,16 @@ def info_of(body: Txt2ImgBody, request: GenerationRequest, parts: list[Part]) ->
     info |= _info_of_record(parts[0].record)
     cut = {each.field: each.cut for each in parts[0].record.truncations}
     info["not_applied"] += [f"{field}, from: {text[:100]}" for field, text in cut.items()]
-    named = body.imported.values.get("model")
-    if named not in (None, info["sd_model_name"]):
-        info["not_applied"].append(f"infotext: Model {named}")
+    used = {
+        "model": info["sd_model_name"],
+        "hires_model": request.hires and request.hires.model,
+        "refiner": request.refiner and request.refiner.model,
+    }
+    for name, model in used.items():
+        named = body.imported.values.get(name)
+        if named not in (None, model):
+            key = REQUEST_FIELDS[name].spec.infotext or "Model"
+            info["not_applied"].append(f"infotext: {key} {named}")
     return info
 
 

@@ -97,8 +97,14 @@ async def _request_of(
     values = {**services.a1111.options, **body.values()}
     values["model"] = await _model(services, body)
     for name in ("hires_model", "refiner"):
-        if values.get(name) is not None:
+        if values.get(name) is None:
+            continue
+        try:
             values[name] = await find_checkpoint(services, values[name])
+        except ApiError:
+            if values[name] != body.imported.values.get(name):
+                raise
+            del values[name]  # the answer says that it isn't applied
     values["unusable_loras"] = UnusableLoras.LEAVE_OUT
     if services.settings.prompt_syntax is PromptSyntax.A1111:
         prompts = {name: text for name in _PROMPTS if (text := values.get(name))}

@@ -44,6 +44,15 @@ _FORMATS: Mapping[object, Output] = {
 }
 _NAMES = names_in("a1111")
 _OPTIONS = names_in("a1111_option")
+_IN_INFOTEXT = {
+    **_NAMES,
+    **_OPTIONS,
+    "hires_strength": "denoising_strength",
+    "hires_sampler": "hr_sampler_name",
+    "hires_model": "hr_checkpoint_name",
+    "refiner": "refiner_checkpoint",
+}
+"""The fields that an infotext fills, and A1111's, which count more."""
 _SUPPORTED_OPTIONS = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values()}
 
 _IGNORED = ("restore_faces", "alwayson_scripts", "eta")
@@ -238,9 +247,11 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
         found = self.imported.values
         filled = {
             name: found[name]
-            for name, theirs in {**_NAMES, **_OPTIONS}.items()
+            for name, theirs in _IN_INFOTEXT.items()
             if name in found and theirs not in self.model_fields_set
         }
+        if self._mode == "img2img":  # which has no hires fix
+            filled = {name: filled[name] for name in filled if not name.startswith("hires_")}
         options = self.override_settings or {}
         overridden = {
             name: options[theirs] for name, theirs in _OPTIONS.items() if theirs in options
@@ -267,8 +278,10 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
     def _hires_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a second pass, and what it changes in those of the first."""
         found = self.hires_values(values["width"], values["height"])
+        given = values["strength"]
+        if self.imported.values.get("hires_scale") is not None:
+            found["hires_strength"] = given
         if self.enable_hr:
-            given = values["strength"]
             found["hires_strength"] = DEFAULT_HIRES_STRENGTH if given is None else given
             found["hires_sampler"] = self._hires_sampler[0]
             found["hires_model"] = self.hires_checkpoint()
