@@ -118,6 +118,11 @@ def open_transparency(path: Path) -> OpenedMask:
     return OpenedMask(inverted(alpha), sha256)
 
 
+def picture_in_bytes(picture: bytes) -> Image.Image:
+    """Return an encoded picture as `open_init_image` does. Raises ImageError."""
+    return _decode(Path("that was sent"), picture, "picture", _as_rgb)
+
+
 def mask_in_bytes(picture: bytes) -> Image.Image:
     """Return the mask that an encoded picture holds, see `mask_in`. Raises ImageError."""
     return _decode(Path("that was sent"), picture, "mask", mask_in)

@@ -283,8 +283,9 @@ def test_black_mask_is_refused_before_the_model_is_loaded(
 ) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "black.png")
     values = {"init_image": painted, "mask_image": tmp_path / "black.png"}
-    with pytest.raises(ImageError, match="black throughout"):
-        generate(engine, make_request(tiny_sd1, **values))
+    for more in ({}, {"strength": 0.0, "only_masked": True}):
+        with pytest.raises(ImageError, match="black throughout"):
+            generate(engine, make_request(tiny_sd1, **values, **more))
     assert engine.loaded is None
 
 

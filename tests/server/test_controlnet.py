@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
 from sdtui.core.settings import Settings
 from sdtui.server.api.a1111.control_units import parse_units
+from sdtui.server.bodies import MAX_TEXT
 from sdtui.server.errors import ApiError
-from tests.support.images import png_base64
+from tests.support.images import open_base64, png_base64
 from tests.support.live_server import QUICK, Live, live
 from tests.support.tiny_controlnets import make_controlnet, save_as_file
 
@@ -146,6 +148,32 @@ def test_map_is_made_without_a_job(client: httpx.Client) -> None:
     assert Image.open(io.BytesIO(base64.b64decode(made))).size == (512, 512)
     body["controlnet_module"] = "openpose"
     assert client.post("/controlnet/detect", json=body).status_code == 422
+
+
+def test_map_is_made_of_any_picture_and_a_damaged_one_is_refused(client: httpx.Client) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (280, 512, 3), np.uint8))
+    files = []
+    options: dict[str, Any]
+    for options in ({}, {"exif": _turned()}):
+        buffer = io.BytesIO()
+        noise.save(buffer, "PNG", compress_level=0, **options)
+        files.append(buffer.getvalue())
+    assert sum(map(len, files)) * 4 / 3 > MAX_TEXT
+    sent = [base64.b64encode(each).decode() for each in files]
+    body: dict[str, Any] = {"controlnet_module": "invert", "controlnet_input_images": sent}
+    body["controlnet_processor_res"] = 64
+    answer = client.post("/controlnet/detect", json=body).json()
+    made = [open_base64(each) for each in answer["images"]]
+    assert [each.width > each.height for each in made] == [True, False]
+    body["controlnet_input_images"] = [base64.b64encode(files[0][:300]).decode()]
+    refused = client.post("/controlnet/detect", json=body)
+    assert (refused.status_code, refused.json()["error"]) == (400, "ImageError")
+
+
+def _turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    return exif
 
 
 @pytest.mark.parametrize("control", ["{name}:{file}", {"name": "{name}", "image": "{file}"}])

@@ -20,6 +20,7 @@ from sdtui.core.pictures.preprocessors import (
     preprocessor_name,
 )
 from sdtui.jobs.api import Models
+from sdtui.requests.input_images import picture_in_bytes
 from sdtui.server.api.a1111.control_units import MOST_UNITS
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented, from_sdtui
@@ -138,8 +139,6 @@ async def detect(body: DetectBody, services: ServicesDep) -> DetectAnswer:
 
 
 def _detect(body: DetectBody, services: ServerServices) -> list[str]:
-    from PIL import Image
-
     from sdtui.core.pictures.control_maps import (
         control_map,
         is_arithmetic,
@@ -161,10 +160,9 @@ def _detect(body: DetectBody, services: ServerServices) -> list[str]:
     made = []
     for picture in body.controlnet_input_images:
         try:
-            data = services.uploads.decode_base64(picture)
+            image = picture_in_bytes(services.uploads.read(picture))
         except SdtuiError as error:
             raise from_sdtui(error) from error
-        image = Image.open(io.BytesIO(data)).convert("RGB")
         image = resized(image, working_size(image.size, image.size, side, ImageFit.CROP))
         low, high = body.controlnet_threshold_a, body.controlnet_threshold_b
         buffer = io.BytesIO()

@@ -50,7 +50,10 @@ class OptionsAnswer(BaseModel):
 _FIELDS = names_in("a1111_option")
 _IGNORED = IgnoredFields(
     harmless=frozenset(("sd_model_checkpoint", *_FIELDS.values())),
-    defaults={name: (field.default,) for name, field in OptionsAnswer.model_fields.items()},
+    defaults={
+        **{name: (field.default,) for name, field in OptionsAnswer.model_fields.items()},
+        "upscaler_for_img2img": (None, "Lanczos"),
+    },
 )
 
 
