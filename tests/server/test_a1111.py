@@ -266,6 +266,27 @@ def test_calls_of_sillytavern_are_answered(ask: httpx.Client) -> None:
     assert "Schedule type: Karras" in json.loads(answer.json()["info"])["infotexts"][0]
 
 
+def test_progress_is_that_of_all_init_images(
+    scripted: Live, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hold_in_the_second() -> None:
+        if len(generator.requests) == 2:
+            generator.hold.set()
+
+    monkeypatch.setattr(generator, "step", hold_in_the_second)
+    with scripted.client() as ask, ThreadPoolExecutor() as pool:
+        body = {"init_images": [png_base64()] * 2, "seed": 1}
+        answer = pool.submit(ask.post, "/sdapi/v1/img2img", json=body)
+        scripted.until(generator.hold.is_set)
+        progress = ask.get("/sdapi/v1/progress").json()
+        assert (progress["state"]["job_no"], progress["state"]["job_count"]) == (1, 2)
+        assert 0.5 <= progress["progress"] < 1
+        assert ask.post("/sdapi/v1/interrupt").json() == {}
+        # What is finished is sent, and the pictures after it aren't begun.
+        assert len(answer.result(PATIENCE).json()["images"]) == 1
+    assert scripted.services.a1111.places == {}
+
+
 def test_progress_interrupt_and_skip_act_on_the_running_job(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:

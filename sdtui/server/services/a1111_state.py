@@ -8,6 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+@dataclass(frozen=True)
+class Place:
+    """The place of a job among those of its request, which follow each other."""
+
+    number: int = 0
+    """0 for the first."""
+    count: int = 1
+
+
 @dataclass
 class A1111State:
     """Used on the event loop only."""
@@ -24,6 +33,9 @@ class A1111State:
     """Jobs that a client interrupted, until their request is answered."""
     skipped: set[str] = field(default_factory=set)
     """Jobs that a client skipped, until the remaining pictures are submitted."""
+
+    places: dict[str, Place] = field(default_factory=dict)
+    """The places of those unfinished jobs of which a request has several."""
 
     def note_hang_up(self, address: str) -> None:
         """Remember for a minute that a client of this address disconnected."""

@@ -21,6 +21,7 @@ from sdtui.server.api.a1111.strength import with_strength
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.dialects import names_in
 from sdtui.server.errors import GONE, ApiError
+from sdtui.server.services.a1111_state import Place
 from sdtui.server.services.client_jobs import client_address
 from sdtui.server.services.generation import (
     Picture,
@@ -48,10 +49,14 @@ class Part:
 
 
 @contextmanager
-def asked_by(services: ServerServices, http: Request, job: str) -> Iterator[None]:
-    """Store the client of a job until the job has ended."""
+def asked_by(
+    services: ServerServices, http: Request, job: str, place: Place | None = None
+) -> Iterator[None]:
+    """Store the client of a job until the job has ended, and its place among the request's jobs."""
     state = services.a1111
     state.clients[job] = client_address(http)
+    if place is not None:
+        state.places[job] = place
     try:
         yield
     except ApiError as error:
@@ -60,6 +65,7 @@ def asked_by(services: ServerServices, http: Request, job: str) -> Iterator[None
         raise
     finally:
         del state.clients[job]
+        state.places.pop(job, None)
         state.interrupted.discard(job)
         state.skipped.discard(job)
 

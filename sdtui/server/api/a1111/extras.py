@@ -20,6 +20,7 @@ from sdtui.server.files import picture_base64
 from sdtui.server.ignored_fields import IgnoredFields
 from sdtui.server.outcome_headers import not_applied_header, outcome_headers
 from sdtui.server.routing import GenerationRoute
+from sdtui.server.services.a1111_state import Place
 from sdtui.server.services.generation import (
     GenerationOutcome,
     all_made,
@@ -154,9 +155,9 @@ async def _upscaled(
             values = {**body.values(), "upscale_image": picture}
             requests.append(await prepare(services, values, prompt_needed=False))
             held.enter_context(holding_uploads(services, requests[-1]))
-        for request in requests:
+        for number, request in enumerate(requests):
             job = await submit(services, http, request)
-            with asked_by(services, http, job.id):
+            with asked_by(services, http, job.id, Place(number, len(requests))):
                 made.append(all_made(services, await wait_for(services, http, job)))
     return made
 

@@ -15,6 +15,7 @@ from sdtui.jobs.event_text import pass_text
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.previews import enlarged_size, preview_base64
+from sdtui.server.services.a1111_state import Place
 from sdtui.server.services.client_jobs import client_address
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
@@ -32,7 +33,7 @@ class StateAnswer(BaseModel):
     stopping_generation: bool = False
     job: str = ""
     job_count: int = 0
-    """Number of pictures of the running job; 0 = no job runs."""
+    """Number of pictures that the request asks for; 0 = no job runs."""
     job_timestamp: str = "0"
     job_no: int = 0
     sampling_step: int = 0
@@ -68,7 +69,9 @@ async def progress(
             state=StateAnswer(job_count=int(loading)),
             textinfo="loading a model" if loading else None,
         )
+    place = services.a1111.places.get(job, Place())
     running = services.job_events.progress(job)
+    later = (place.count - place.number - 1) * services.job_events.seconds_per_job()
     step, preview = running.step, running.preview
     shown = None
     if preview is not None and not skip_current_image:
@@ -76,15 +79,15 @@ async def progress(
         shown = await asyncio.to_thread(preview_base64, preview, size)
     return ProgressAnswer(
         # 1 would mean that the job has ended, but decoding and saving are still to come.
-        progress=min(0.99, running.fraction),
-        eta_relative=step.remaining if step else 0.0,
+        progress=min(0.99, (place.number + running.fraction) / place.count),
+        eta_relative=(step.remaining if step else 0.0) + later,
         state=StateAnswer(
             skipped=job in services.a1111.skipped,
             interrupted=job in services.a1111.interrupted,
             job=job,
-            job_count=running.num_images,
+            job_count=running.num_images * place.count,
             job_timestamp=_timestamp(running.started_at or 0.0),
-            job_no=step.first_image if step else 0,
+            job_no=place.number * running.num_images + (step.first_image if step else 0),
             sampling_step=step.step if step else 0,
             sampling_steps=step.total if step else 0,
         ),

@@ -12,6 +12,7 @@ from sdtui.server.api.a1111.answers import Part, asked_by
 from sdtui.server.api.a1111.schemas import Txt2ImgBody
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError
+from sdtui.server.services.a1111_state import Place
 from sdtui.server.services.generation import GenerationOutcome, all_made, submit, wait_for
 
 
@@ -37,9 +38,9 @@ async def make_each(
     Raises ApiError if a request fails, with `goes_on` if all that were begun do.
     """
     all_of_them = Made()
-    for body, request in requests:
+    for number, (body, request) in enumerate(requests):
         try:
-            made = await _make_one(body, services, http, request)
+            made = await _make_one(body, services, http, request, Place(number, len(requests)))
         except ApiError as error:
             if not goes_on or error.status_code == GONE or services.closing.is_set():
                 raise
@@ -59,6 +60,7 @@ async def _make_one(
     services: ServerServices,
     http: Request,
     request: GenerationRequest,
+    place: Place,
 ) -> Made:
     """Generate the pictures of a request. If a client skips, a new job makes the pictures after the
     skipped ones; if it interrupts, the answer has the pictures that are finished."""
@@ -70,7 +72,7 @@ async def _make_one(
             services, http, remaining, body.output(), front=front, is_kept=body.save_images
         )
         front = True
-        with asked_by(services, http, job.id):
+        with asked_by(services, http, job.id, place):
             made = await wait_for(services, http, job)
             if made.record is not None and made.pictures:
                 result.parts.append(Part(made.record, made.pictures, made.warnings))

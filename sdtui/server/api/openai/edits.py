@@ -116,10 +116,7 @@ async def _prepare_all(
     if adapters:
         shared["ip_adapters"], others = adapters, []
     count = shared.get("num_images_per_prompt", 1)
-    most = services.options.max_pictures
-    if count * (1 + len(others)) > most:
-        message = f"for {1 + len(others)} pictures must be at most {most // (1 + len(others))}"
-        raise _refused("n", f"{message} on this server, not {count}")
+    _check_count(1 + len(others), count, services.options.max_pictures)
     requests = [await _prepare(services, shared, first, mask)]
     requests[0] = requests[0].with_seed()
     try:
@@ -132,6 +129,15 @@ async def _prepare_all(
             services.uploads.forget(request.input_images().values())
         raise
     return requests
+
+
+def _check_count(pictures: int, count: int, most: int) -> None:
+    """Raise ApiError if `count` results of each picture are more than `most`."""
+    if pictures > most:
+        raise _refused("image", f"must be at most {most} pictures on this server, not {pictures}")
+    if pictures * count > most:
+        message = f"for {pictures} pictures must be at most {most // pictures} on this server"
+        raise _refused("n", f"{message}, not {count}")
 
 
 async def _prepare(
