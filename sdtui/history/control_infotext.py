@@ -15,6 +15,7 @@ from sdtui.core.picture_entries import (
 )
 from sdtui.core.pictures.preprocessors import (
     DEFAULT_RESOLUTION,
+    IP_ADAPTER_MODULE,
     PREPROCESSORS,
     chosen_values,
     is_ip_adapter_module,
@@ -38,8 +39,6 @@ _OPTIONS = {
     "Hr Option": "passes",
 }
 """The extension's keys and the options of an entry."""
-_ADAPTER_MODULE = "ip-adapter-auto"
-"""What the extension calls the preprocessor of any IP-Adapter."""
 _OF_ADAPTERS = ("name", "weight", "start", "end")
 
 
@@ -76,7 +75,7 @@ def _net_values(unit: ControlRecord) -> dict[str, object]:
 def _adapter_values(unit: IPAdapterRecord) -> dict[str, object]:
     entry = IPAdapterEntry.parse(unit.entry)
     return {
-        "Module": _ADAPTER_MODULE,
+        "Module": IP_ADAPTER_MODULE,
         "Model": unit.adapter,
         "Weight": entry.weight,
         "Guidance Start": entry.start,

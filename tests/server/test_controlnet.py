@@ -72,6 +72,18 @@ def test_mask_is_named_as_without_effect() -> None:
     assert unit.not_applied() == ["mask"]
 
 
+def test_what_else_a_unit_has_is_named_unless_it_changes_nothing() -> None:
+    more = {"pulid_mode": "Fidelity", "low_vram": True, "advanced_weighting": [1.0] * 13}
+    (unit,) = parse_units([{**_UNIT, **more, "batch_images": "x"}])
+    assert unit.not_applied() == ["advanced_weighting", "pulid_mode"]
+
+
+def test_pass_of_a_unit_counts_with_a_hires_fix_alone() -> None:
+    (unit,) = parse_units([{**_UNIT, "hr_option": "High res only"}])
+    passes = [unit.entry(has_init_image=False, has_hires=each)["passes"] for each in (True, False)]
+    assert passes == ["hires", "both"]
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -114,6 +126,7 @@ def test_lists_have_what_clients_look_for(client: httpx.Client) -> None:
     assert "canny" in client.get("/controlnet/module_list").json()["module_list"]
     types = client.get("/controlnet/control_types").json()["control_types"]
     assert types["Canny"]["default_model"] == name
+    assert {"OpenPose", "Segmentation", "Recolor", "IP-Adapter"} <= types.keys()
     assert client.get("/controlnet/settings").json()["control_net_unit_count"] >= 3
     assert client.get("/controlnet/version").json()["version"]
 

@@ -13,6 +13,9 @@ from sdtui.core.pictures.canny import canny
 from sdtui.core.pictures.gaussian import gaussian_blur
 from sdtui.core.pictures.preprocessors import chosen_values
 
+LARGEST_WORKING_SIDE = 4096
+"""Pixels of the longer side that a preprocessor works at: with pictures of extreme shapes, the
+shorter one has less than its resolution."""
 _FEW_COLOURS = 16
 """A map with no more is enlarged without new ones."""
 
@@ -40,6 +43,7 @@ def working_size(
         scale = min(ratios) if fit is ImageFit.PAD else max(ratios)
     else:
         scale = resolution / min(size)
+    scale = min(scale, LARGEST_WORKING_SIDE / max(size))
     width, height = (max(1, round(side * scale)) for side in size)
     return width, height
 

@@ -9,6 +9,9 @@ from types import MappingProxyType
 
 from sdtui.core.text import nearest
 
+IP_ADAPTER_MODULE = "ip-adapter-auto"
+"""What the extension calls the preprocessor of any IP-Adapter."""
+
 DEFAULT_RESOLUTION = 512
 """Pixels of the shorter side, as in A1111."""
 
@@ -36,12 +39,19 @@ class Preprocessor:
     """The names of the extension, the usual one first; by default its own name."""
     low: Value | None = None
     high: Value | None = None
+    a1111_type: str = ""
+    """The type that the extension lists it under; "" = its name."""
     model: str = ""
     """The transformers model that it needs in words; "" = none."""
 
     @property
     def a1111_name(self) -> str:
         return self.a1111[0] if self.a1111 else self.name
+
+    @property
+    def listed_under(self) -> str:
+        """The type that the extension lists it under."""
+        return self.a1111_type or self.name.capitalize()
 
 
 _ALL = (
@@ -67,7 +77,12 @@ _ALL = (
         ("blur_gaussian",),
         low=Value("Radius", 0.01, 64, 9),
     ),
-    Preprocessor("grey", "the picture in grey", a1111=("recolor_luminance", "grayscale")),
+    Preprocessor(
+        "grey",
+        "the picture in grey",
+        a1111=("recolor_luminance", "grayscale"),
+        a1111_type="Recolor",
+    ),
     Preprocessor(
         "invert",
         "the picture with white as black",
@@ -108,7 +123,15 @@ _ALL = (
         "people as coloured skeletons",
         "pose",
         ("openpose", "openpose_full", "dw_openpose_full"),
+        a1111_type="OpenPose",
         model="RT-DETR and ViTPose, such as rtdetr_r50vd_coco_o365 and vitpose-base-simple",
+    ),
+    Preprocessor(
+        "segmentation",
+        "what each part shows, in ADE20K's colours",
+        "segmentation",
+        ("seg_ofade20k", "seg_ufade20k", "segmentation", "oneformer_ade20k"),
+        model="a model that was trained with ADE20K, such as upernet-convnext-small",
     ),
 )
 PREPROCESSORS: Mapping[str, Preprocessor] = MappingProxyType({each.name: each for each in _ALL})

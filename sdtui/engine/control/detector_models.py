@@ -4,6 +4,7 @@ without a network."""
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,11 @@ class DetectorModels:
                 f"{folder} can't be loaded: {one_line(str(error))[:300]}", "Use another model"
             ) from error
         return model.to(self.device).eval(), folder
+
+    def check(self, endings: Sequence[str]) -> None:
+        """Raise ModelNotFoundError if there is no model for a class name's end."""
+        for each in endings:
+            self._folder(each)
 
     def _folder(self, ending: str) -> Path:
         for found in files_of_kind(FileKind.PREPROCESSOR, self.settings):

@@ -17,6 +17,9 @@ from transformers import (
 from sdtui.core.pictures.skeleton import Joint
 from sdtui.engine.control.detector_models import DetectorModels
 
+FINDS_PEOPLE, FINDS_JOINTS = "ForObjectDetection", "VitPoseForPoseEstimation"
+"""The ends of the names of the models' classes."""
+
 _PERSON = "person"
 _SURE = 0.5
 """The least score of a person."""
@@ -35,7 +38,7 @@ def joints_of_people(models: DetectorModels, image: Image.Image) -> list[dict[in
     boxes = _people(models, image)
     if not boxes:
         return []
-    model, _ = models.load(VitPoseForPoseEstimation, "VitPoseForPoseEstimation")
+    model, _ = models.load(VitPoseForPoseEstimation, FINDS_JOINTS)
     height, width = model.config.backbone_config.image_size
     views = [_view(box, width / height) for box in boxes]
     pixels = torch.cat([_seen(image, view, (width, height)) for view in views]).to(models.device)
@@ -47,7 +50,7 @@ def joints_of_people(models: DetectorModels, image: Image.Image) -> list[dict[in
 
 
 def _people(models: DetectorModels, image: Image.Image) -> list[_Box]:
-    model, folder = models.load(AutoModelForObjectDetection, "ForObjectDetection")
+    model, folder = models.load(AutoModelForObjectDetection, FINDS_PEOPLE)
     processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     outputs = model(**processor(images=image, return_tensors="pt").to(models.device))
     size = torch.tensor([(image.height, image.width)], device=models.device)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from PIL import Image
 
 from sdtui.core.control_names import ControlPasses
@@ -97,8 +98,8 @@ class Control(Feature[OpenedControls]):
         self._settings = settings
 
     def open(self, request: GenerationRequest) -> OpenedControls | None:
-        """Find the nets and open the pictures. Raises InvalidRequestError, ImageError, and the
-        errors of `NamedFiles.find`."""
+        """Find the nets and the models of preprocessors, and open the pictures. Raises
+        InvalidRequestError, ImageError, ModelNotFoundError, and the errors of `NamedFiles.find`."""
         check_control_pictures(request)
         entries = map(ControlEntry.parse, request.control.controls)
         opened = tuple(self._opened(entry, request) for entry in entries if entry.weight)
@@ -106,6 +107,7 @@ class Control(Feature[OpenedControls]):
 
     def _opened(self, entry: ControlEntry, request: GenerationRequest) -> OpenedControl:
         net = CONTROLNETS.find(entry.name, self._settings)
+        Detectors(self._settings, torch.device("cpu")).check(entry.preprocessor)
         image = expanded(entry.image) if entry.image else usual_control_picture(request)
         opened = None if image is None else open_init_image(image, "control picture")
         control = OpenedControl(entry, net, opened)

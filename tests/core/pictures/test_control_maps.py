@@ -131,6 +131,7 @@ def test_preprocessor_works_at_its_resolution_or_at_that_of_the_target() -> None
     assert working_size((800, 400), (512, 512), 200, ImageFit.CROP) == (400, 200)
     assert working_size((800, 400), (512, 512), None, ImageFit.CROP) == (1024, 512)
     assert working_size((800, 400), (512, 512), None, ImageFit.PAD) == (512, 256)
+    assert working_size((3000, 20), (512, 512), 512, ImageFit.CROP) == (4096, 27)
 
 
 def test_map_is_cropped_padded_or_stretched() -> None:

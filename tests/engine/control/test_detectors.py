@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -17,12 +18,16 @@ from transformers import (
     RTDetrForObjectDetection,
     RTDetrImageProcessorPil,
     RTDetrResNetConfig,
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    SegformerImageProcessorPil,
     VitPoseBackboneConfig,
     VitPoseConfig,
     VitPoseForPoseEstimation,
 )
 
-from sdtui.core.errors import ModelNotFoundError, UnsafeModelError
+from sdtui.core.errors import ModelNotFoundError, UnsafeModelError, UnsupportedModelError
+from sdtui.core.pictures.ade20k import CLASSES, coloured_classes
 from sdtui.core.settings import Settings
 from sdtui.engine.control import pose
 from sdtui.engine.control.detectors import Detectors
@@ -38,6 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _make_depth(folder / "depth")
     _make_people(folder / "people")
     _make_pose(folder / "pose")
+    _make_segmentation(folder / "segmentation", 150)
     return folder
 
 
@@ -106,6 +112,33 @@ def _make_pose(folder: Path) -> None:
     VitPoseForPoseEstimation(config).save_pretrained(folder)
 
 
+def _make_segmentation(folder: Path, classes: int) -> None:
+    options: dict[str, Any] = {"num_labels": classes}
+    config = SegformerConfig(
+        num_encoder_blocks=1, depths=[1], sr_ratios=[1], hidden_sizes=[8], patch_sizes=[7],
+        strides=[4], num_attention_heads=[1], mlp_ratios=[1], decoder_hidden_size=8, **options,
+    )  # fmt: skip
+    SegformerForSemanticSegmentation(config).save_pretrained(folder)
+    SegformerImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+
+
+def test_segmentation_has_the_colours_of_ade20k(folder: Path) -> None:
+    detect = Detectors(Settings(preprocessor_folders=(folder,)), torch.device("cpu"))
+    found = detect("segmentation", _PICTURE)
+    assert (found.size, found.mode) == (_PICTURE.size, "RGB")
+    palette = coloured_classes(np.arange(CLASSES)[None])
+    assert palette.getpixel((2, 0)) == (6, 230, 230)  # the sky
+    known = {each[1] for each in palette.getcolors() or ()}
+    assert {each[1] for each in found.getcolors() or ()} <= known
+
+
+def test_segmentation_of_other_classes_is_refused(tmp_path: Path) -> None:
+    _make_segmentation(tmp_path / "cityscapes", 19)
+    detect = Detectors(Settings(preprocessor_folders=(tmp_path,)), torch.device("cpu"))
+    with pytest.raises(UnsupportedModelError, match="19 classes"):
+        detect("segmentation", _PICTURE)
+
+
 def test_depth_is_a_grey_picture_of_the_whole_range(folder: Path) -> None:
     detect = Detectors(Settings(preprocessor_folders=(folder,)), torch.device("cpu"))
     depth = detect("depth", _PICTURE)
@@ -131,6 +164,9 @@ def test_missing_model_is_named(tmp_path: Path) -> None:
     detect = Detectors(Settings(preprocessor_folders=(tmp_path,)), torch.device("cpu"))
     with pytest.raises(ModelNotFoundError, match="Depth-Anything"):
         detect("depth", _PICTURE)
+    with pytest.raises(ModelNotFoundError, match="ADE20K"):
+        detect.check("segmentation")
+    detect.check("canny")
 
 
 def test_model_of_pickles_alone_is_refused(folder: Path, tmp_path: Path) -> None:

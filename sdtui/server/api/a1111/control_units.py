@@ -14,6 +14,7 @@ from sdtui.core.picture_entries import CONTROL_TYPES
 from sdtui.core.pictures.preprocessors import is_ip_adapter_module, preprocessor_name
 from sdtui.requests.validation import explain
 from sdtui.server.errors import ApiError
+from sdtui.server.ignored_fields import IgnoredFields
 
 SCRIPT = "controlnet"
 """The name of the script, in lower case."""
@@ -33,13 +34,23 @@ _TYPES = {
     "segmentation": "segmentation",
     **{name: name for name in CONTROL_TYPES},
 }
-_WITHOUT_EFFECT = ("mask", "effective_region_mask", "advanced_weighting")
+_IGNORED = IgnoredFields(
+    harmless=frozenset(
+        [
+            *("is_ui", "input_mode", "batch_images", "output_dir", "loopback", "low_vram"),
+            *("lowvram", "generated_image", "animatediff_batch", "batch_modifiers"),
+            *("batch_image_files", "batch_keyframe_idx", "use_preview_as_input"),
+            "inpaint_crop_input_image",  # of masks for nets, which are named
+        ]
+    )
+)
+"""What the extension's own page sends along."""
 
 
 class ControlUnit(BaseModel):
     """A unit."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
 
     enabled: bool = False
     module: str = "none"
@@ -68,8 +79,9 @@ class ControlUnit(BaseModel):
         """True if the unit is an IP-Adapter, which the extension takes for a preprocessor."""
         return is_ip_adapter_module(self.module)
 
-    def entry(self, *, has_init_image: bool) -> dict[str, Any]:
-        """Return the unit as an entry of `controls`, or of `ip_adapters`. Raises ApiError."""
+    def entry(self, *, has_init_image: bool, has_hires: bool = True) -> dict[str, Any]:
+        """Return the unit as an entry of `controls`, or of `ip_adapters`. Without a hires fix,
+        `hr_option` has no effect, as in the extension. Raises ApiError."""
         if self.model.strip().lower() in _NO_MODEL:
             raise _refused("You have not selected any ControlNet Model.")
         picture, _ = _picture_and_mask(self.image)
@@ -100,7 +112,7 @@ class ControlUnit(BaseModel):
             "pixel_perfect": self.pixel_perfect,
             "resize": _choice(_FITS, self.resize_mode, "resize_mode"),
             "type": self._type(),
-            "passes": _choice(_PASSES, self.hr_option, "hr_option"),
+            "passes": _choice(_PASSES, self.hr_option if has_hires else 0, "hr_option"),
         }
 
     def _type(self) -> str | None:
@@ -110,8 +122,13 @@ class ControlUnit(BaseModel):
     def not_applied(self) -> list[str]:
         """Return the values that have no effect here."""
         _, mask = _picture_and_mask(self.image)
-        values = {**self.__dict__, "mask": self.mask or mask}
-        return [name for name in _WITHOUT_EFFECT if values[name]]
+        values = {
+            "mask": self.mask or mask,
+            "effective_region_mask": self.effective_region_mask,
+            "advanced_weighting": self.advanced_weighting,
+            **(self.model_extra or {}),
+        }
+        return _IGNORED.named(values)
 
 
 def parse_units(script: Any) -> list[ControlUnit]:

@@ -15,6 +15,7 @@ from sdtui.core.enums import ImageFit
 from sdtui.core.errors import SdtuiError
 from sdtui.core.pictures.preprocessors import (
     DEFAULT_RESOLUTION,
+    IP_ADAPTER_MODULE,
     PREPROCESSORS,
     Preprocessor,
     preprocessor_name,
@@ -30,6 +31,9 @@ from sdtui.server.routing import JsonRoute
 router = APIRouter(prefix="/controlnet", tags=["AUTOMATIC1111"], route_class=JsonRoute)
 _ERRORS = documented("a1111")
 _MOST_PICTURES = 16
+_ADAPTERS = "IP-Adapter"
+_PARTS_OF_NAMES = {"segmentation": "seg", "grey": "recolor"}
+"""What the names of nets for a preprocessor have, where that isn't its own name."""
 _VERSION = 3
 """The version of the extension's API that clients ask for."""
 
@@ -113,7 +117,7 @@ async def module_list() -> ModuleListAnswer:
     """List the preprocessors and their values."""
     known = PREPROCESSORS.values()
     return ModuleListAnswer(
-        module_list=[each.a1111_name for each in known],
+        module_list=[*(each.a1111_name for each in known), IP_ADAPTER_MODULE],
         module_detail={each.a1111_name: _detail(each) for each in known},
     )
 
@@ -123,11 +127,14 @@ async def control_types(services: ServicesDep) -> ControlTypesAnswer:
     """List what goes together."""
     names = await asyncio.to_thread(_names, services.backend.models)
     modules = [each.a1111_name for each in PREPROCESSORS.values()]
-    found = {"All": _type(modules, names)}
+    found = {"All": _type([*modules, IP_ADAPTER_MODULE], names)}
     for each in PREPROCESSORS.values():
         if each.name != "none":
-            fitting = [name for name in names if each.name in name.lower()]
-            found[each.name.capitalize()] = _type([each.a1111_name, "none"], fitting)
+            part = _PARTS_OF_NAMES.get(each.name, each.name)
+            fitting = [name for name in names if part in name.lower()]
+            found[each.listed_under] = _type([each.a1111_name, "none"], fitting)
+    adapters = await asyncio.to_thread(_adapters, services.backend.models)
+    found[_ADAPTERS] = _type([IP_ADAPTER_MODULE], adapters)
     return ControlTypesAnswer(control_types=found)
 
 
@@ -172,8 +179,13 @@ def _detect(body: DetectBody, services: ServerServices) -> list[str]:
 
 
 def _names(models: Models) -> list[str]:
+    """Return the names of nets, and of IP-Adapters, which are nets to the extension."""
     nets = (each.opened for each in models.controlnets())
-    return [net.a1111_name() for net in nets if net is not None]
+    return [*(net.a1111_name() for net in nets if net is not None), *_adapters(models)]
+
+
+def _adapters(models: Models) -> list[str]:
+    return [each.name for each in models.ip_adapters() if each.opened is not None]
 
 
 def _type(modules: Iterable[str], names: list[str]) -> dict[str, Any]:

@@ -131,7 +131,7 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
     def check(self) -> None:
         """Raises ApiError for unsupported fields that would change the picture."""
         for unit in self.control_units:
-            unit.entry(has_init_image=bool(self._input_images))
+            unit.entry(has_init_image=bool(self._input_images), has_hires=bool(self.enable_hr))
         for name, script in self._other_scripts().items():
             if is_switched_on(script):
                 message = f"Always on script {shortened(name)} not found."
@@ -240,7 +240,7 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
         has_image = values.get("init_image") is not None
         for field, is_adapter in (("controls", False), ("ip_adapters", True)):
             values[field] = [
-                each.entry(has_init_image=has_image)
+                each.entry(has_init_image=has_image, has_hires=bool(self.enable_hr))
                 for each in self.control_units
                 if each.is_ip_adapter is is_adapter
             ]
