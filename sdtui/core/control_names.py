@@ -62,3 +62,28 @@ def choice_of(kind: type[StrEnum], text: str) -> StrEnum:
     if found is None:
         raise ValueError(f"must be {', '.join(kind)}")
     return found
+
+
+CONTROL_TYPES = ("pose", "depth", "scribble", "canny", "normal", "segmentation", "tile", "repaint")
+"""What the picture of a union ControlNet may show, in the order of its control modes (xinsir's
+ControlNet++ for SDXL; the last two only in the promax version)."""
+
+_TYPES = {
+    "openpose": "pose",
+    "soft edge": "scribble",
+    "hed/pidi/scribble/ted": "scribble",
+    "hard edge": "canny",
+    "canny/lineart/anime_lineart/mlsd": "canny",
+    "normal map": "normal",
+    "inpaint": "repaint",
+    **{name: name for name in CONTROL_TYPES},
+}
+"""The extension's names for them, and those of the net's own page."""
+
+
+def control_type_name(text: str) -> str:
+    """Return what a picture shows by a name of it. Raises ValueError."""
+    found = _TYPES.get(text.strip().casefold())
+    if found is None:
+        raise ValueError(f"must be {', '.join(CONTROL_TYPES)}")
+    return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from sdtui.core.control_names import ControlMode, ControlPasses, choice_of
+from sdtui.core.control_names import ControlMode, ControlPasses, choice_of, control_type_name
 from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.preprocessors import preprocessor_name
 
@@ -183,15 +183,8 @@ def _preprocessor(value: Any) -> str:
 
 
 def _control_type(value: Any) -> str:
-    plain = _text(value).strip().lower()
-    if plain not in CONTROL_TYPES:
-        raise ValueError(f"must be {', '.join(CONTROL_TYPES)}")
-    return plain
+    return control_type_name(_text(value))
 
-
-CONTROL_TYPES = ("pose", "depth", "scribble", "canny", "normal", "segmentation", "tile", "repaint")
-"""What the picture of a union ControlNet may show, in the order of its control modes (xinsir's
-ControlNet++ for SDXL; the last two only in the promax version)."""
 
 _share = _number(0, 1)
 _VALUE = _number(-10_000, 10_000)

@@ -45,7 +45,7 @@ def guess_notice(description: ModelDescription) -> str:
     """Return what to tell the user about a prediction type that nothing but the weights shows."""
     own = own_file(description.path).name
     return (
-        f"{description.path.name} doesn't say how it predicts noise; its weights show "
+        f"{description.name} doesn't say how it predicts noise; its weights show "
         f"{description.prediction_type}. If its pictures are wrong, a file {own} beside it can say "
         f'otherwise, for example {{"prediction_type": "epsilon"}}'
     )

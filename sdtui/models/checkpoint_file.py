@@ -9,8 +9,9 @@ from sdtui.core.errors import UnsafeModelError, UnsupportedModelError
 from sdtui.core.text_files import decode_text
 from sdtui.models.component_files import CONFIGS, describe_components
 from sdtui.models.description import SDXL_REFINER, ModelDescription
-from sdtui.models.distilled import Distilled, distilled_values, model_name
+from sdtui.models.distilled import Distilled, distilled_values
 from sdtui.models.headers import Header, read_header
+from sdtui.models.model_name import model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.other_files import recognised_tensors
 from sdtui.models.own_values import read_own_values

@@ -124,7 +124,7 @@ class ControlNet:
             return
         made_for = family_name(self.family) if self.family else "another model"
         raise UnsupportedModelError(
-            f"the ControlNet {self.name} is made for {made_for}, and {description.path.name} is "
+            f"the ControlNet {self.name} is made for {made_for}, and {description.name} is "
             f"{family_name(description.family)}",
             "Use another ControlNet, or another model",
         )

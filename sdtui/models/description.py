@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdtui.core.enums import DType
+from sdtui.models.model_name import model_name
 from sdtui.models.native import NativeValues
 from sdtui.models.traits import Traits
 
@@ -61,6 +62,11 @@ class ModelDescription:
     """Component → (library, class)."""
     configs: Path = Path()
     """The folder of the components' configs; for a single file one of sdtui's bundled ones."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return model_name(self.path)
 
     @property
     def family_name(self) -> str:

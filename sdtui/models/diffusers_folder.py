@@ -15,7 +15,8 @@ from sdtui.models.component_files import (
     weight_headers,
 )
 from sdtui.models.description import SDXL_REFINER, ModelDescription
-from sdtui.models.distilled import distilled_values, model_name
+from sdtui.models.distilled import distilled_values
+from sdtui.models.model_name import model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.own_values import read_own_values
 from sdtui.models.text_to_image import check_text_to_image

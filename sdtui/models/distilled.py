@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 
@@ -165,10 +164,3 @@ def _with_named_steps(values: Distilled, name: str) -> Distilled:
     """Return the values with the number of steps in the name, as in "sdxl_lightning_8step"."""
     found = _STEPS.search(name.lower())
     return replace(values, num_inference_steps=int(found[1])) if found else values
-
-
-def model_name(path: Path) -> str:
-    """The name of a model folder or file; in the hub's cache the hub id, not the revision."""
-    if path.parent.name == "snapshots":
-        return path.parent.parent.name.removeprefix("models--").replace("--", "/")
-    return path.stem if path.suffix in (".safetensors", ".gguf") else path.name

@@ -82,7 +82,7 @@ class IPAdapter:
         if self.width != config.get("cross_attention_dim"):
             made_for = family_name(self.family) if self.family else "another model"
             raise UnsupportedModelError(
-                f"the IP-Adapter {self.name} is made for {made_for}, and {description.path.name} "
+                f"the IP-Adapter {self.name} is made for {made_for}, and {description.name} "
                 f"is {family_name(description.family)}",
                 "Use another IP-Adapter, or another model",
             )

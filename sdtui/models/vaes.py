@@ -48,7 +48,7 @@ class VaeFile:
         if (self.latent_channels, self.width) != wanted:
             raise UnsupportedModelError(
                 f"{self.path} is a VAE of {self.latent_channels} channels and {self.width} wide, "
-                f"and {description.path.name} needs one of {wanted[0]} and {wanted[1]}",
+                f"and {description.name} needs one of {wanted[0]} and {wanted[1]}",
                 "Use another VAE",
             )
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from sdtui.models import NativeValues, describe_model
-from sdtui.models.distilled import distilled_values, model_name
+from sdtui.models.distilled import distilled_values
+from sdtui.models.model_name import model_name
 from sdtui.models.native import with_loras
+from sdtui.pocket import MODEL_FOLDER
 from tests.support.model_files import sd1_folder
 
 
@@ -123,6 +125,7 @@ def test_flux_with_guidance_is_not_taken_for_distilled() -> None:
 def test_folder_in_the_hub_cache_is_named_by_its_hub_id(tmp_path: Path) -> None:
     place = tmp_path / "models--stabilityai--sd-turbo" / "snapshots" / "0a1b"
     described = describe_model(sd1_folder(place))
+    assert model_name(MODEL_FOLDER) == "pocket"
     assert model_name(place) == "stabilityai/sd-turbo"
     assert (described.native.num_inference_steps, described.native.guidance_scale) == (1, 0.0)
     assert described.timestep_spacing == "trailing"

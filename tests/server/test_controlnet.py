@@ -78,6 +78,14 @@ def test_what_else_a_unit_has_is_named_unless_it_changes_nothing() -> None:
     assert unit.not_applied() == ["advanced_weighting", "pulid_mode"]
 
 
+def test_type_of_a_union_net_has_the_names_of_the_extension() -> None:
+    names = ("Soft Edge", "OpenPose", "Inpaint", "Unknown")
+    units = [{**_UNIT, "union_control_type": name} for name in names]
+    assert [each["type"] for each in _entries(*units)] == ["scribble", "pose", "repaint", None]
+    with pytest.raises(ApiError, match="union_control_type must be"):
+        _entries({**_UNIT, "union_control_type": "hand"})
+
+
 def test_pass_of_a_unit_counts_with_a_hires_fix_alone() -> None:
     (unit,) = parse_units([{**_UNIT, "hr_option": "High res only"}])
     passes = [unit.entry(has_init_image=False, has_hires=each)["passes"] for each in (True, False)]

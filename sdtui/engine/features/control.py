@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from PIL import Image
 
-from sdtui.core.control_names import ControlPasses
+from sdtui.core.control_names import CONTROL_TYPES, ControlPasses
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import InvalidRequestError, Problem, UnsupportedModelError
 from sdtui.core.paths import expanded
-from sdtui.core.picture_entries import CONTROL_TYPES, ControlEntry
+from sdtui.core.picture_entries import ControlEntry
 from sdtui.core.pictures.preprocessors import PREPROCESSORS
 from sdtui.core.settings import Settings
 from sdtui.engine.control.detectors import Detectors
@@ -129,8 +129,7 @@ class Control(Feature[OpenedControls]):
         """Raise UnsupportedModelError for a net that is made for another model."""
         if not description.is_stable_diffusion:
             raise UnsupportedModelError(
-                f"{description.path.name} ({description.pipeline_class}) can't use ControlNets "
-                "here",
+                f"{description.name} ({description.pipeline_class}) can't use ControlNets here",
                 "Use a model of SD 1.x, 2.x or XL, or leave them out",
             )
         for control in section.controls:

@@ -159,7 +159,7 @@ class Inpainting(Feature[OpenedInpainting]):
         """Raise UnsupportedModelError if diffusers repaints nothing with this kind of model."""
         if not family_of(description).can_inpaint(description):
             raise UnsupportedModelError(
-                f"{description.path.name} ({description.pipeline_class}) can't repaint a part of a "
+                f"{description.name} ({description.pipeline_class}) can't repaint a part of a "
                 "picture",
                 "Leave mask and outpaint out, or use another model",
             )

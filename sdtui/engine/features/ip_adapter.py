@@ -84,8 +84,7 @@ class IPAdapterFeature(Feature[Section]):
         """Raise UnsupportedModelError for an adapter that is made for another model."""
         if not description.is_stable_diffusion:
             raise UnsupportedModelError(
-                f"{description.path.name} ({description.pipeline_class}) can't use IP-Adapters "
-                "here",
+                f"{description.name} ({description.pipeline_class}) can't use IP-Adapters here",
                 "Use a model of SD 1.x or XL, or leave them out",
             )
         for each in section:

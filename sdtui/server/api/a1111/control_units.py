@@ -9,8 +9,13 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from sdtui.core.control_names import A1111_FITS, A1111_MODES, A1111_PASSES, choice_of
-from sdtui.core.picture_entries import CONTROL_TYPES
+from sdtui.core.control_names import (
+    A1111_FITS,
+    A1111_MODES,
+    A1111_PASSES,
+    choice_of,
+    control_type_name,
+)
 from sdtui.core.pictures.preprocessors import is_ip_adapter_module, preprocessor_name
 from sdtui.requests.validation import explain
 from sdtui.server.errors import ApiError
@@ -23,17 +28,6 @@ _NO_MODEL = ("none", "")
 
 _MODES, _FITS, _PASSES = tuple(A1111_MODES), tuple(A1111_FITS), tuple(A1111_PASSES)
 """Choices in the extension's order, by which clients may name them."""
-_TYPES = {
-    "openpose": "pose",
-    "depth": "depth",
-    "soft edge": "scribble",
-    "hed/pidi/scribble/ted": "scribble",
-    "hard edge": "canny",
-    "canny/lineart/anime_lineart/mlsd": "canny",
-    "normal map": "normal",
-    "segmentation": "segmentation",
-    **{name: name for name in CONTROL_TYPES},
-}
 _IGNORED = IgnoredFields(
     harmless=frozenset(
         [
@@ -117,7 +111,12 @@ class ControlUnit(BaseModel):
 
     def _type(self) -> str | None:
         name = (self.union_control_type or "").strip().lower()
-        return _TYPES.get(name) if name not in ("", "unknown") else None
+        if name in ("", "unknown"):
+            return None
+        try:
+            return control_type_name(name)
+        except ValueError as error:
+            raise _refused(f"union_control_type {error}, not {name}") from error
 
     def not_applied(self) -> list[str]:
         """Return the values that have no effect here."""
