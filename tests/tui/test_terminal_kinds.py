@@ -93,8 +93,6 @@ def test_pictures_are_sent_again(protocol: str, answer: bytes, tmp_path: Path) -
 @pytest.mark.parametrize(
     "environment",
     [
-        {"PYTHONIOENCODING": "ascii"},
-        {"PYTHONIOENCODING": "iso-8859-1"},
         {"PYTHONIOENCODING": "koi8-r"},
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         {"TERM": "vt100", "COLORTERM": ""},
@@ -121,6 +119,9 @@ def test_signs_have_the_width_of_what_they_stand_for() -> None:
     assert console is not None
     assert "╭─╮━┃ ▀ ✓ é 猫".translate(console) == "┌─┐─│ ▀ v é 猫"
     assert substitutes("utf-8", "xterm-256color") is None
+    western = substitutes("iso-8859-1", "xterm")
+    assert western is not None
+    assert "╭─╮│ ▀ ✓ … é 猫".translate(western) == "+-+| # v . é ??"
 
 
 def test_terminal_counts_more_than_the_variables(tmp_path: Path) -> None:
