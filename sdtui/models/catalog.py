@@ -15,7 +15,7 @@ from sdtui.core.errors import ModelDamagedError, ModelNotFoundError
 from sdtui.core.paths import exists, expanded, is_file, is_folder
 from sdtui.core.text import nearest
 from sdtui.models.checkpoint_file import PICKLES, check_file_kind
-from sdtui.models.component_files import UNUSED, describe_components
+from sdtui.models.component_files import UNUSED, describe_components, index_file
 from sdtui.models.files_by_kind import front_end_roots
 from sdtui.models.folder_search import named, paths_below
 from sdtui.models.transformer_file import GGUF, TRANSFORMER
@@ -35,7 +35,6 @@ _LISTED = (".ckpt", ".pt", ".pth")
 """Suffixes of unusable files that are listed, so that users see why they can't be used."""
 _CHECKPOINT = ".safetensors"
 _MODEL_FILES = (_CHECKPOINT, GGUF)
-_INDEX = "model_index.json"
 _OTHER_FILES = frozenset(
     # Below the models folder of A1111 and Forge, and of ComfyUI (folder_paths.py).
     [
@@ -140,7 +139,7 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
 
 def _is_model(path: Path) -> bool:
     has_suffix = path.suffix.lower() in (*_MODEL_FILES, *_LISTED)
-    return (has_suffix and is_file(path)) or is_file(path / _INDEX)
+    return (has_suffix and is_file(path)) or is_file(index_file(path))
 
 
 def _may_hold_models(folder: Path) -> bool:
@@ -195,7 +194,7 @@ def snapshots() -> Iterator[tuple[str, Path]]:
     for repository in sorted(cache.glob("models--*--*")) if is_folder(cache) else ():
         hub_id = repository.name.removeprefix("models--").replace("--", "/", 1)
         snapshot = _snapshot(repository)
-        if snapshot is not None and is_file(snapshot / _INDEX):
+        if snapshot is not None and is_file(index_file(snapshot)):
             yield hub_id, snapshot
 
 
@@ -224,7 +223,7 @@ def _cached_models() -> Iterator[ModelSource]:
 
 def _is_other_folder(path: Path) -> bool:
     """True for a folder that isn't a diffusers model."""
-    return is_folder(path) and not is_file(path / _INDEX)
+    return is_folder(path) and not is_file(index_file(path))
 
 
 def _at_path(name: str, path: Path) -> ModelSource:

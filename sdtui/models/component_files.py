@@ -26,9 +26,19 @@ _WITHOUT_WEIGHTS = re.compile(r"(Tokenizer|TokenizerFast|Scheduler|Processor|Ext
 _PICKLED_WEIGHTS = (".bin", ".ckpt", ".pt", ".msgpack", ".h5")
 
 
+INDEXES = ("model_index.json", "modular_model_index.json")
+"""Files that make a folder one of diffusers: the second is that of pipelines made of blocks."""
+
+
+def index_file(folder: Path) -> Path:
+    """Return the index of a folder; the path of the usual one if it has none."""
+    found = (folder / name for name in INDEXES if (folder / name).is_file())
+    return next(found, folder / INDEXES[0])
+
+
 def describe_components(folder: Path) -> Mapping[str, tuple[str, str]]:
-    """The components in the model_index.json of a folder: name → (library, class)."""
-    return components_in(read_json(folder / "model_index.json"))
+    """The components in the index of a folder: name → (library, class)."""
+    return components_in(read_json(index_file(folder)))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -80,13 +90,15 @@ def weight_variant(folder: Path) -> str | None:
 
 
 def components_in(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """The components in a model index: name → (library, class). Names with paths are ignored."""
+    """The components in a model index: name → (library, class). Names with paths are ignored, and
+    other places that an index of blocks names: the components are in folders of these names."""
     return {
         name: (value[0], value[1])
         for name, value in index.items()
         if isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(each, str) for each in value)
+        and len(value) in (2, 3)
+        and all(isinstance(each, str) for each in value[:2])
+        and all(isinstance(each, dict) for each in value[2:])
         and name.isidentifier()
     }
 

@@ -11,6 +11,7 @@ from sdtui.models.component_files import (
     component_config,
     components_in,
     components_with_weights,
+    index_file,
     read_json,
     weight_headers,
 )
@@ -43,7 +44,7 @@ def describe_folder(folder: Path, transformer: TransformerFile | None = None) ->
     Raises ModelDamagedError, UnsafeModelError, UnsupportedModelError for pipelines that make no
     pictures from text, or an error of Python where a config has a value of an unexpected type.
     """
-    index = read_json(folder / "model_index.json")
+    index = read_json(index_file(folder))
     components = components_in(index)
     named_class = str(index.get("_class_name", ""))
     pipeline_class = _INPAINTING.get(named_class, named_class)

@@ -10,7 +10,14 @@ from typing import Any
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import DownloadError, UnsafeModelError
-from sdtui.models.component_files import UNUSED, components_in, first_variant, read_json, variant_of
+from sdtui.models.component_files import (
+    INDEXES,
+    UNUSED,
+    components_in,
+    first_variant,
+    read_json,
+    variant_of,
+)
 from sdtui.models.own_values import OWN_FILE
 from sdtui.models.text_to_image import check_text_to_image
 from sdtui.models.transformer_file import TRANSFORMER
@@ -19,7 +26,6 @@ OnBytes = Callable[[int, int, float], None]
 """Called as bytes arrive with the bytes done, the total bytes and the bytes per second."""
 
 _SMALL_FILES = (".json", ".txt", ".model")
-_INDEX = "model_index.json"
 _REPORT_SECONDS = 0.2
 
 
@@ -51,13 +57,14 @@ def download_model(
     try:
         info = HfApi().model_info(hub_id, files_metadata=True)
         sizes = {entry.rfilename: entry.size or 0 for entry in info.siblings or []}
-        if _INDEX not in sizes:
+        name_of_index = next((name for name in INDEXES if name in sizes), None)
+        if name_of_index is None:
             raise DownloadError(
-                f"{hub_id} is not a diffusers model: it has no {_INDEX}",
+                f"{hub_id} is not a diffusers model: it has no {INDEXES[0]}",
                 "Choose another, or download its single .safetensors file and give the path",
             )
-        snapshot = Path(hf_hub_download(hub_id, _INDEX, revision=info.sha)).parent
-        index = read_json(snapshot / _INDEX)
+        snapshot = Path(hf_hub_download(hub_id, name_of_index, revision=info.sha)).parent
+        index = read_json(snapshot / name_of_index)
         check_text_to_image(hub_id, str(index.get("_class_name", "")))
         without = (TRANSFORMER,) if without_transformer else ()
         needed = wanted_files(hub_id, sizes, components_in(index), without)
@@ -67,7 +74,7 @@ def download_model(
             hf_hub_download(hub_id, name, revision=info.sha, tqdm_class=counter.bar_class())
             counter.file_done(sizes[name])
         # Sets "main" in the cache only now, so that an incomplete model is never found there.
-        return Path(hf_hub_download(hub_id, _INDEX)).parent
+        return Path(hf_hub_download(hub_id, name_of_index)).parent
     except GatedRepoError as error:
         raise DownloadError(
             f"{hub_id} asks you to accept its licence first",
@@ -99,7 +106,7 @@ def wanted_files(
     Raises UnsafeModelError if a component's weights exist only as pickles.
     """
     files = list(names)
-    wanted = [name for name in files if name in (_INDEX, OWN_FILE)]
+    wanted = [name for name in files if name in (*INDEXES, OWN_FILE)]
     for component in components:
         if component in UNUSED:
             continue

@@ -30,7 +30,7 @@ _OTHER_KINDS = {
     "pictures without a text": r"^(ConsistencyModel|DDIM|DDPM|DiT|KarrasVe|LDM|PNDM|ScoreSdeVe)Pip",
 }
 _OTHER_WAYS = {
-    "in blocks (Modular Diffusers)": r"ModularPipeline$",
+    "in blocks (Modular Diffusers)": r"^(?!(Anima|Flux3|Flux3Distilled)Mod).*ModularPipeline$",
     "with ONNX": r"Onnx|ORT",
 }
 

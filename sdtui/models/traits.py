@@ -74,6 +74,7 @@ _512 = (512, 512)
 
 TRAITS: Mapping[str, Traits] = {
     # Name, steps, guidance, size, length of the prompt.
+    "AnimaModularPipeline": Traits("Anima", 50, 4.0, _1024, 512, in_one_pass=False),
     "AmusedPipeline": Traits("aMUSEd", 12, 10.0, tasks=_from_images("Amused"), patch=1),
     "AuraFlowPipeline": Traits("AuraFlow", 50, 3.5, _1024, 256),
     "BriaFibo2Pipeline": Traits("Bria FIBO 2", 30, 5.0, _1024, in_one_pass=False),
@@ -120,6 +121,10 @@ TRAITS: Mapping[str, Traits] = {
         negative=False,
         tasks={Task.EDIT: "Flux2Pipeline"},
     ),
+    "Flux3DistilledModularPipeline": Traits(
+        "Flux.3", 16, 1.0, _1024, 8192, guidance=None, negative=False
+    ),
+    "Flux3ModularPipeline": Traits("Flux.3", 50, 3.5, _1024, 8192, in_one_pass=False),
     "FluxKontextPipeline": Traits(
         "Flux.1 Kontext",
         28,

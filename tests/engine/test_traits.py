@@ -43,6 +43,8 @@ _LARGER = {"StableCascadeCombinedPipeline"}
 """Pipelines of models that are made for larger pictures than the default of the call."""
 _OPTIONAL = {"KolorsPipeline"}
 """Pipelines that diffusers has only if another library is there."""
+_IN_BLOCKS = {"AnimaModularPipeline", "Flux3ModularPipeline", "Flux3DistilledModularPipeline"}
+"""Pipelines whose calls take what their blocks take."""
 
 
 def _defaults(pipeline_class: str) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def _defaults(pipeline_class: str) -> dict[str, Any]:
     return {name: each.default for name, each in parameters.items()}
 
 
-@pytest.mark.parametrize("pipeline_class", sorted(TRAITS.keys() - _OPTIONAL))
+@pytest.mark.parametrize("pipeline_class", sorted(TRAITS.keys() - _OPTIONAL - _IN_BLOCKS))
 def test_traits_are_those_of_the_call(pipeline_class: str) -> None:
     traits, call = TRAITS[pipeline_class], _defaults(pipeline_class)
     guidance = call.get(traits.guidance) if traits.guidance else traits.guidance_scale
@@ -65,6 +67,17 @@ def test_traits_are_those_of_the_call(pipeline_class: str) -> None:
         assert traits.size == (call["width"], call["height"])
     for task in traits.tasks.values():
         assert hasattr(diffusers, task)
+
+
+@pytest.mark.parametrize("pipeline_class", sorted(_IN_BLOCKS))
+def test_traits_are_those_of_the_blocks(pipeline_class: str) -> None:
+    traits, made = TRAITS[pipeline_class], getattr(diffusers, pipeline_class)()
+    given = made.default_call_parameters
+    assert traits.num_inference_steps == given["num_inference_steps"]
+    assert traits.text_length == given["max_sequence_length"]
+    guider = getattr(made, "guider", None)
+    assert (guider is None) is (traits.guidance is None)
+    assert guider is None or guider.guidance_scale == traits.guidance_scale
 
 
 def test_every_text_to_image_pipeline_of_diffusers_has_traits() -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from diffusers import (
+    AnimaAutoBlocks,
+    AnimaTextConditioner,
     AuraFlowPipeline,
     AuraFlowTransformer2DModel,
     AutoencoderKLFlux2,
@@ -14,6 +18,7 @@ from diffusers import (
     ChromaTransformer2DModel,
     CogView4Pipeline,
     CogView4Transformer2DModel,
+    CosmosTransformer3DModel,
     ErnieImagePipeline,
     ErnieImageTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
@@ -37,7 +42,7 @@ from transformers import (
 
 from tests.support.tiny_language_models import SMALL, make_qwen3, make_qwen_tokenizer
 from tests.support.tiny_models import make_tokenizer, text_config
-from tests.support.tiny_transformers import MAKERS, small_t5, small_vae
+from tests.support.tiny_transformers import MAKERS, small_t5, small_vae, small_video_vae
 
 
 def _flux_like(transformer: type[Any], in_channels: int = 16, **options: Any) -> Any:
@@ -232,8 +237,84 @@ def make_cogview4() -> Any:
     )
 
 
+class PlainAnima:
+    """Anima as diffusers runs it, in blocks, with the interface of other pipelines."""
+
+    def __init__(self, blocks: Any) -> None:
+        self._blocks = blocks
+        self.components = blocks.components
+        self.transformer, self.vae = blocks.transformer, blocks.vae
+
+    def set_progress_bar_config(self, **_: Any) -> None:
+        """Leave the bars on: each block has its own."""
+
+    def save_pretrained(self, folder: Path) -> None:
+        self._blocks.save_pretrained(str(folder), overwrite_modular_index=True)
+
+    def __call__(
+        self,
+        prompt: str,
+        negative_prompt: str = "",
+        width: int = 64,
+        height: int = 64,
+        num_inference_steps: int = 2,
+        num_images_per_prompt: int = 1,
+        generator: Any = None,
+    ) -> Any:
+        images = self._blocks(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            width=width,
+            height=height,
+            num_inference_steps=num_inference_steps,
+            num_images_per_prompt=num_images_per_prompt,
+            generator=generator,
+            output="images",
+        )
+        return SimpleNamespace(images=images)
+
+
+def make_anima() -> PlainAnima:
+    _, t5_tokenizer = small_t5(32)
+    blocks: Any = AnimaAutoBlocks()
+    pipeline = blocks.init_pipeline()
+    pipeline.update_components(
+        text_encoder=make_qwen3(),
+        tokenizer=make_qwen_tokenizer(),
+        t5_tokenizer=t5_tokenizer,
+        text_conditioner=AnimaTextConditioner(
+            source_dim=16,
+            target_dim=16,
+            model_dim=16,
+            num_layers=2,
+            num_attention_heads=4,
+            target_vocab_size=128,
+            min_sequence_length=8,
+        ),
+        transformer=CosmosTransformer3DModel(
+            in_channels=4,
+            out_channels=4,
+            num_attention_heads=2,
+            attention_head_dim=16,
+            num_layers=2,
+            mlp_ratio=2,
+            text_embed_dim=16,
+            adaln_lora_dim=4,
+            max_size=(4, 32, 32),
+            patch_size=(1, 2, 2),
+            rope_scale=(1.0, 1.0, 1.0),
+            concat_padding_mask=False,
+            extra_pos_embed_type=None,
+        ),
+        vae=small_video_vae(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+    return PlainAnima(pipeline)
+
+
 FAMILIES: dict[str, Callable[[], Any]] = {
     **MAKERS,
+    "anima": make_anima,
     "auraflow": make_auraflow,
     "chroma": make_chroma,
     "cogview4": make_cogview4,

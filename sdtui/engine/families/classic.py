@@ -18,7 +18,14 @@ from sdtui.engine.families.call import (
     pipeline_for,
 )
 from sdtui.engine.families.family import OnStep
-from sdtui.engine.families.seams import Reached, ending, is_denoiser, seams, stop_at_denoiser
+from sdtui.engine.families.seams import (
+    Reached,
+    Stopped,
+    ending,
+    is_denoiser,
+    seams,
+    stop_at_denoiser,
+)
 from sdtui.engine.families.watched_steps import WatchedSteps
 from sdtui.engine.latents import run_decoder
 from sdtui.engine.loaded import LoadedModel
@@ -37,6 +44,10 @@ done in the VAE's precision, as in diffusers."""
 _DIMENSIONS_OF_VIDEO = 5
 """VAEs for videos decode a picture to N x 3 x 1 x H x W."""
 
+_CONDITIONER = "text_conditioner"
+"""A component of Anima between text encoder and denoiser, which belongs to the denoising."""
+_REWRITING = ("pe", "pe_tokenizer", "prompt_upsampler", "prompt_upsampler_processor")
+"""Components that rewrite prompts, which are taken as they are."""
 _VAES = ("vae", "vqvae", "movq", "vqgan")
 
 
@@ -49,7 +60,8 @@ class ClassicFamily:
         return [
             name
             for name in description.components
-            if stage is Stage.LOAD or stage in _stages_of(description, name)
+            if name not in _REWRITING
+            and (stage is Stage.LOAD or stage in _stages_of(description, name))
         ]
 
     def can_inpaint(self, description: ModelDescription) -> bool:
@@ -156,7 +168,7 @@ def _stages_of(description: ModelDescription, name: str) -> tuple[Stage, ...]:
     """Return the stages that need the weights of a component."""
     if not description.parameters.get(name):  # tokenizers, schedulers, processors
         return tuple(Stage)
-    if is_denoiser(name):
+    if is_denoiser(name) or name == _CONDITIONER:
         return (Stage.DENOISE,)
     if name in _VAES:
         # The last thing that a denoising does is to bring the latents to the VAE's device, and for
@@ -203,6 +215,8 @@ def _call(model: LoadedModel, pipeline: Any, arguments: dict[str, Any]) -> Any:
         return pipeline(**arguments)
     except Reached as reached:
         return reached.value
+    except Stopped as stopped:
+        raise stopped.error from None
     finally:
         # The last line of the pipeline's own call, which a seam skips.
         model.pipeline.maybe_free_model_hooks()

@@ -8,7 +8,7 @@ import torch
 
 from sdtui.engine.families.family import OnStep, StepState
 from sdtui.engine.families.predicted import predicted_x0, shown_latents
-from sdtui.engine.families.seams import Method
+from sdtui.engine.families.seams import Method, Stopped
 from sdtui.engine.resolved_request import ResolvedRequest
 
 
@@ -45,7 +45,11 @@ class WatchedSteps:
         total = self._total(scheduler)
         self._done = min(self._done + 1, total)
         shown = None if x0 is None else shown_latents(self._pipeline, x0, *self._size)
-        changed = self._on_step(StepState(self._done, total, latents, scheduler, x0=shown))
+        state = StepState(self._done, total, latents, scheduler, x0=shown)
+        try:
+            changed = self._on_step(state)
+        except Exception as error:
+            raise Stopped(error) from error
         if changed is None:
             return given
         if isinstance(given, tuple):

@@ -26,6 +26,7 @@ from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedMo
 from sdtui.core.text import one_line
 from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.families import family_of
+from sdtui.engine.families.blocks import blocks_pipeline
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.prediction import shown_prediction
 from sdtui.engine.quantized.layers import quantize_model
@@ -285,7 +286,7 @@ def _names_component(value: Any) -> bool:
 
 def _text_to_image_class(description: ModelDescription) -> type[Any]:
     name = description.pipeline_class
-    cls = getattr(diffusers, name, None)
+    cls = blocks_pipeline(name) or getattr(diffusers, name, None)
     if not isinstance(cls, type):
         raise UnsupportedModelError(
             f"{description.path} is made for {name or 'no pipeline'}, which diffusers "
