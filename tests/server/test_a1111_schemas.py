@@ -237,6 +237,22 @@ def test_img2img_runs_as_many_steps_as_a1111(sampler: str | None) -> None:
             assert body.strength() == strength
 
 
+@pytest.mark.parametrize(("sampler", "fewer"), [("Euler a", 0), ("DDIM", 1)])
+def test_img2img_runs_all_steps_with_the_option_of_a1111(sampler: str, fewer: int) -> None:
+    fields: dict[str, Any] = {"init_images": ["x"], "sampler_name": sampler}
+    fields["override_settings"] = {"img2img_fix_steps": True}
+    for steps, strength, total in ((20, 0.7, 28), (15, 0.35, 42), (20, 1, 20), (50, 0.34, 147)):
+        body = Img2ImgBody(**fields, denoising_strength=strength, steps=steps)
+        values = body.values()
+        assert values["num_inference_steps"] == total
+        assert int(total * values["strength"]) == steps - fewer
+        assert body.not_applied() == []
+    for more in ({"denoising_strength": 0.1}, {"denoising_strength": 0}):
+        body = Img2ImgBody(**fields, **more, steps=20)
+        assert body.values()["num_inference_steps"] == 20
+        assert body.not_applied() == ["override_settings.img2img_fix_steps"]
+
+
 @pytest.mark.parametrize(
     ("values", "strength"),
     [

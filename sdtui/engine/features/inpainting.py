@@ -126,7 +126,7 @@ class Inpainting(Feature[OpenedInpainting]):
         section, start = request.inpainting, request.image_to_image
         if start is None or (section is None and request.outpainting is None):
             return None
-        is_box = section is not None and section.only_masked
+        needs_box = section is not None and section.only_masked
         image = open_init_image(start.image).image
         found = None if section is None else _mask(section, start.image)
         mask = Image.new("L", image.size) if found is None else found.image
@@ -137,7 +137,7 @@ class Inpainting(Feature[OpenedInpainting]):
             border = canvas.border_mask(image.size, sides)
             mask = masks.united(canvas.placed(mask, sides), border)
             image = canvas.extended(image, sides)
-        elif masks.is_empty(mask) and (request.strength > 0 or is_box):
+        elif masks.is_empty(mask) and (request.strength > 0 or needs_box):
             raise ImageError(
                 "the mask is black throughout: nothing would be repainted",
                 "Paint white what should change, or invert the mask",

@@ -17,13 +17,16 @@ from sdtui.server.api.a1111.schemas import MOST, Txt2ImgBody
 from sdtui.server.api.a1111.scripts import Script
 from sdtui.server.api.a1111.soft_inpainting import SCRIPT as SOFT_INPAINTING
 from sdtui.server.api.a1111.soft_inpainting import SoftInpainting, parse_soft_inpainting
-from sdtui.server.api.a1111.strength import strength_of_steps
+from sdtui.server.api.a1111.strength import fixed_steps, strength_of_steps
 from sdtui.server.errors import ApiError
 from sdtui.server.examples import EXAMPLE_PICTURE
 from sdtui.server.services.uploads import Uploads
 
 _FITS = (ImageFit.STRETCH, ImageFit.CROP, ImageFit.PAD, ImageFit.STRETCH)
 """By resize_mode."""
+
+_FIX_STEPS = "img2img_fix_steps"
+"""The option that runs as many steps as are asked for."""
 
 
 class Img2ImgBody(MaskFields, Txt2ImgBody):
@@ -95,9 +98,27 @@ class Img2ImgBody(MaskFields, Txt2ImgBody):
         the number of steps is given."""
         values = super().values()
         strength, steps = self.strength(), values.get("num_inference_steps")
-        if steps is not None:
+        if steps is None:
+            return values
+        fixed = self._fixed_steps()
+        if fixed is not None:
+            values["num_inference_steps"], values["strength"] = fixed
+        else:
             values["strength"] = strength_of_steps(strength, steps, values.get("sampler"))
         return values
+
+    def _fixed_steps(self) -> tuple[int, float] | None:
+        """The steps and the strength if all steps are to be run; None if not, or if they are too
+        many for a request."""
+        if not (self.override_settings or {}).get(_FIX_STEPS):
+            return None
+        values = super().values()
+        steps = values.get("num_inference_steps")
+        return None if steps is None else fixed_steps(self.strength(), steps, values.get("sampler"))
+
+    def _supported_options(self) -> set[str]:
+        own = {_FIX_STEPS} if self._fixed_steps() is not None else set()
+        return super()._supported_options() | own
 
     def strength(self) -> float:
         """See Txt2ImgBody."""

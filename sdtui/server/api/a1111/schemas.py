@@ -304,10 +304,15 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
         ]
         found += [*self._sampler[1], *self._hires_sampler[1]]
         options = self.override_settings or {}
-        unsupported = {name: options[name] for name in options if name not in _SUPPORTED_OPTIONS}
+        supported = self._supported_options()
+        unsupported = {name: options[name] for name in options if name not in supported}
         found += [f"override_settings.{name}" for name in changed_options(unsupported)]
         found += [f"infotext: {each}" for each in self.imported.not_carried]
         return found
+
+    def _supported_options(self) -> set[str]:
+        """The options that have an effect in a request."""
+        return _SUPPORTED_OPTIONS
 
     def _ignored_fields(self) -> list[str]:
         known = {name: getattr(self, name, None) for name in _IGNORED}
