@@ -69,7 +69,7 @@ def resolve_prompts(
     `most`. Raises what `find_styles` raises.
     """
     if not request.has_templates:
-        return ResolvedPrompts(request)
+        return ResolvedPrompts(request, notices=_literal_hires_prompts(request))
     request = request.with_seed()
     assert request.seed is not None
     styles = find_styles(request.templates.styles)
@@ -79,13 +79,14 @@ def resolve_prompts(
     )
     count = request.num_images_per_prompt
     if not (request.takes_dynamic_prompts and any(map(is_dynamic, texts))):
-        return ResolvedPrompts(request, (PicturePrompts(*texts),) * count)
+        prompts_of_all = (PicturePrompts(*texts),) * count
+        return ResolvedPrompts(request, prompts_of_all, _literal_hires_prompts(request))
     is_combinatorial = request.templates.dynamic_prompts is DynamicPrompts.COMBINATORIAL
     varied = request.noise.variation_seed if request.noise.is_varied else None
     first = request.seed if varied is None else varied  # what counts up in a batch
     seeds = (nth_seed(first, number) for number in itertools.count())
     prompts: list[PicturePrompts] = []
-    notices: dict[str, None] = {}
+    notices = dict.fromkeys(_literal_hires_prompts(request))
     were_all = not is_combinatorial
     for expansion in expand(texts, read_wildcards(), seeds, is_combinatorial=is_combinatorial):
         prompts.append(PicturePrompts(*expansion.texts))
@@ -97,3 +98,13 @@ def resolve_prompts(
         notices[f"there are more combinations than these {counted(len(prompts), 'picture')}"] = None
     request = replace(request, num_images_per_prompt=len(prompts))
     return ResolvedPrompts(request, tuple(prompts), tuple(notices))
+
+
+def _literal_hires_prompts(request: GenerationRequest) -> tuple[str, ...]:
+    """Return a message about what hires prompts would mean as the prompt; none if they have no
+    alternatives."""
+    hires = request.hires
+    texts = () if hires is None else (hires.prompt, hires.negative_prompt)
+    if not (request.takes_dynamic_prompts and any(map(is_dynamic, texts))):
+        return ()
+    return ("the prompts of hires are taken as they are written, with { } and __",)

@@ -339,3 +339,20 @@ def test_picture_is_enlarged_by_a_model_that_refuses_passes_without_steps(
     request = _request(folder, sampler=None, init_image=tmp_path / "picture.png", strength=0)
     result = generate(shared_engine, request.changed(hires_strength=0.5))
     assert result.images[0].size == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [({"hires_upscaler": "Latent"}, "hires_upscaler"), ({"hires_strength": 0}, "hires_strength")],
+)
+def test_what_other_families_cannot_do_is_refused_before_they_are_loaded(
+    shared_engine: StableDiffusionEngine,
+    tmp_path: Path,
+    events: Events,
+    values: dict[str, Any],
+    field: str,
+) -> None:
+    folder = make_flux(tmp_path / "flux")
+    with pytest.raises(InvalidRequestError, match=field):
+        generate(shared_engine, _request(folder, sampler=None, **values), report=events)
+    assert "loaded" not in events.kinds()

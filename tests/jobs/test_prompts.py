@@ -88,6 +88,16 @@ def test_an_open_seed_is_drawn(prompts: LocalPrompts) -> None:
     assert prompts.resolve(resolved.request) == resolved
 
 
+@pytest.mark.parametrize("prompt", ["a ball", "a {red|green} ball"])
+def test_alternatives_in_a_hires_prompt_are_said_to_stay(
+    prompts: LocalPrompts, prompt: str
+) -> None:
+    hires = {"hires_scale": 2, "hires_prompt": "a {red|green} box"}
+    assert "as they are written" in prompts.resolve(request(prompt, **hires)).notices[0]
+    switched_off = request(prompt, **hires, dynamic_prompts="off")
+    assert prompts.resolve(switched_off).notices == ()
+
+
 def test_all_combinations_are_made(prompts: LocalPrompts) -> None:
     combined = request("{a|b} __colour__", negative_prompt="{x|y}", dynamic_prompts="combinatorial")
     resolved = prompts.resolve(combined)

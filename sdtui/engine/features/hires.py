@@ -162,6 +162,19 @@ class HiresFix(Feature[OpenedHires]):
         )
         return OpenedHires(section, self._find(section.upscaler))
 
+    def check(self, section: OpenedHires, description: ModelDescription) -> None:
+        """Raise InvalidRequestError for what only Stable Diffusion can do: to go on from enlarged
+        latents, and to run no step."""
+        given = section.section
+        if description.is_stable_diffusion:
+            return
+        if given.upscaler in LATENT_UPSCALERS:
+            message = "works with Stable Diffusion only: take an upscaler of pictures, e.g. Lanczos"
+            raise InvalidRequestError([Problem("hires_upscaler", given.upscaler, message)])
+        if given.strength == 0:
+            message = "must be more than 0 for this model; to make pictures larger, use upscale"
+            raise InvalidRequestError([Problem("hires_strength", given.strength, message)])
+
     def for_model(self, section: OpenedHires, description: ModelDescription) -> OpenedHires:
         """Fill in the model's native values. Where latents can't be enlarged, pictures are, unless
         latents are asked for."""
