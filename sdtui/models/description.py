@@ -46,7 +46,7 @@ class ModelDescription:
     vae_overflows: bool = False
     """True if the VAE is for fp32 or bf16 only, as SDXL's own: its values overflow in fp16."""
     denoiser_channels: int = 320
-    """Channels of the denoiser's first block."""
+    """Channels of a U-Net's first block, or the width of a transformer's hidden states."""
     is_inpainting: bool = False
     """True if the denoiser also takes a mask and the latents of a masked picture."""
     traits: Traits = field(default_factory=Traits)

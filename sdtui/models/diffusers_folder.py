@@ -97,7 +97,7 @@ def describe_folder(folder: Path, transformer: TransformerFile | None = None) ->
         and not tiny
         and vae.get("force_upcast", True) is True,
         is_inpainting=is_inpainting,
-        denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),
+        denoiser_channels=_width(denoiser),
         traits=traits,
         timestep_spacing=distilled.timestep_spacing if distilled else None,
         stored=_stored(transformer),
@@ -125,6 +125,18 @@ def _vae_factor(vae: Mapping[str, Any], tiny: bool) -> int:
     )
     factor: int = 2 ** (len(blocks) - 1)
     return factor
+
+
+def _width(denoiser: Mapping[str, Any]) -> int:
+    """Return the channels of a U-Net's first block, or the width of a transformer's hidden
+    states."""
+    if "block_out_channels" in denoiser:
+        return int(denoiser["block_out_channels"][0])
+    for name in ("hidden_size", "dim", "model_dim"):
+        if isinstance(denoiser.get(name), int):
+            return int(denoiser[name])
+    heads, of_each = denoiser.get("num_attention_heads"), denoiser.get("attention_head_dim")
+    return heads * of_each if isinstance(heads, int) and isinstance(of_each, int) else 320
 
 
 def _scheduler_config(folder: Path) -> dict[str, Any]:

@@ -18,9 +18,22 @@ DENOISER_MAPS = 48
 """A denoiser pass needs about this many copies of its first block's feature map: the skip
 connections and the widest layers (SD 1.5 at 512 px: 44 in bf16, 47 in fp32)."""
 
+USUAL_TEXT_LENGTH = 512
+"""Tokens of a prompt, for families whose calls don't say it."""
+
 VAE_BYTES_PER_PIXEL = 2200
-"""AutoencoderKL's decoder, per byte of an element: InvokeAI's value
-(backend/util/vae_working_memory.py); 2118 in bf16 and 1523 in fp32 were measured here."""
+"""AutoencoderKL's decoder on a GPU, per byte of an element: InvokeAI's value
+(backend/util/vae_working_memory.py)."""
+
+VAE_BYTES_ON_CPU = {
+    "AutoencoderDC": 1180,
+    "AutoencoderKLHunyuanImage": 700,
+    "AutoencoderKLQwenImage": 2200,
+}
+"""The same on a CPU, by class, as tests/benchmarks/calibrate_families.py measures them."""
+
+USUAL_VAE_BYTES_ON_CPU = 1050
+"""AutoencoderKL's and AutoencoderKLFlux2's."""
 
 OVERFLOWING_VAE_BYTES_PER_PIXEL = 1600
 """The same in fp32 in an fp16 run, by what was measured: with the usual value SDXL, which fits
@@ -62,13 +75,15 @@ def estimate_run(
     tile: int | None = None,
     added: int = 0,
     quantize: Quantize = Quantize.NONE,
+    on_cpu: bool = False,
 ) -> Estimate:
     """Estimate the peak for pictures of `width` x `height` pixels, `batch_size` at once.
 
     `guidance` doubles the denoiser's batch; `prompts` is the number of parts of a prompt that are
     denoised apart, with an unconditional one. `tile` is the side of a VAE tile in pixels, if the
     VAE works in tiles. `added` = bytes of weights besides the denoiser's own, a ControlNet's for
-    example. `quantize` is how weights are stored in fewer bits than those of `dtype`.
+    example. `quantize` is how weights are stored in fewer bits than those of `dtype`. `on_cpu` is
+    for a run without a GPU.
     """
     size, vae_size = BYTES[dtype], BYTES[description.dtype_of("vae", dtype)]
     parts = {
@@ -79,14 +94,12 @@ def estimate_run(
     denoiser = parts.get("unet", 0) + parts.get("transformer", 0) + added
     vae = parts.get("vae", 0)
 
-    latent_pixels = (width // description.vae_factor) * (height // description.vae_factor)
-    rows = batch_size * (prompts + 1 if guidance or prompts > 1 else 1)
+    is_doubled = (guidance and description.traits.in_one_pass) or prompts > 1
+    rows = batch_size * (prompts + 1 if is_doubled else 1)
     encode = sum(encoders) // 20
-    denoise = DENOISER_MAPS * description.denoiser_channels * latent_pixels * rows * size
+    denoise = int(_denoiser_values(description, width, height) * rows * size)
     pixels = min(width, tile or width) * min(height, tile or height)
-    per_pixel = TINY_VAE_BYTES_PER_PIXEL if description.tiny_vae else VAE_BYTES_PER_PIXEL
-    if vae_size > size:
-        per_pixel = OVERFLOWING_VAE_BYTES_PER_PIXEL
+    per_pixel = _vae_bytes_per_pixel(description, on_cpu=on_cpu, overflows=vae_size > size)
     decode = per_pixel * pixels * (1 if tile else batch_size) * vae_size
 
     largest = max(encode, denoise, decode)
@@ -105,6 +118,29 @@ def estimate_run(
         decode,
         {mode: int(peak * MARGIN) for mode, peak in peaks.items()},
     )
+
+
+def _denoiser_values(description: ModelDescription, width: int, height: int) -> float:
+    """Return how many values a pass of the denoiser needs for a row, besides the weights."""
+    if "transformer" not in description.components:
+        factor = description.vae_factor
+        latents = (width // factor) * (height // factor)
+        return DENOISER_MAPS * description.denoiser_channels * latents
+    side, traits = description.size_multiple, description.traits
+    tokens = (width // side) * (height // side) + (traits.text_length or USUAL_TEXT_LENGTH)
+    return traits.maps * description.denoiser_channels * tokens
+
+
+def _vae_bytes_per_pixel(description: ModelDescription, *, on_cpu: bool, overflows: bool) -> int:
+    """Return the bytes that decoding a pixel needs, per byte of an element."""
+    if description.tiny_vae:
+        return TINY_VAE_BYTES_PER_PIXEL
+    if overflows:
+        return OVERFLOWING_VAE_BYTES_PER_PIXEL
+    if not on_cpu:
+        return VAE_BYTES_PER_PIXEL
+    _, name = description.components.get("vae", ("", ""))
+    return VAE_BYTES_ON_CPU.get(name, USUAL_VAE_BYTES_ON_CPU)
 
 
 def fastest_mode(

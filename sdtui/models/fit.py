@@ -44,6 +44,7 @@ def native_estimate(
     *,
     added: int = 0,
     quantize: Quantize = Quantize.NONE,
+    on_cpu: bool = False,
 ) -> Estimate:
     """The memory for a picture of native size, with `added` bytes of other weights."""
     guidance = description.native.guidance_scale
@@ -55,6 +56,7 @@ def native_estimate(
         guidance=is_guided,
         added=added,
         quantize=quantize,
+        on_cpu=on_cpu,
     )
 
 
@@ -71,7 +73,7 @@ def model_fit(
     """
     if dtype is DType.AUTO:
         dtype = automatic_dtype(accelerator=budget.on_gpu)
-    estimate = native_estimate(description, dtype, quantize=quantize)
+    estimate = native_estimate(description, dtype, quantize=quantize, on_cpu=not budget.on_gpu)
     modes = tuple(MemoryMode) if budget.on_gpu else (MemoryMode.FULL,)
     mode = fastest_mode(estimate, memory, modes)
     peak = estimate.peaks[mode]

@@ -53,6 +53,9 @@ class Traits:
     """What stands for an empty negative prompt: some pipelines guide only if they get one."""
     patch: int = 2
     """The number of latents that sides must be multiples of."""
+    maps: float = 20
+    """A pass of the transformer needs about this many values for each value of its hidden states,
+    as tests/benchmarks/calibrate_families.py measures them."""
     tasks: Mapping[Task, str] = field(default_factory=dict)
     """The class that does a task with the same components."""
 
@@ -76,7 +79,7 @@ TRAITS: Mapping[str, Traits] = {
     # Name, steps, guidance, size, length of the prompt.
     "AnimaModularPipeline": Traits("Anima", 50, 4.0, _1024, 512, in_one_pass=False),
     "AmusedPipeline": Traits("aMUSEd", 12, 10.0, tasks=_from_images("Amused"), patch=1),
-    "AuraFlowPipeline": Traits("AuraFlow", 50, 3.5, _1024, 256),
+    "AuraFlowPipeline": Traits("AuraFlow", 50, 3.5, _1024, 256, maps=16),
     "BriaFibo2Pipeline": Traits("Bria FIBO 2", 30, 5.0, _1024, in_one_pass=False),
     "BriaFiboPipeline": Traits("Bria FIBO", 30, 5.0, _1024, 3000, patch=1),
     "BriaPipeline": Traits("Bria", 30, 5.0, _1024, 128, patch=4),
@@ -84,7 +87,7 @@ TRAITS: Mapping[str, Traits] = {
         "Chroma", 35, 5.0, _1024, 512, in_one_pass=False, tasks=_from_images("Chroma")
     ),
     "CogView3PlusPipeline": Traits("CogView3 Plus", 50, 5.0, None, 224),
-    "CogView4Pipeline": Traits("CogView4", 50, 5.0, None, 1024, in_one_pass=False),
+    "CogView4Pipeline": Traits("CogView4", 50, 5.0, None, 1024, in_one_pass=False, maps=14),
     "Cosmos2TextToImagePipeline": Traits("Cosmos 2", 35, 7.0, (1360, 768), 512, in_one_pass=False),
     "DreamLiteMobilePipeline": Traits(
         "DreamLite Mobile", 4, 0.0, _1024, 200, guidance=None, negative=False, patch=1
@@ -100,6 +103,7 @@ TRAITS: Mapping[str, Traits] = {
         guidance=None,
         negative=False,
         tasks={Task.EDIT: "Flux2KleinKVPipeline"},
+        maps=26,
     ),
     "Flux2KleinPipeline": Traits(
         "Flux.2 Klein",
@@ -110,6 +114,7 @@ TRAITS: Mapping[str, Traits] = {
         negative=False,
         in_one_pass=False,
         tasks={Task.EDIT: "Flux2KleinPipeline", Task.INPAINT: "Flux2KleinInpaintPipeline"},
+        maps=26,
     ),
     "Flux2Pipeline": Traits(
         "Flux.2",
@@ -120,6 +125,7 @@ TRAITS: Mapping[str, Traits] = {
         embedded=True,
         negative=False,
         tasks={Task.EDIT: "Flux2Pipeline"},
+        maps=26,
     ),
     "Flux3DistilledModularPipeline": Traits(
         "Flux.3", 16, 1.0, _1024, 8192, guidance=None, negative=False
@@ -134,9 +140,18 @@ TRAITS: Mapping[str, Traits] = {
         embedded=True,
         negative=False,
         tasks={Task.EDIT: "FluxKontextPipeline", Task.INPAINT: "FluxKontextInpaintPipeline"},
+        maps=21,
     ),
     "FluxPipeline": Traits(
-        "Flux.1", 28, 3.5, _1024, 512, embedded=True, negative=False, tasks=_from_images("Flux")
+        "Flux.1",
+        28,
+        3.5,
+        _1024,
+        512,
+        embedded=True,
+        negative=False,
+        tasks=_from_images("Flux"),
+        maps=21,
     ),
     "GlmImagePipeline": Traits(
         "GLM-Image", 50, 1.5, None, 2048, negative=False, in_one_pass=False, patch=4
@@ -185,7 +200,9 @@ TRAITS: Mapping[str, Traits] = {
     "KolorsPipeline": Traits(
         "Kolors", 50, 5.0, _1024, 256, patch=1, tasks={Task.IMAGE: "KolorsImg2ImgPipeline"}
     ),
-    "Krea2Pipeline": Traits("Krea 2", 28, 4.5, _1024, 512, guidance_off=0.0, in_one_pass=False),
+    "Krea2Pipeline": Traits(
+        "Krea 2", 28, 4.5, _1024, 512, guidance_off=0.0, in_one_pass=False, maps=21
+    ),
     "LatentConsistencyModelPipeline": Traits(
         "LCM",
         4,
@@ -196,15 +213,15 @@ TRAITS: Mapping[str, Traits] = {
         tasks={Task.IMAGE: "LatentConsistencyModelImg2ImgPipeline"},
     ),
     "LongCatImagePipeline": Traits("LongCat-Image", 50, 4.5, _1024, in_one_pass=False),
-    "Lumina2Pipeline": Traits("Lumina 2", 30, 4.0, _1024, 256, in_one_pass=False),
+    "Lumina2Pipeline": Traits("Lumina 2", 30, 4.0, _1024, 256, in_one_pass=False, maps=40),
     "LuminaPipeline": Traits("Lumina", 30, 4.0, None, 256),
     "NucleusMoEImagePipeline": Traits("Nucleus-Image", 50, 4.0, _1024, in_one_pass=False),
     "OmniGenPipeline": Traits("OmniGen", 50, 2.5, _1024, negative=False),
     "OvisImagePipeline": Traits("Ovis-Image", 50, 5.0, _1024, 256, in_one_pass=False),
     "PRXPipeline": Traits("PRX", 28, 4.0),
     "PRXPixelPipeline": Traits("PRX Pixel", 28, 4.0),
-    "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120),
-    "PixArtSigmaPipeline": Traits("PixArt Sigma", 20, 4.5, None, 300),
+    "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120, maps=14),
+    "PixArtSigmaPipeline": Traits("PixArt Sigma", 20, 4.5, None, 300, maps=14),
     "QwenImage21Pipeline": Traits(
         "Qwen-Image 2.1",
         40,
@@ -225,8 +242,9 @@ TRAITS: Mapping[str, Traits] = {
         blank_negative=" ",
         in_one_pass=False,
         tasks=_from_images("QwenImage"),
+        maps=17,
     ),
-    "SanaPipeline": Traits("Sana", 20, 4.5, None, 300, patch=1),
+    "SanaPipeline": Traits("Sana", 20, 4.5, None, 300, patch=1, maps=16),
     "SanaSprintPipeline": Traits(
         "Sana Sprint",
         2,
@@ -237,19 +255,33 @@ TRAITS: Mapping[str, Traits] = {
         negative=False,
         patch=1,
         tasks={Task.IMAGE: "SanaSprintImg2ImgPipeline"},
+        maps=16,
     ),
     "StableCascadeCombinedPipeline": Traits(
         "Stable Cascade", 12, 4.0, _1024, guidance="prior_guidance_scale"
     ),
     "StableDiffusion3Pipeline": Traits(
-        "SD 3", 28, 7.0, None, 256, tasks=_from_images("StableDiffusion3")
+        "SD 3",
+        28,
+        7.0,
+        None,
+        256,
+        tasks=_from_images("StableDiffusion3"),
+        maps=15,
     ),
     # Steps: DPM++ 2M Karras has converged by then.
     "StableDiffusionPipeline": Traits("Stable Diffusion", 25, 7.5, patch=1),
     "StableDiffusionXLPipeline": Traits("SDXL", 25, 5.0, patch=1),
-    "ZImageOmniPipeline": Traits("Z-Image Omni", 50, 5.0, _1024, 512, guidance_off=0.0),
+    "ZImageOmniPipeline": Traits("Z-Image Omni", 50, 5.0, _1024, 512, guidance_off=0.0, maps=27),
     "ZImagePipeline": Traits(
-        "Z-Image", 50, 5.0, _1024, 512, guidance_off=0.0, tasks=_from_images("ZImage")
+        "Z-Image",
+        50,
+        5.0,
+        _1024,
+        512,
+        guidance_off=0.0,
+        tasks=_from_images("ZImage"),
+        maps=27,
     ),
 }
 """By the class of the pipeline."""

@@ -18,7 +18,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from sdtui.engine.device import PeakMeter, choose_device
 from sdtui.engine.library_setup import quiet_libraries
 from sdtui.models.component_files import CONFIGS
-from sdtui.models.estimate import DENOISER_MAPS, VAE_BYTES_PER_PIXEL
+from sdtui.models.estimate import DENOISER_MAPS, USUAL_VAE_BYTES_ON_CPU
 
 _ROWS = 2
 """Batch size of one pass: the pictures and their unconditional halves."""
@@ -36,16 +36,18 @@ def main() -> None:
         unet: Any = UNet2DConditionModel.from_config(
             UNet2DConditionModel.load_config(CONFIGS / options.family / "unet")
         ).to(dtype)
-        used = _peak_of(lambda unet=unet, dtype=dtype: _denoise(unet, latent, dtype))  # type: ignore[misc]
+        used = peak_of(lambda unet=unet, dtype=dtype: _denoise(unet, latent, dtype))  # type: ignore[misc]
         maps = used / (unet.config.block_out_channels[0] * latent**2 * _ROWS * size)
         _say(f"{options.family} denoiser, {name}", used, maps, DENOISER_MAPS, "maps")
         del unet
         vae: Any = AutoencoderKL.from_config(
             AutoencoderKL.load_config(CONFIGS / options.family / "vae")
         ).to(dtype)
-        used = _peak_of(lambda vae=vae, dtype=dtype: _decode(vae, latent, dtype))  # type: ignore[misc]
+        used = peak_of(lambda vae=vae, dtype=dtype: _decode(vae, latent, dtype))  # type: ignore[misc]
         per_pixel = used / (options.size**2 * size)
-        _say(f"{options.family} decoder, {name}", used, per_pixel, VAE_BYTES_PER_PIXEL, "a pixel")
+        _say(
+            f"{options.family} decoder, {name}", used, per_pixel, USUAL_VAE_BYTES_ON_CPU, "a pixel"
+        )
         del vae
 
 
@@ -67,7 +69,7 @@ def _decode(vae: Any, latent: int, dtype: torch.dtype) -> None:
     vae.decode(torch.randn(1, 4, latent, latent, dtype=dtype))
 
 
-def _peak_of(work: Callable[[], None]) -> int:
+def peak_of(work: Callable[[], None]) -> int:
     """Return the peak bytes above those in use before."""
     meter = PeakMeter(choose_device("cpu"))
     # Free memory that malloc has reserved would be used first and not be measured.

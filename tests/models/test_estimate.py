@@ -9,6 +9,8 @@ import pytest
 
 from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.models import Estimate, ModelDescription, NativeValues, estimate_run, fastest_mode
+from sdtui.models.estimate import MARGIN
+from sdtui.models.traits import traits_of
 from sdtui.models.weights import component_bytes
 
 GIB = 2**30
@@ -113,3 +115,52 @@ def test_quantized_weights_of_the_denoiser_and_large_encoders_are_counted() -> N
     }
     in_its_own = replace(large, stored={"transformer": 55})
     assert component_bytes(in_its_own, "transformer", DType.FLOAT32, Quantize.NF4) == 55
+
+
+_MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("pipeline_class", "width", "side", "measured"),
+    [
+        # MiB of the process in a pass in bf16 with one or two layers, by
+        # tests/benchmarks/calibrate_families.py --measured.
+        ("FluxPipeline", 3072, 768, 373),
+        ("Flux2KleinPipeline", 3072, 768, 434),
+        ("StableDiffusion3Pipeline", 2432, 768, 398),
+        ("QwenImagePipeline", 3072, 768, 284),
+        ("PixArtSigmaPipeline", 1152, 768, 189),
+        ("AuraFlowPipeline", 3072, 512, 266),
+        ("ZImagePipeline", 3840, 512, 670),
+        ("Krea2Pipeline", 6144, 512, 424),
+        ("CogView4Pipeline", 4096, 512, 255),
+    ],
+)
+def test_pass_of_a_transformer_is_estimated_as_it_was_measured(
+    pipeline_class: str, width: int, side: int, measured: int
+) -> None:
+    traits = traits_of(pipeline_class)
+    transformer = replace(
+        model(),
+        pipeline_class=pipeline_class,
+        traits=traits,
+        denoiser_channels=width,
+        components={"transformer": ("diffusers", "Any")},
+    )
+    guided = traits.guides(4.0)
+    run = estimate_run(transformer, DType.BFLOAT16, side, side, guidance=guided, on_cpu=True)
+    assert run.denoise * MARGIN == pytest.approx(measured * _MIB, rel=0.2)
+
+
+def test_guidance_in_two_passes_needs_no_more() -> None:
+    chroma = replace(
+        model(),
+        pipeline_class="ChromaPipeline",
+        traits=traits_of("ChromaPipeline"),
+        components={"transformer": ("diffusers", "ChromaTransformer2DModel")},
+    )
+    with_guidance, without = (
+        estimate_run(chroma, DType.BFLOAT16, 512, 512, guidance=guidance).denoise
+        for guidance in (True, False)
+    )
+    assert with_guidance == without

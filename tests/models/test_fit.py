@@ -47,15 +47,17 @@ def test_model_takes_the_fastest_mode_that_fits_a_gpu(
     assert (need.mode, need.fits) == (mode, fits)
 
 
-@pytest.mark.parametrize(("native", "times"), [(False, 2.0), (True, 1.0)])
+@pytest.mark.parametrize(("native", "dtype"), [(False, DType.FLOAT32), (True, DType.BFLOAT16)])
 def test_cpu_has_one_mode_and_its_own_precision(
-    native: bool, times: float, monkeypatch: pytest.MonkeyPatch
+    native: bool, dtype: DType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "cpu_computes_bfloat16", lambda: native)
-    gpu, cpu = (MemoryBudget(on_gpu, 64 * GIB, 64 * GIB) for on_gpu in (True, False))
-    assert model_fit(SD1, cpu, cpu.free).bytes == pytest.approx(
-        times * model_fit(SD1, gpu, gpu.free).bytes, rel=0.1
-    )
+    cpu = MemoryBudget(on_gpu=False, free=64 * GIB, total=64 * GIB)
+    expected = native_estimate(SD1, dtype, on_cpu=True)
+    assert model_fit(SD1, cpu, cpu.free).bytes == expected.peaks[MemoryMode.FULL]
+    on_gpu = native_estimate(SD1, dtype)
+    assert expected.weights == on_gpu.weights
+    assert expected.decode < on_gpu.decode
     assert model_fit(SDXL, cpu, GIB) == ModelFit(
         MemoryMode.FULL, model_fit(SDXL, cpu, 0).bytes, False
     )

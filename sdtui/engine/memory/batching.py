@@ -87,5 +87,6 @@ def _estimate(model: LoadedModel, pass_: Pass, batch_size: int, added: int) -> E
         guidance=model.description.uses_cfg(request.guidance_scale),
         prompts=pass_.prompts,
         added=added,
+        on_cpu=not model.device.is_accelerator,
         quantize=model.quantize,
     )
