@@ -23,6 +23,7 @@ from sdtui.engine.features.active import (
     sections_for,
 )
 from sdtui.engine.finisher import Finisher
+from sdtui.engine.interruptible import interruptible
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.batching import choose_batch_size, expected_peak, held_before
 from sdtui.engine.memory.ladder import Plan
@@ -362,7 +363,8 @@ class Run:
         """Report a stage, and the pass if it belongs to one, and measure its time."""
         self.stage, self.of_pass = stage, of_pass
         self._report(StageStarted(stage=stage, of_pass=of_pass))
-        with self._builder.timing(stage):
+        model = None if stage is Stage.LOAD else self._engine.loaded
+        with self._builder.timing(stage), interruptible(model, self._cancellation.check):
             yield
 
     def _record(

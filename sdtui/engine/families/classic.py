@@ -20,7 +20,6 @@ from sdtui.engine.families.call import (
 from sdtui.engine.families.family import OnStep
 from sdtui.engine.families.seams import (
     Reached,
-    Stopped,
     ending,
     is_denoiser,
     seams,
@@ -215,8 +214,6 @@ def _call(model: LoadedModel, pipeline: Any, arguments: dict[str, Any]) -> Any:
         return pipeline(**arguments)
     except Reached as reached:
         return reached.value
-    except Stopped as stopped:
-        raise stopped.error from None
     finally:
         # The last line of the pipeline's own call, which a seam skips.
         model.pipeline.maybe_free_model_hooks()

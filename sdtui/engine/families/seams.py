@@ -31,15 +31,6 @@ class Reached(BaseException):
         """What the pipeline gave to the seam."""
 
 
-class Stopped(BaseException):
-    """Ends the call of a pipeline for an error of the caller's. No Exception either: pipelines of
-    blocks log errors with all their frames."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-
 def ending(_: Method) -> Method:
     """Return a method that ends the call with its first argument."""
 

@@ -8,7 +8,8 @@ import torch
 
 from sdtui.engine.families.family import OnStep, StepState
 from sdtui.engine.families.predicted import predicted_x0, shown_latents
-from sdtui.engine.families.seams import Method, Stopped
+from sdtui.engine.families.seams import Method
+from sdtui.engine.interruptible import Stopped
 from sdtui.engine.resolved_request import ResolvedRequest
 
 
