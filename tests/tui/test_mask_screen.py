@@ -10,7 +10,7 @@ from textual import events
 
 from sdtui.core import paths
 from sdtui.core.typed_paths import typed_text
-from sdtui.tui.controllers.masks import recipe_texts
+from sdtui.tui.controllers.masks import recipe_texts, said_of
 from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.mask_editor.borders import Borders
 from sdtui.tui.mask_editor.editor import MaskEditor, Tool
@@ -181,6 +181,20 @@ def test_picture_that_was_deleted_meanwhile_is_kept(own_folders: Path) -> None:
     texts = recipe_texts(Path("/nowhere/cat.png"), editor)
     with Image.open(texts["init_image"]) as kept:
         assert kept.tobytes() == BLUE.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("mask", "borders", "said"),
+    [
+        ("m.png", "", "17 % of the picture is made anew."),
+        ("", "left=64", "The borders are made anew."),
+        ("m.png", "left=64", "17 % of the picture and the borders are made anew."),
+        ("", "", "The picture has no mask."),
+    ],
+)
+def test_message_says_what_is_made_anew(mask: str, borders: str, said: str) -> None:
+    texts = {"mask_image": mask, "outpaint": borders}
+    assert said_of(texts, 0.17).startswith(said)
 
 
 def test_borders_and_blur_go_into_the_recipe(own_folders: Path, tmp_path: Path) -> None:

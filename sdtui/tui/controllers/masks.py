@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -120,9 +120,7 @@ class MaskController:
             return
         self._recipe.change(texts)
         self._focus_prompt()
-        share = f"{editor.share * 100:.0f} %" if editor.share >= 0.005 else "a part"
-        what = f"{share} of the picture is made anew" if texts[MASK] else "The picture has no mask"
-        self._context.notify(f"{what}. Say what is to be there.", timeout=5)
+        self._context.notify(said_of(texts, editor.share), timeout=5)
 
     def _text(self, name: str) -> str:
         return self._recipe.texts.get(name, "").strip()
@@ -147,6 +145,17 @@ def recipe_texts(path: Path, editor: MaskEditor) -> dict[str, str]:
         BLUR: str(drawn.blur),
         BORDERS: drawn.borders.text,
     }
+
+
+def said_of(texts: Mapping[str, str], share: float) -> str:
+    """Return the message about texts of `recipe_texts`; `share` of the picture is masked."""
+    masked = f"{share * 100:.0f} % of the picture" if share >= 0.005 else "a part of the picture"
+    repainted = [masked] * bool(texts[MASK]) + ["the borders"] * bool(texts[BORDERS])
+    if not repainted:
+        return "The picture has no mask."
+    what = " and ".join(repainted)
+    verb = "are" if texts[BORDERS] else "is"
+    return f"{what[:1].upper()}{what[1:]} {verb} made anew. Say what is to be there."
 
 
 def _path(text: str) -> Path | None:
