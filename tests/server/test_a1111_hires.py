@@ -95,3 +95,20 @@ def test_picture_is_made_in_the_larger_size(ask: httpx.Client) -> None:
     (text,) = json.loads(answer.json()["info"])["infotexts"]
     assert "Size: 64x64" in text
     assert "Denoising strength: 0.5, Hires upscale: 1.5, Hires upscaler: Latent" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "said"),
+    [
+        ({"hires_scale": 2, "hires_model": "/models/private"}, 404, "no model"),
+        ({"refiner": "./private.safetensors"}, 404, "no model"),
+        ({"hires_scale": 8}, 422, "512x512 is more than"),
+    ],
+)
+def test_later_passes_have_the_limits_of_the_first(
+    ask: httpx.Client, values: dict[str, Any], status: int, said: str
+) -> None:
+    body = {"prompt": "x", "width": 64, "height": 64, **values}
+    answer = ask.post("/generate", json=body)
+    assert answer.status_code == status, answer.text
+    assert said in answer.text

@@ -26,7 +26,7 @@ from sdtui.jobs.request_checks import check_files, check_resolved, left_out
 from sdtui.requests.events import Cancelled, Failed, FinalEvent
 from sdtui.requests.presets import Preset, preset, preset_names
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui, public_message
 from sdtui.server.outcome_headers import outcome_headers
@@ -119,11 +119,22 @@ def _prepare(
     shared = {**defaults, **_preset(given.pop("preset", None))}
     request = GenerationRequest.parse({**shared, **given}, prompt_needed=prompt_needed)
     named = given.get("model", shared["model"] if "preset" in values else None)
-    request = replace(request, model=services.models.resolve(named))
+    request = _with_models(services, replace(request, model=services.models.resolve(named)))
     check_files(services.backend.models, [request])
     check_limits(services, request)
     services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
     return request
+
+
+def _with_models(services: ServerServices, request: GenerationRequest) -> GenerationRequest:
+    """Return a request with the models of later passes as they are served, never by a path. Raises
+    ModelError."""
+    hires, refiner = request.hires, request.refiner
+    if hires is not None and hires.model is not None:
+        hires = replace(hires, model=services.models.resolve(hires.model))
+    if refiner is not None:
+        refiner = replace(refiner, model=services.models.resolve(refiner.model))
+    return replace(request, hires=hires, refiner=refiner)
 
 
 def _preset(name: object) -> Preset:
@@ -147,6 +158,8 @@ def check_limits(services: ServerServices, request: GenerationRequest) -> None:
     if width is None or height is None:
         native_width, native_height = services.models.native_size(request.model)
         width, height = width or native_width, height or native_height
+    if request.hires is not None:
+        width, height = request.hires.enlarged(width, height, SIZE_MULTIPLE).size
     if width * height > options.max_pixels:
         size = f"{width}x{height}"
         message = f"{size} is more than this server's {options.max_pixels:,} pixels"

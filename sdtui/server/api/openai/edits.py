@@ -147,7 +147,7 @@ async def _prepare(
     values = {**shared, "init_image": picture}
     if mask is not None:
         values["mask_image"] = await asyncio.to_thread(_mask_in, services, mask)
-    elif "width" not in values:
+    elif not values.keys() & {"width", "outpaint"}:
         values |= await asyncio.to_thread(_size_like, services, values.get("model"), picture)
     return await prepare(services, values, is_compatible=True)
 
