@@ -148,9 +148,11 @@ class Terminal:
     def until(self, expected: str | Callable[[], object], seconds: float = 60) -> None:
         """Wait until a text is on the screen or a condition holds."""
         end = time.monotonic() + seconds
+        # A text only comes with output, which ends the wait; to read the screen takes long.
+        pause = 0.2 if isinstance(expected, str) else 0.01
         while not (expected in self.text if isinstance(expected, str) else expected()):
             assert time.monotonic() < end, f"never seen: {expected}\n{self.text}"
-            self.read()
+            self.read(pause)
 
     def watch(self, seconds: float) -> None:
         """Read all output for some seconds."""
