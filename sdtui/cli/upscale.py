@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ _RECIPE = (
     *("num_inference_steps", "guidance_scale", "prompt_syntax", "dynamic_prompts", "emphasis"),
 )
 """The fields that redrawn tiles take from a picture."""
+_OF_REDRAW = ("controls", "ip_adapters", "prompt", "model", "num_inference_steps")
+"""The flags that have no effect otherwise."""
 
 
 @click.command()
@@ -67,6 +70,7 @@ def upscale(
     values = {name: value for name, value in flags.items() if value is not None}
     if not {"upscale_factor", "upscale_width", "upscale_height"} & values.keys():
         values["upscale_factor"] = _USUAL_FACTOR
+    _check_of_redraw(flags)
     requests = []
     for path in pictures:
         like = path if "redraw_strength" in values else None
@@ -88,6 +92,17 @@ def upscale(
     if not ended:
         leave(code)
     return code
+
+
+def _check_of_redraw(flags: Mapping[str, Any]) -> None:
+    """Raise InvalidRequestError for a flag that only redrawn tiles need."""
+    from sdtui.core.errors import InvalidRequestError, Problem
+
+    if flags["redraw_strength"] is None:
+        given = [name for name in _OF_REDRAW if flags[name] not in (None, ())]
+        message = "is for redrawn tiles alone: add --redraw, such as --redraw 0.3"
+        if given:
+            raise InvalidRequestError([Problem(name, flags[name], message) for name in given])
 
 
 def _recipe_of(settings: Settings, picture: Path | None, *, quiet: bool) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def test_json_is_the_record(sdtui: Command, red: Path) -> None:
         (("red.png", "--factor", "9"), "at most 8"),
         (("red.png", "--visibility", "2"), "at most 1"),
         (("notes.txt",), "no picture"),
+        (("red.png", "--control", "tile"), "add --redraw"),
     ],
 )
 def test_wrong_input_is_one_sentence(
