@@ -29,6 +29,7 @@ class MemoryMode(StrEnum):
     MODEL_OFFLOAD = "model_offload"
     GROUP_OFFLOAD = "group_offload"
     SEQUENTIAL_OFFLOAD = "sequential_offload"
+    PARTS = "parts"
 
 
 class DType(StrEnum):

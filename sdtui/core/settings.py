@@ -140,7 +140,7 @@ class Settings:
         default=MemoryMode.AUTO,
         metadata=_parsed_by(
             read.one_of(MemoryMode),
-            "auto, full, model_offload, group_offload or sequential_offload.",
+            "auto, full, model_offload, group_offload, sequential_offload or parts.",
         ),
     )
     quantize: Quantize = field(

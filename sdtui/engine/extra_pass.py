@@ -17,6 +17,7 @@ from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.stages.decode import decode
 from sdtui.engine.stages.denoise import denoise
 from sdtui.engine.stages.encode import encode
+from sdtui.engine.stages.needed_parts import needed_parts
 from sdtui.engine.stages.prepare import Preparation, prepare, prepared
 from sdtui.engine.step_reporter import BatchPlace, StepReporter
 from sdtui.requests.events import Report
@@ -55,16 +56,18 @@ class ExtraPasses:
                 notice=self.notice,
                 cancellation=self.cancellation,
             )
-            prepare(self.model, batch, self.features, kept, how)
+            with needed_parts(self.model, Stage.PREPARE, self.features):
+                prepare(self.model, batch, self.features, kept, how)
         ready = prepared(batch, 0, [index], self.features, kept)
         assert ready is not None
         with self.in_stage(Stage.DENOISE):
             reporter = self._reporter(pass_, place, index)
-            made = denoise(self.model, ready, self.features, reporter, watch=False)
+            with needed_parts(self.model, Stage.DENOISE, self.features):
+                made = denoise(self.model, ready, self.features, reporter, watch=False)
         self.cancellation.check()
         if isinstance(made, list):
             return made[0]
-        with self.in_stage(Stage.DECODE):
+        with self.in_stage(Stage.DECODE), needed_parts(self.model, Stage.DECODE, self.features):
             (image,) = decode(
                 self.model,
                 made,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sdtui.engine.control.nets import ControlNets
 from sdtui.engine.device import Device
 from sdtui.engine.embeddings import EmbeddingCache
 from sdtui.engine.lora.active_set import LoraSet
+from sdtui.engine.memory.parts import ModelParts
 from sdtui.engine.preview import LatentToRGB
 from sdtui.engine.speed.presets import SpeedUps, denoiser_of
 from sdtui.models import ModelDescription, ModelSource, TokenCounter
@@ -51,10 +52,22 @@ class LoadedModel:
     """Permanent changes by features, see `Feature.load_key`."""
     vae_file: Path | None = None
     """The VAE whose weights it has; None = its own."""
+    parts: ModelParts | None = None
+    """Set if parts are in memory only while a stage needs them."""
     loras: LoraSet = field(default_factory=LoraSet)
     controlnets: ControlNets = field(default_factory=ControlNets)
     ip_adapters: IPAdapters = field(default_factory=IPAdapters)
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
+
+    def need_parts(self, names: Collection[str]) -> None:
+        """Have these parts in memory and no others, if the model is loaded in parts; what features
+        have changed in others is forgotten."""
+        if self.parts is None or not self.parts.need(names):
+            return
+        self.loras = LoraSet()
+        self.vae_file = None
+        self.controlnets.keep_only(())
+        self.ip_adapters.rest()
 
     @property
     def execution_device(self) -> torch.device:

@@ -21,6 +21,7 @@ from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.stages.decode import decode
 from sdtui.engine.stages.denoise import denoise
 from sdtui.engine.stages.encode import encode
+from sdtui.engine.stages.needed_parts import needed_parts
 from sdtui.engine.stages.prepare import Preparation, prepare, prepared
 from sdtui.engine.step_reporter import (
     BatchPlace,
@@ -104,7 +105,8 @@ class PassRunner:
                     notice=self.run.notice,
                     cancellation=self.run.cancellation,
                 )
-                prepare(self.model, batch, self.features, kept, how)
+                with needed_parts(self.model, Stage.PREPARE, self.features):
+                    prepare(self.model, batch, self.features, kept, how)
             ready = prepared(batch, number, indices, self.features, kept)
             assert ready is not None
         self.run.attachments.add(self.features.attachments(ready))
@@ -117,14 +119,15 @@ class PassRunner:
             self.run.cancellation.check()
             latents = self.run.results.latest(indices)
             assert latents is not None
-            return decode(
-                self.model,
-                latents,
-                self.passes[-1].request,
-                slicing=self.plan.vae_slicing,
-                tile=self.plan.vae_tile,
-                notice=self.run.notice,
-            )
+            with needed_parts(self.model, Stage.DECODE, self.features):
+                return decode(
+                    self.model,
+                    latents,
+                    self.passes[-1].request,
+                    slicing=self.plan.vae_slicing,
+                    tile=self.plan.vae_tile,
+                    notice=self.run.notice,
+                )
 
     def _batch(self, number: int, indices: list[int]) -> Batch:
         return Batch(
@@ -148,9 +151,10 @@ class PassRunner:
         place = self._place(number, indices, finished)
         reporter = StepReporter(run.engine, self.model, place, run.report, run.cancellation)
         watch = run.engine.settings.previews
-        denoised = denoise(self.model, batch, self.features, reporter, watch=watch)
-        for notice in self.features.notices(self.model):
-            run.notice(notice)
+        with needed_parts(self.model, Stage.DENOISE, self.features):
+            denoised = denoise(self.model, batch, self.features, reporter, watch=watch)
+            for notice in self.features.notices(self.model):
+                run.notice(notice)
         run.cancellation.check()
         run.steps[number] = reporter.steps
         if isinstance(denoised, list):

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import torch
+
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode, Quantize, Speed
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import (
+    TORCH_DTYPES,
     Device,
     PeakMeter,
     choose_device,
@@ -24,10 +27,11 @@ from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import apply_mode, can_change, modes_for, remove_hooks
+from sdtui.engine.memory.parts import ModelParts
 from sdtui.engine.prediction import guess_notice, known_description
 from sdtui.engine.preview_colours import latent_to_rgb
 from sdtui.engine.speed.presets import apply_speed
-from sdtui.engine.stages.load import load_pipeline
+from sdtui.engine.stages.load import load_component, load_pipeline
 from sdtui.engine.threads import ThreadCount
 from sdtui.engine.upscaling.upscalers import Upscalers
 from sdtui.models import (
@@ -65,7 +69,12 @@ class _ModelSetup:
             (loaded.source.location, loaded.described, loaded.dtype, loaded.quantize, loaded.speed)
             == (self.source.location, self.description, self.dtype, self.quantize, self.speed)
             and loaded.load_key == self.features.load_key()
-        ) and (loaded.memory_mode is self.memory_mode or can_change(loaded.memory_mode))
+        ) and can_change(loaded.memory_mode, self.memory_mode)
+
+    def load_part(self, name: str) -> Any:
+        """Load one component into main memory."""
+        dtype = TORCH_DTYPES[self.description.dtype_of(name, self.dtype)]
+        return load_component(self.description, name, dtype, quantize=self.quantize)
 
 
 class StableDiffusionEngine:
@@ -130,10 +139,11 @@ class StableDiffusionEngine:
                 )
             return requested
         memory = self.device.memory()
-        free = memory.free + (memory.used if self.device.is_accelerator else 0)
+        free = memory.free + (memory.used if self.device.is_accelerator else self._held())
         if self.loaded and self.loaded.source.name == model:
             current = self.loaded.memory_mode
-            if estimate.peaks[current] <= free:
+            # In parts there is nothing in memory that a faster mode would have to load again.
+            if current is not MemoryMode.PARTS and estimate.peaks[current] <= free:
                 return current
         return fastest_mode(estimate, free, self.modes)
 
@@ -175,6 +185,13 @@ class StableDiffusionEngine:
         assert self.loaded is not None
         return self.loaded
 
+    def _held(self) -> int:
+        """Return the bytes of the weights that are in main memory."""
+        parts = self.loaded.pipeline.components.values() if self.loaded else ()
+        modules = [each for each in parts if isinstance(each, torch.nn.Module)]
+        weights = [each for module in modules for each in module.parameters()]
+        return sum(each.nbytes for each in weights if each.device.type == "cpu")
+
     def _change_mode(self, loaded: LoadedModel, mode: MemoryMode) -> None:
         if loaded.memory_mode is mode:
             return
@@ -191,16 +208,30 @@ class StableDiffusionEngine:
         def on_component(name: str, number: int, total: int) -> None:
             report(Loading(model=source.name, component=name, number=number, total=total))
 
+        parts: ModelParts | None = None
+        in_parts = setup.memory_mode is MemoryMode.PARTS
         pipeline, timings = load_pipeline(
-            description, dtype, on_component, cancellation, quantize=setup.quantize
+            description,
+            dtype,
+            on_component,
+            cancellation,
+            quantize=setup.quantize,
+            empty=in_parts,
         )
+        if in_parts:
+            parts = ModelParts(pipeline, setup.load_part, self.device)
+            parts.need(("vae",))
         setup.features.after_load(pipeline)
         vae, to_rgb = getattr(pipeline, "vae", None), None
         if self.settings.previews:
             with _timed(timings, "preview colours"):
                 to_rgb = latent_to_rgb(description.family, vae, self.device.torch)
         with _timed(timings, "speed"):
-            speedups = apply_speed(pipeline, setup.speed, self.device)
+            # It would have to be turned on again for each denoiser that is loaded.
+            speed = Speed.QUALITY if in_parts else setup.speed
+            speedups = apply_speed(pipeline, speed, self.device)
+        if parts is not None:
+            parts.need(())
         with _timed(timings, "to device"):
             apply_mode(pipeline, setup.memory_mode, self.device)
         with _timed(timings, "hash"):
@@ -222,8 +253,9 @@ class StableDiffusionEngine:
             to_rgb=to_rgb,
             record=record,
             load_timings=timings,
-            notices=(guess_notice(known),) if known.guessed_prediction else (),
+            notices=tuple(_notices(known, setup)),
             load_key=setup.features.load_key(),
+            parts=parts,
         )
         report(
             Loaded(
@@ -253,6 +285,14 @@ class StableDiffusionEngine:
     def cleanup(self) -> None:
         """Drop the model and all caches. The engine can be used again."""
         self.unload()
+
+
+def _notices(known: ModelDescription, setup: _ModelSetup) -> Iterator[str]:
+    """Yield what the user should know about a loaded model."""
+    if known.guessed_prediction:
+        yield guess_notice(known)
+    if setup.memory_mode is MemoryMode.PARTS and setup.speed is not Speed.QUALITY:
+        yield f"without the speed-ups of {setup.speed}: the model is loaded in parts"
 
 
 def _model_record(source: ModelSource, description: ModelDescription, pipeline: Any) -> ModelRecord:

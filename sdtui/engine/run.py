@@ -156,7 +156,9 @@ class Run:
                 for feature in self._engine.features:
                     if feature.name not in used:
                         feature.reset(model)
-                stack.enter_context(features.applied(model))
+                stack.callback(model.need_parts, ())
+                applied_in = None if model.parts is None else Stage.ENCODE
+                stack.enter_context(features.applied(model, applied_in))
                 for notice in features.notices(model):
                     self._notice(notice)
             runner = PassRunner(self._context, model, features, self._passes, self.plan)
@@ -310,7 +312,9 @@ class Run:
             return
         count, name = len(self._passes), self._next_model()
         unfinished = self._unfinished()
-        done = max(
+        # In parts, all pictures complete a stage before others parts are loaded for the next.
+        choose = max if runner.model.parts is None else min
+        done = choose(
             number
             for number in map(self._results.passes_done, unfinished)
             if self._model_of(min(number, count - 1)) == name

@@ -110,6 +110,7 @@ def estimate_run(
         MemoryMode.MODEL_OFFLOAD: one_at_a_time,
         MemoryMode.GROUP_OFFLOAD: by_leaf,
         MemoryMode.SEQUENTIAL_OFFLOAD: by_leaf,
+        MemoryMode.PARTS: max(sum(encoders) + encode, denoiser + denoise, vae + decode),
     }
     return Estimate(
         weights,
@@ -148,4 +149,5 @@ def fastest_mode(
 ) -> MemoryMode:
     """The fastest of `modes` whose peak fits into `free` bytes, else the leanest."""
     allowed = [mode for mode in MemoryMode if mode in estimate.peaks and mode in set(modes)]
-    return next((mode for mode in allowed if estimate.peaks[mode] <= free), allowed[-1])
+    leanest = min(allowed, key=lambda mode: (estimate.peaks[mode], -allowed.index(mode)))
+    return next((mode for mode in allowed if estimate.peaks[mode] <= free), leanest)

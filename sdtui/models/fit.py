@@ -69,12 +69,12 @@ def model_fit(
 ) -> ModelFit:
     """Compare a model with `memory` bytes, in the mode that the engine would choose.
 
-    On a CPU there is only the mode FULL.
+    On a CPU all weights are in main memory, or a part at a time.
     """
     if dtype is DType.AUTO:
         dtype = automatic_dtype(accelerator=budget.on_gpu)
     estimate = native_estimate(description, dtype, quantize=quantize, on_cpu=not budget.on_gpu)
-    modes = tuple(MemoryMode) if budget.on_gpu else (MemoryMode.FULL,)
+    modes = tuple(MemoryMode) if budget.on_gpu else (MemoryMode.FULL, MemoryMode.PARTS)
     mode = fastest_mode(estimate, memory, modes)
     peak = estimate.peaks[mode]
     return ModelFit(mode, peak, peak <= memory)

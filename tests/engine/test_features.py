@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sdtui.core.enums import DType, Policy
+from sdtui.core.enums import DType, MemoryMode, Policy
 from sdtui.core.settings import Settings
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
@@ -87,6 +87,7 @@ class _Upscale(Feature[_Scale]):
 @pytest.fixture(scope="module")
 def upscaling() -> Iterator[StableDiffusionEngine]:
     with StableDiffusionEngine(Settings(device="cpu"), features=(_Upscale(),)) as engine:
+        engine.modes = (MemoryMode.FULL,)  # the model stays, with the faults that are put into it
         yield engine
 
 

@@ -15,7 +15,7 @@ from diffusers import (
 )
 from PIL import Image
 
-from sdtui.core.enums import DType, Policy
+from sdtui.core.enums import DType, MemoryMode, Policy
 from sdtui.core.errors import InvalidRequestError, ModelNotFoundError, OutOfMemoryError
 from sdtui.engine.features.hires import scheduled_steps
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
@@ -46,6 +46,8 @@ def _request(model: Path, **values: Any) -> GenerationRequest:
 
 @pytest.fixture
 def model(shared_engine: StableDiffusionEngine, tiny_sd1: Path) -> LoadedModel:
+    """A model that stays in memory, with the faults that are put into it."""
+    shared_engine.modes = (MemoryMode.FULL,)
     return shared_engine.load(str(tiny_sd1), DType.FLOAT32)
 
 

@@ -23,6 +23,7 @@ from sdtui.engine.device import Device
 from sdtui.engine.features import features_for
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.memory.modes import modes_for
+from sdtui.engine.memory.parts import is_placeholder
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.events import Event
 from sdtui.requests.record import Stage
@@ -252,6 +253,8 @@ def test_decoding_in_tiles_works_on_a_device(
 def test_broken_picture_is_decoded_in_float32_on_a_device(
     accelerated: StableDiffusionEngine, models: Path, family: str, mode: MemoryMode
 ) -> None:
+    if mode is MemoryMode.PARTS:
+        pytest.skip("the VAE with the fault isn't kept")
     request = make_request(_folder(models, family), **_VALUES, memory_mode=mode)
     with RecordingDevice():
         generate(accelerated, request)
@@ -296,6 +299,8 @@ def _on_the_device(engine: StableDiffusionEngine) -> list[str]:
         if isinstance(module, torch.nn.Module)
         for name, parameter in module.named_parameters()
         if parameter.device.type == RECORDED.type
+        and parameter.numel() > 1
+        and not is_placeholder(parameter)
     ]
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sdtui.core.enums import MemoryMode
 from sdtui.core.errors import ModelDamagedError, OutOfMemoryError
 from sdtui.engine import pipeline_manager as engine_module
 from sdtui.engine.generator import RobustStableDiffusionGenerator
@@ -34,6 +35,8 @@ _request = partial(make_request, num_inference_steps=3, width=None, height=None)
 
 @pytest.fixture
 def generator(engine: StableDiffusionEngine) -> RobustStableDiffusionGenerator:
+    """One whose model stays in memory, with the faults that are put into it."""
+    engine.modes = (MemoryMode.FULL,)
     return RobustStableDiffusionGenerator(engine)
 
 

@@ -48,7 +48,7 @@ def test_model_takes_the_fastest_mode_that_fits_a_gpu(
 
 
 @pytest.mark.parametrize(("native", "dtype"), [(False, DType.FLOAT32), (True, DType.BFLOAT16)])
-def test_cpu_has_one_mode_and_its_own_precision(
+def test_cpu_keeps_all_or_a_part_in_memory_in_its_own_precision(
     native: bool, dtype: DType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "cpu_computes_bfloat16", lambda: native)
@@ -59,7 +59,7 @@ def test_cpu_has_one_mode_and_its_own_precision(
     assert expected.weights == on_gpu.weights
     assert expected.decode < on_gpu.decode
     assert model_fit(SDXL, cpu, GIB) == ModelFit(
-        MemoryMode.FULL, model_fit(SDXL, cpu, 0).bytes, False
+        MemoryMode.PARTS, model_fit(SDXL, cpu, 0).bytes, False
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sdtui.core.enums import MemoryMode
 from sdtui.requests.record import Stage
 from tests.support.faults import Fault, failing
 from tests.support.images import png_base64
@@ -29,7 +30,9 @@ def ask(tiny: Live) -> Iterator[httpx.Client]:
 
 def _post(tiny: Live, ask: httpx.Client, path: str, body: dict[str, Any]) -> httpx.Response:
     ask.post("/generate", json={**NATIVE, "num_inference_steps": 1}).raise_for_status()
-    with failing(tiny.generators[0].engine.loaded, Stage.DENOISE, Fault(TIMES)):
+    engine = tiny.generators[0].engine
+    engine.modes = (MemoryMode.FULL,)  # in parts the model would be loaded without the fault
+    with failing(engine.loaded, Stage.DENOISE, Fault(TIMES)):
         return post(ask, path, body)
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 import psutil
 from PIL import Image
 
-from sdtui.core.enums import DType
+from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.engine.device import choose_device
 from sdtui.engine.generator import RobustStableDiffusionGenerator
@@ -89,6 +89,7 @@ def _starve_runs(model: str) -> None:
         execution=Execution(dtype=DType.FLOAT32),
     )
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
+        engine.modes = (MemoryMode.FULL,)  # in parts it would be loaded again, which needs more
         generator = RobustStableDiffusionGenerator(engine)
 
         def run(**values: object) -> GenerationRecord:

@@ -19,6 +19,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Rung
 from sdtui.engine.passes import Batch, Pass
 from sdtui.models import ModelDescription, NativeValues
+from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 
 
@@ -97,11 +98,12 @@ class ActiveFeatures:
                 feature.after_load(section, pipeline)
 
     @contextmanager
-    def applied(self, model: LoadedModel) -> Iterator[None]:
-        """Change the loaded model for the duration of an attempt."""
+    def applied(self, model: LoadedModel, stage: Stage | None = None) -> Iterator[None]:
+        """Change the loaded model for the duration of an attempt, or of a stage."""
         with ExitStack() as stack:
             for feature, section in self.uses:
-                stack.enter_context(feature.apply(section, model))
+                if stage is None or stage in feature.stages:
+                    stack.enter_context(feature.apply(section, model))
             yield
 
     def notices(self, model: LoadedModel) -> Iterator[str]:

@@ -91,6 +91,7 @@ class Control(Feature[OpenedControls]):
     """Adds what ControlNets compute to the UNet. The nets stay in memory between runs."""
 
     name = "control"
+    stages = frozenset({Stage.PREPARE, Stage.DENOISE})
     fields = ("controls",)
     prepares_once = True
 

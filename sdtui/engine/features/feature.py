@@ -17,6 +17,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Rung
 from sdtui.engine.passes import Batch, Pass
 from sdtui.models import ModelDescription, NativeValues
+from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 
 Section = TypeVar("Section")
@@ -33,6 +34,8 @@ class Feature(Generic[Section]):
     fields: ClassVar[tuple[str, ...]] = ()
     """Unique names of the request fields that the feature reads and that a model may not
     support."""
+    stages: ClassVar[frozenset[Stage]] = frozenset(Stage)
+    """The stages whose components `apply` changes; the others don't need it."""
     prepares_once: ClassVar[bool] = False
     """True if `prepare` returns the same for all pictures of a pass: it is called once then."""
 

@@ -29,7 +29,7 @@ from sdtui.models.ip_adapters import (
 )
 from sdtui.requests.control_pictures import check_control_pictures, usual_control_picture
 from sdtui.requests.input_images import InitImage, open_init_image
-from sdtui.requests.record import IPAdapterRecord
+from sdtui.requests.record import IPAdapterRecord, Stage
 from sdtui.requests.request import GenerationRequest
 
 
@@ -60,6 +60,7 @@ class IPAdapterFeature(Feature[Section]):
     """Lets the UNet attend to pictures, whose embeddings are computed in the prepare stage."""
 
     name = "ip_adapter"
+    stages = frozenset({Stage.PREPARE, Stage.DENOISE})
     fields = ("ip_adapters",)
     prepares_once = True
 

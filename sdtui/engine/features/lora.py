@@ -30,7 +30,7 @@ from sdtui.requests.lora_uses import (
     tagged_prompt,
     use_problem,
 )
-from sdtui.requests.record import LoraRecord
+from sdtui.requests.record import LoraRecord, Stage
 from sdtui.requests.request import GenerationRequest
 
 
@@ -108,6 +108,7 @@ class Lora(Feature[OpenedLoras]):
     """Merges LoRAs into the loaded model. They stay merged until a run has others."""
 
     name = "lora"
+    stages = frozenset({Stage.ENCODE, Stage.DENOISE})
     fields = ("loras",)
 
     def __init__(self, settings: Settings) -> None:

@@ -14,6 +14,7 @@ from sdtui.engine.vae_choice import use_vae
 from sdtui.models import ModelDescription
 from sdtui.models.ignored import takes_field
 from sdtui.models.vaes import VaeFile, find_vae, sidecar_vae
+from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.vae import OWN_VAE
 
@@ -30,6 +31,7 @@ class VaeChoice(Feature[UsedVae]):
     """Copies the weights of another VAE into the loaded model. They stay until a run has others."""
 
     name = "vae"
+    stages = frozenset({Stage.PREPARE, Stage.DECODE})
     fields = ("vae",)
 
     def __init__(self, settings: Settings) -> None:

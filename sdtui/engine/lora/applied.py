@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from sdtui.engine.lora.delta import Delta
-from sdtui.engine.lora.side_branch import add_branch, is_mergeable
+from sdtui.engine.lora.side_branch import add_branch, is_absent, is_mergeable
 from sdtui.engine.lora.storage import stored_tensors
 
 
@@ -51,6 +51,8 @@ class AppliedLoras:
                 self._restore(pipeline, parameter)
             for parameter, some in changes.items():
                 module = module_of(pipeline, parameter)
+                if is_absent(module, parameter[2]):
+                    continue
                 if is_mergeable(module, parameter[2]):
                     self._merge(module, parameter, some)
                 else:

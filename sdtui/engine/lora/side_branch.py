@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from sdtui.engine.lora.delta import Decomposed, Delta, LowRank, Rows
 from sdtui.engine.lora.storage import stored_tensors
+from sdtui.engine.memory.parts import is_placeholder
+from sdtui.engine.quantized.formats import Packed
 from sdtui.engine.quantized.layers import QuantizedLayer
 
 _PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -23,6 +25,12 @@ def is_mergeable(module: torch.nn.Module, name: str) -> bool:
     tensor = stored_tensors(module, name)[0]
     is_plain = not type(tensor).__module__.startswith(_QUANTIZED_TENSORS)
     return is_plain and tensor.dtype in _PLAIN
+
+
+def is_absent(module: torch.nn.Module, name: str) -> bool:
+    """True if a parameter belongs to a part of the model that isn't in memory."""
+    is_packed = isinstance(module, QuantizedLayer) and name == "weight"
+    return is_placeholder(stored_tensors(module, "values" if is_packed else name)[0])
 
 
 def add_branch(module: torch.nn.Module, delta: Delta, weight: float, start: int) -> Any:
@@ -81,7 +89,8 @@ def _dense_weight(module: torch.nn.Module) -> torch.Tensor:
     """Return the weight that a quantized linear layer computes with, out x in: what it makes of the
     unit vectors, if it isn't known."""
     if isinstance(module, QuantizedLayer):
-        return module.weight.flatten(1).float()
+        packed = Packed(*(stored_tensors(module, name)[0] for name in ("values", "scales")))
+        return module.unpacked(packed).flatten(1).float()
     assert isinstance(module, torch.nn.Linear)
     dtype = module.bias.dtype if module.bias is not None else torch.float32
     device = stored_tensors(module, "weight")[0].device

@@ -59,7 +59,7 @@ def expected_peak(
 
 def held_before(device: Device, *, loaded: LoadedModel | None, model: str) -> Held:
     """Return the memory in use before a run with `model`."""
-    is_loaded = loaded is not None and loaded.source.name == model
+    is_loaded = loaded is not None and loaded.source.name == model and loaded.parts is None
     return Held(device.memory().used, weights_included=is_loaded)
 
 

@@ -199,10 +199,16 @@ _SEQUENTIAL = Rung(
     True,
     _offload(MemoryMode.SEQUENTIAL_OFFLOAD, "moving the weights layer by layer"),
 )
+_PARTS = Rung(
+    "loading in parts",
+    _ALL,
+    True,
+    _offload(MemoryMode.PARTS, "loading one part of the model at a time"),
+)
 _SMALLER = Rung("smaller picture", _RUNNING, False, _fit)
 _FEWER = Rung("fewer steps", frozenset({Stage.DENOISE}), False, _fewer_steps)
 
-LOSSLESS = (_FREE, _SLICE, _TILE, _SPLIT, _MODEL, _GROUP, _SEQUENTIAL)
+LOSSLESS = (_FREE, _SLICE, _TILE, _SPLIT, _MODEL, _GROUP, _SEQUENTIAL, _PARTS)
 LOSSY = (_SMALLER, _FEWER)
 
 TUTORIAL_ATTEMPTS = 3

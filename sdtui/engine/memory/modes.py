@@ -15,17 +15,19 @@ _RECORDING_HOOKS = ("lazy_prefetch_group_offloading", "layer_execution_tracker")
 
 
 def modes_for(device: Device) -> tuple[MemoryMode, ...]:
-    """Return the modes of a device, fastest first. A CPU has only one: the weights are in main
-    memory anyway."""
+    """Return the modes of a device, fastest first. A CPU has those that keep all weights in main
+    memory, or some."""
     if not device.is_accelerator:
-        return (MemoryMode.FULL,)
+        return (MemoryMode.FULL, MemoryMode.PARTS)
     return tuple(mode for mode in MemoryMode if mode is not MemoryMode.AUTO)
 
 
-def can_change(current: MemoryMode | None) -> bool:
-    """True if a pipeline in this mode can switch to another without being reloaded: the hooks of
-    group offload can't be removed."""
-    return current is not MemoryMode.GROUP_OFFLOAD
+def can_change(current: MemoryMode, mode: MemoryMode) -> bool:
+    """True if a pipeline in a mode can switch to another without being reloaded: the hooks of group
+    offload can't be removed, and parts aren't all there."""
+    if current is mode:
+        return True
+    return current is not MemoryMode.GROUP_OFFLOAD and MemoryMode.PARTS not in (current, mode)
 
 
 def apply_mode(pipeline: Any, mode: MemoryMode, device: Device) -> None:
@@ -39,6 +41,10 @@ def remove_hooks(pipeline: Any) -> None:
     # diffusers' method reads a list that only the offload modes create.
     if hasattr(pipeline, "_all_hooks"):
         pipeline.remove_all_hooks()
+
+
+def _parts(_: Any, __: Device) -> None:
+    """Do nothing: parts are moved when they are loaded."""
 
 
 def _full(pipeline: Any, device: Device) -> None:
@@ -78,6 +84,7 @@ _APPLY: dict[MemoryMode, Callable[[Any, Device], None]] = {
     MemoryMode.MODEL_OFFLOAD: _model_offload,
     MemoryMode.GROUP_OFFLOAD: _group_offload,
     MemoryMode.SEQUENTIAL_OFFLOAD: _sequential_offload,
+    MemoryMode.PARTS: _parts,
 }
 
 

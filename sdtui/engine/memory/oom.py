@@ -27,6 +27,7 @@ _MESSAGES = (
     "could not create a memory object",
     *_ONEDNN_WITHOUT_REASON,
     "unable to mmap",
+    "can't start new thread",
 )
 
 

@@ -30,9 +30,12 @@ class QuantizedLayer(nn.Module):
     @property
     def weight(self) -> torch.Tensor:
         """The weight that the layer computes with; computed anew each time."""
-        packed = Packed(self.values, self.scales)
-        unpacked = self.stored_format.unpack(packed, self.compute_dtype)
-        return unpacked.reshape(self.weight_shape)
+        return self.unpacked(Packed(self.values, self.scales))
+
+    def unpacked(self, packed: Packed) -> torch.Tensor:
+        """Return the weight that is stored as `packed`."""
+        values = self.stored_format.unpack(packed, self.compute_dtype)
+        return values.reshape(self.weight_shape)
 
 
 class QuantizedLinear(QuantizedLayer, nn.Linear):  # type: ignore[override]  # see weight

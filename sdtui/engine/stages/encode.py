@@ -9,8 +9,9 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.samplers import make_scheduler
+from sdtui.engine.stages.needed_parts import needed_parts
 from sdtui.engine.stages.refusals import refusals
-from sdtui.requests.record import Truncation
+from sdtui.requests.record import Stage, Truncation
 
 
 def encode(
@@ -42,8 +43,9 @@ def encode(
     )
 
     def encoded() -> Embeddings:
-        features.before_encoding(model, pass_)
-        return family.encode(model, encoding, pass_)
+        with needed_parts(model, Stage.ENCODE, features):
+            features.before_encoding(model, pass_)
+            return family.encode(model, encoding, pass_)
 
     with refusals(model, request):
         return model.embeddings.get(encoding, encoded)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
 import shutil
 import tempfile
@@ -11,12 +10,12 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
+from accelerate import init_empty_weights
 from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
 from safetensors import safe_open
 
@@ -26,11 +25,17 @@ from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedMo
 from sdtui.core.text import one_line
 from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.families import family_of
-from sdtui.engine.families.blocks import blocks_pipeline
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.prediction import shown_prediction
 from sdtui.engine.quantized.layers import quantize_model
 from sdtui.engine.quantized.transformer_file import load_transformer
+from sdtui.engine.stages.pipeline_class import (
+    check_parts,
+    corrected_scheduler,
+    missing_libraries,
+    other_arguments,
+    text_to_image_class,
+)
 from sdtui.models import ModelDescription, weight_variant
 from sdtui.models.component_files import CONFIGS, read_json
 from sdtui.models.transformer_file import TRANSFORMER
@@ -48,10 +53,6 @@ _LIKE_EULER = ("LMSDiscreteScheduler", "DPMSolverSDEScheduler")
 """Schedulers that need another library. Only their configs are used, which EulerDiscreteScheduler
 takes as well: the sampler of a run is made from it."""
 
-_ESSENTIAL = ("scheduler", "unet", "transformer", "vae", "text_encoder", "tokenizer")
-"""Components that every pipeline needs that has them."""
-_NOT_IN_REFINERS = {"text_encoder", "tokenizer"}
-
 
 def load_pipeline(
     description: ModelDescription,
@@ -60,14 +61,16 @@ def load_pipeline(
     cancellation: Cancellation,
     *,
     quantize: Quantize = Quantize.NONE,
+    empty: bool = False,
 ) -> tuple[Any, dict[str, float]]:
-    """Load a pipeline into main memory; returns it and the seconds of each component.
+    """Load a pipeline into main memory; returns it and the seconds of each component. If `empty`,
+    its modules have no weights: they are on the meta device.
 
     `cancellation` is checked between components. Raises ModelDamagedError, UnsupportedModelError,
     UnsafeModelError, CancelledError, or the libraries' own error when memory runs out.
     """
-    pipeline_class = _text_to_image_class(description)
-    _check_parts(description, pipeline_class)
+    pipeline_class = text_to_image_class(description)
+    check_parts(description, pipeline_class)
     timings: dict[str, float] = {}
     names = list(_loaded_components(description))
     parts: dict[str, Any] = {}
@@ -77,18 +80,24 @@ def load_pipeline(
             on_component(name, number, len(names))
             started = time.perf_counter()
             own_dtype = TORCH_DTYPES[description.dtype_of(name, dtype)]
-            parts[name] = load_component(description, name, own_dtype, folder, quantize)
+            if empty:
+                parts[name] = _empty_component(description, name, own_dtype, folder)
+            else:
+                parts[name] = load_component(description, name, own_dtype, folder, quantize)
             timings[name] = time.perf_counter() - started
         cancellation.check()
         with _as_damaged_model(description.path):
-            others = _other_arguments(folder, pipeline_class, parts)
+            others = other_arguments(folder, pipeline_class, parts)
             pipeline = pipeline_class(**parts, **others)
     pipeline.set_progress_bar_config(disable=True)
     if description.guessed_prediction:
-        shown = shown_prediction(pipeline.unet)
+        unet = pipeline.unet
+        if empty:
+            unet = load_component(description, "unet", TORCH_DTYPES[dtype])
+        shown = shown_prediction(unet)
         description = replace(description, prediction_type=shown)
     if description.prediction_type or description.zero_terminal_snr or description.timestep_spacing:
-        pipeline.scheduler = _corrected_scheduler(pipeline.scheduler, description)
+        pipeline.scheduler = corrected_scheduler(pipeline.scheduler, description)
     return pipeline, timings
 
 
@@ -106,16 +115,8 @@ def load_component(
     if folder is None:
         with _folder_of(description) as found:
             return load_component(description, name, dtype, found, quantize)
-    library, class_name = description.components[name]
-    cls = getattr(importlib.import_module(library), class_name, None)
-    if not isinstance(cls, type):
-        raise UnsupportedModelError(
-            f"{description.path} needs {library}.{class_name}, which this version doesn't have",
-            f"Update {library}",
-        )
+    cls, library = _component_class(description, name)
     with _as_damaged_model(description.path), _default_dtype_restored():
-        if _missing_libraries(cls) and class_name in _LIKE_EULER:
-            cls = diffusers.EulerDiscreteScheduler
         if not issubclass(cls, torch.nn.Module):
             return _from_folder(cls, library, folder / name)
         if description.transformer_file and name == TRANSFORMER:
@@ -129,6 +130,40 @@ def load_component(
         if quantize is not Quantize.NONE and can_quantize(description, name):
             quantize_model(module, quantize)
         return module.eval()
+
+
+def _component_class(description: ModelDescription, name: str) -> tuple[Any, str]:
+    """Return the class of a component and its library. Raises UnsupportedModelError."""
+    library, class_name = description.components[name]
+    cls = getattr(importlib.import_module(library), class_name, None)
+    if not isinstance(cls, type):
+        raise UnsupportedModelError(
+            f"{description.path} needs {library}.{class_name}, which this version doesn't have",
+            f"Update {library}",
+        )
+    if missing_libraries(cls) and class_name in _LIKE_EULER:
+        return diffusers.EulerDiscreteScheduler, library
+    return cls, library
+
+
+def _empty_component(
+    description: ModelDescription, name: str, dtype: torch.dtype, folder: Path
+) -> Any:
+    """Return a component as its config describes it, without weights: a module on the meta
+    device."""
+    cls, library = _component_class(description, name)
+    with _as_damaged_model(description.path), _default_dtype_restored():
+        if not issubclass(cls, torch.nn.Module):
+            return _from_folder(cls, library, folder / name)
+        with init_empty_weights():
+            if library == "diffusers":
+                changes = _changed_config(description) if name == "unet" else {}
+                config = cls.load_config(folder / name, local_files_only=True)
+                module = cls.from_config({**config, **changes})
+            else:
+                config = cls.config_class.from_pretrained(folder / name, local_files_only=True)
+                module = cls(config)
+        return torch.nn.Module.to(module, "meta", dtype).eval()
 
 
 def load_vae(description: ModelDescription, path: Path | None, dtype: torch.dtype) -> Any:
@@ -241,105 +276,6 @@ def _loaded_components(description: ModelDescription) -> Iterator[str]:
                 "Use a model that needs no remote code",
             )
         yield name
-
-
-def _other_arguments(
-    folder: Path, pipeline_class: type[Any], loaded: Collection[str]
-) -> dict[str, Any]:
-    """Return the pipeline's other arguments: flags of the index, and None for components that
-    aren't `loaded`."""
-    expected, optional = pipeline_class._get_signature_keys(pipeline_class)
-    index = pipeline_class.load_config(folder)
-    flags = {
-        name: index[name]
-        for name in optional
-        if name in index and not _names_component(index[name])
-    }
-    if "requires_safety_checker" in optional:  # its checker isn't loaded
-        flags["requires_safety_checker"] = False
-    return {**flags, **{name: None for name in expected if name not in loaded}}
-
-
-def _check_parts(description: ModelDescription, pipeline_class: type[Any]) -> None:
-    """Raise ModelDamagedError if the index names no component of a kind that no pipeline works
-    without."""
-    expected, _ = pipeline_class._get_signature_keys(pipeline_class)
-    needed = expected - description.components.keys()
-    if description.is_refiner:
-        needed -= _NOT_IN_REFINERS
-    missing = [each for each in _ESSENTIAL if each in needed]
-    if missing:
-        raise ModelDamagedError(
-            f"{description.path} is a model without {' and '.join(missing)}",
-            "Use the whole model; its model_index.json must name all parts",
-        )
-
-
-def _names_component(value: Any) -> bool:
-    """True for a library and a class, both None for a component that the model doesn't have."""
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(each, str | None) for each in value)
-    )
-
-
-def _text_to_image_class(description: ModelDescription) -> type[Any]:
-    name = description.pipeline_class
-    cls = blocks_pipeline(name) or getattr(diffusers, name, None)
-    if not isinstance(cls, type):
-        raise UnsupportedModelError(
-            f"{description.path} is made for {name or 'no pipeline'}, which diffusers "
-            f"{diffusers.__version__} doesn't have",
-            "Update diffusers, or use another model",
-        )
-    missing = _missing_libraries(cls)
-    if missing:
-        raise UnsupportedModelError(
-            f"{description.path} is made for {name}, which needs {' and '.join(missing)}",
-            f"Run: pip install {' '.join(missing)}",
-        )
-    parameters = inspect.signature(cls.__call__).parameters
-    needed = [each for each in parameters.values() if _is_needed(each)]
-    if "prompt" not in parameters or "mask_image" in parameters or needed:
-        more = f" (it needs {', '.join(each.name for each in needed)})" if needed else ""
-        raise UnsupportedModelError(
-            f"{description.path} is made for {name}, which makes no pictures from text alone{more}",
-            "Use a text-to-image model",
-        )
-    return cls
-
-
-def _missing_libraries(cls: type[Any]) -> list[str]:
-    """Return the libraries that are missing for a class: diffusers has one in its place that only
-    says so."""
-    return [each for each in getattr(cls, "_backends", ()) if find_spec(each) is None]
-
-
-def _is_needed(parameter: inspect.Parameter) -> bool:
-    """True for a parameter of a pipeline's call that has no default, and no prompt either."""
-    has_default = parameter.default is not inspect.Parameter.empty
-    return not (
-        has_default
-        or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-        or parameter.name in ("self", "prompt")
-    )
-
-
-def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:
-    changes: dict[str, object] = {}
-    if description.timestep_spacing:
-        changes["timestep_spacing"] = description.timestep_spacing
-    if description.prediction_type:
-        changes["prediction_type"] = description.prediction_type
-    if description.zero_terminal_snr:
-        changes["rescale_betas_zero_snr"] = True
-        changes["timestep_spacing"] = "trailing"
-    # In the config rather than as arguments: the config keeps keys that this class doesn't know,
-    # for samplers that do.
-    defaults = set(scheduler.config.get("_use_default_values", ())) - set(changes)
-    config = {**scheduler.config, **changes, "_use_default_values": list(defaults)}
-    return type(scheduler).from_config(config)
 
 
 @contextmanager

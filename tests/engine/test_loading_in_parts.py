@@ -1,0 +1,165 @@
+"""Loading in parts: only what a stage needs is in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from sdtui.core.enums import MemoryMode
+from sdtui.engine.features.feature import Feature
+from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
+from sdtui.engine.memory.parts import is_placeholder
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.result import GenerationResult
+from sdtui.engine.stages.load import load_pipeline
+from sdtui.requests.record import Stage
+from sdtui.requests.request import GenerationRequest
+from tests.support.tiny_other_families import make_flux
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[tuple[StableDiffusionEngine, StableDiffusionEngine]]:
+    """One for whole models, one for parts."""
+    with StableDiffusionEngine() as whole, StableDiffusionEngine() as parts:
+        yield whole, parts
+
+
+@pytest.fixture(scope="module")
+def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_flux(tmp_path_factory.mktemp("flux"))
+
+
+def run(engine: StableDiffusionEngine, model: Path, mode: str, **values: Any) -> GenerationResult:
+    size = {"width": 64, "height": 64, "num_inference_steps": 2, "dtype": "float32"}
+    request = {"prompt": "a cat", "model": str(model), "seed": 3, "memory_mode": mode}
+    return generate(engine, GenerationRequest.parse({**size, **request, **values}))
+
+
+def present(engine: StableDiffusionEngine) -> set[str]:
+    """The parts of the loaded model that are in memory."""
+    assert engine.loaded is not None
+    return {
+        name
+        for name, part in engine.loaded.pipeline.components.items()
+        if isinstance(part, torch.nn.Module)
+        and not is_placeholder(max(part.parameters(), key=torch.numel))
+    }
+
+
+def check_same(
+    engines: tuple[StableDiffusionEngine, StableDiffusionEngine], model: Path, **values: Any
+) -> GenerationResult:
+    """The pictures in parts, which are those of the whole model."""
+    expected = run(engines[0], model, "full", **values)
+    found = run(engines[1], model, "parts", **values)
+    pairs = zip(found.images, expected.images, strict=True)
+    assert all(one.tobytes() == other.tobytes() for one, other in pairs)
+    assert present(engines[1]) == set()
+    return found
+
+
+def test_pictures_are_those_of_the_whole_model(
+    engines: tuple[StableDiffusionEngine, StableDiffusionEngine], tiny_sd1: Path
+) -> None:
+    found = check_same(engines, tiny_sd1, num_images_per_prompt=2)
+    assert found.record.memory_mode is MemoryMode.PARTS
+
+
+def test_pictures_of_other_families_are_the_same(
+    engines: tuple[StableDiffusionEngine, StableDiffusionEngine], flux: Path
+) -> None:
+    check_same(engines, flux)
+
+
+def test_passes_and_features_work_in_parts(
+    engines: tuple[StableDiffusionEngine, StableDiffusionEngine], tiny_sd1: Path, tmp_path: Path
+) -> None:
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "in.png")
+    check_same(engines, tiny_sd1, init_image=str(tmp_path / "in.png"), tiling=True)
+    check_same(engines, tiny_sd1, hires_scale=1.5, num_images_per_prompt=2)
+
+
+class _Watching(Feature[bool]):
+    """Notes which parts are in memory when it is applied."""
+
+    name = "watching"
+
+    def __init__(self) -> None:
+        self.seen: dict[Stage, set[str]] = {}
+        self.engine: StableDiffusionEngine | None = None
+
+    def open(self, request: GenerationRequest) -> bool:
+        return True
+
+    def denoising(self, section: bool, model: Any, batch: Any) -> Any:
+        assert self.engine is not None
+        self.seen[Stage.DENOISE] = present(self.engine)
+        return super().denoising(section, model, batch)
+
+    def after_decode(self, section: bool, images: Any) -> Any:
+        assert self.engine is not None
+        self.seen[Stage.DECODE] = present(self.engine)
+        return images
+
+
+def test_each_stage_has_its_parts_alone(tiny_sdxl: Path) -> None:
+    watching = _Watching()
+    with StableDiffusionEngine(features=(watching,)) as engine:
+        watching.engine = engine
+        run(engine, tiny_sdxl, "parts")
+    assert watching.seen == {Stage.DENOISE: {"unet"}, Stage.DECODE: {"vae"}}
+
+
+def test_same_prompt_needs_no_encoders_again(
+    engines: tuple[StableDiffusionEngine, StableDiffusionEngine],
+    tiny_sd1: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, engine = engines
+    run(engine, tiny_sd1, "parts", prompt="a dog")
+    assert engine.loaded is not None
+    assert engine.loaded.parts is not None
+    loaded: list[str] = []
+    load = engine.loaded.parts._load
+
+    def noting(name: str) -> torch.nn.Module:
+        loaded.append(name)
+        return load(name)
+
+    monkeypatch.setattr(engine.loaded.parts, "_load", noting)
+    run(engine, tiny_sd1, "parts", prompt="a dog", seed=9)
+    assert loaded == ["unet", "vae"]
+
+
+def test_another_mode_loads_the_model_anew(
+    engines: tuple[StableDiffusionEngine, StableDiffusionEngine], tiny_sd1: Path
+) -> None:
+    _, engine = engines
+    run(engine, tiny_sd1, "parts")
+    run(engine, tiny_sd1, "full")
+    assert "unet" in present(engine)
+    run(engine, tiny_sd1, "parts")
+    assert present(engine) == set()
+
+
+def test_ladder_goes_on_in_parts_where_a_whole_model_does_not_fit(
+    tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starved(*args: Any, empty: bool, **options: Any) -> Any:
+        if not empty:
+            raise MemoryError
+        return load_pipeline(*args, empty=empty, **options)
+
+    monkeypatch.setattr("sdtui.engine.pipeline_manager.load_pipeline", starved)
+    values = {"prompt": "a", "model": str(tiny_sd1), "num_inference_steps": 1}
+    with StableDiffusionEngine() as engine:
+        result = RobustStableDiffusionGenerator(engine).generate_with_fallback(
+            GenerationRequest.parse({**values, "width": 64, "height": 64})
+        )
+    assert result.error is None
+    assert [each.rung for each in result.record.attempts][-1] == "loading in parts"
