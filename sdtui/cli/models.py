@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sdtui.core.text import counted, one_line
+from sdtui.core.units import data_size
 
 if TYPE_CHECKING:
     from sdtui.jobs import Models
@@ -19,6 +20,7 @@ _Entry = dict[str, object]
 
 def _models(models: Models) -> Iterator[_Entry]:
     from sdtui.core.errors import ModelError
+    from sdtui.models import memory_by_mode
 
     for source in models.installed():
         entry: dict[str, object] = {"name": source.name, "path": str(source.path)}
@@ -27,7 +29,11 @@ def _models(models: Models) -> Iterator[_Entry]:
             assert described is not None  # it is installed
             entry |= {
                 "family": described.family,
+                "family_name": described.family_name,
                 "parameters": sum(described.parameters.values()),
+                "denoiser_parameters": described.denoiser_parameters,
+                "weight_format": described.weight_format or None,
+                "memory": memory_by_mode(described),
                 "width": described.native.width,
                 "height": described.native.height,
             }
@@ -37,9 +43,14 @@ def _models(models: Models) -> Iterator[_Entry]:
 
 
 def _model_line(entry: _Entry) -> str:
-    parameters = entry["parameters"]
+    parameters, memory = entry["denoiser_parameters"], entry["memory"]
     assert isinstance(parameters, int)
-    return f"{entry['family']!s:8} {parameters / 1e6:8,.0f} M  {entry['width']} px"
+    assert isinstance(memory, dict)
+    count = f"{parameters / 1e6:8,.0f} M"
+    least, most = data_size(min(memory.values())), data_size(max(memory.values()))
+    size = f"{entry['width']}×{entry['height']}"
+    about = f"{entry['family_name']!s:15} {count} {entry['weight_format'] or '':6}"
+    return f"{about} {size:>9}  {least} to {most}"
 
 
 def _embeddings(models: Models) -> Iterator[_Entry]:

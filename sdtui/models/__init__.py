@@ -23,6 +23,7 @@ from sdtui.models.files_by_name import InstalledFile
 from sdtui.models.fit import (
     MemoryBudget,
     ModelFit,
+    memory_by_mode,
     model_fit,
     native_estimate,
     native_size,
@@ -110,6 +111,7 @@ __all__ = [
     "is_lora_path",
     "left_out_text",
     "lora_of_hash",
+    "memory_by_mode",
     "model_fit",
     "model_hash",
     "native_estimate",

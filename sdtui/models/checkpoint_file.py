@@ -17,6 +17,7 @@ from sdtui.models.other_files import recognised_tensors
 from sdtui.models.own_values import read_own_values
 from sdtui.models.traits import traits_of
 from sdtui.models.transformer_file import GGUF
+from sdtui.models.weights import count_weights
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 """Suffixes of files that can run code when they are loaded."""
@@ -96,6 +97,7 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
         parameters={part: header.elements(*prefixes) for part, prefixes in _PARTS.items()},
         native=with_own_values(own.native, base, native_size),
         single_file=True,
+        weight_format=count_weights([header]).format,
         is_inpainting=is_inpainting,
         vae_overflows=is_xl,
         traits=traits,

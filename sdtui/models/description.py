@@ -39,7 +39,7 @@ class ModelDescription:
     transformer_file: bool = False
     """True if `path` is a file with the transformer alone; the other parts are in `configs`."""
     weight_format: str = ""
-    """The number format of that file: "Q4_K", "fp8", "bf16" …"""
+    """The number format of the denoiser's weights on disk: "Q4_K", "fp8", "bf16" …"""
     vae_factor: int = 8
     """Pixels per latent along one side."""
     tiny_vae: bool = False
@@ -73,6 +73,12 @@ class ModelDescription:
         """The family for people, such as "SD 1.x" or "Flux.1"."""
         known = _STABLE_DIFFUSION.get(self.family) or self.traits.name
         return known or self.pipeline_class.removesuffix("Pipeline")
+
+    @property
+    def denoiser_parameters(self) -> int:
+        """Number of values in the denoiser, by which models are known, or in the whole model."""
+        found = sum(self.parameters.get(name, 0) for name in ("unet", "transformer"))
+        return found or sum(self.parameters.values())
 
     @property
     def tokenizers(self) -> Path:

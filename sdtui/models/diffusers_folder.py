@@ -23,7 +23,7 @@ from sdtui.models.own_values import read_own_values
 from sdtui.models.text_to_image import check_text_to_image
 from sdtui.models.traits import traits_of
 from sdtui.models.transformer_file import TRANSFORMER, TransformerFile
-from sdtui.models.weights import count_weights
+from sdtui.models.weights import WeightCount, count_weights
 
 _INPAINTING = {
     "StableDiffusionInpaintPipeline": "StableDiffusionPipeline",
@@ -102,7 +102,7 @@ def describe_folder(folder: Path, transformer: TransformerFile | None = None) ->
         timestep_spacing=distilled.timestep_spacing if distilled else None,
         stored=_stored(transformer),
         transformer_file=transformer is not None,
-        weight_format=transformer.format if transformer else "",
+        weight_format=transformer.format if transformer else _format(counts),
         components=components,
         configs=folder,
     )
@@ -113,6 +113,11 @@ def _stored(transformer: TransformerFile | None) -> Mapping[str, int]:
     if transformer is None or transformer.stored is None:
         return {}
     return {TRANSFORMER: transformer.stored}
+
+
+def _format(counts: Mapping[str, WeightCount]) -> str:
+    """Return the number format of the denoiser's weights; "" if there is none."""
+    return next((counts[name].format for name in ("unet", TRANSFORMER) if name in counts), "")
 
 
 def _vae_factor(vae: Mapping[str, Any], tiny: bool) -> int:

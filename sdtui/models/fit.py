@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdtui.core.enums import DType, MemoryMode, Quantize
@@ -31,6 +32,8 @@ class ModelFit:
     mode: MemoryMode
     bytes: int
     fits: bool
+    peaks: Mapping[MemoryMode, int] = field(default_factory=dict, compare=False)
+    """The bytes in each mode that the machine has."""
 
 
 def native_size(description: ModelDescription) -> tuple[int, int]:
@@ -60,6 +63,13 @@ def native_estimate(
     )
 
 
+def memory_by_mode(description: ModelDescription) -> dict[str, int]:
+    """Return the bytes that a picture of native size needs on a GPU, in two bytes a value, by
+    memory mode."""
+    estimate = native_estimate(description, DType.BFLOAT16)
+    return {mode.value: peak for mode, peak in estimate.peaks.items()}
+
+
 def model_fit(
     description: ModelDescription,
     budget: MemoryBudget,
@@ -77,7 +87,8 @@ def model_fit(
     modes = tuple(MemoryMode) if budget.on_gpu else (MemoryMode.FULL, MemoryMode.PARTS)
     mode = fastest_mode(estimate, memory, modes)
     peak = estimate.peaks[mode]
-    return ModelFit(mode, peak, peak <= memory)
+    peaks = {each: estimate.peaks[each] for each in estimate.peaks if each in modes}
+    return ModelFit(mode, peak, peak <= memory, peaks)
 
 
 def _stable_diffusion(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ LARGE_ENCODER = 1_000_000_000
 """Values from which on a text encoder is quantized: T5-XXL and language models, not CLIP."""
 
 _DENOISERS = ("unet", "transformer")
+_FORMATS = {"F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8"}
+"""Names of safetensors' number formats."""
 _IN_BLOCKS = re.compile(r"(^|\.)\d+\.")
 
 
@@ -32,6 +35,8 @@ class WeightCount:
     total: int = 0
     in_blocks: int = 0
     """Of matrices in repeated blocks, see `is_in_blocks`."""
+    format: str = ""
+    """The number format of most of them, such as "bf16"."""
 
 
 def is_in_blocks(layer: str) -> bool:
@@ -43,14 +48,16 @@ def is_in_blocks(layer: str) -> bool:
 
 def count_weights(headers: Iterable[Header]) -> WeightCount:
     """Return the number of values in the files of a component."""
-    total = in_blocks = 0
+    in_blocks = 0
+    by_format: Counter[str] = Counter()
     for header in headers:
         for name, info in header.tensors.items():
-            total += info.elements
+            by_format[info.dtype] += info.elements
             layer, _, attribute = name.rpartition(".")
             if attribute == "weight" and len(info.shape) > 1 and is_in_blocks(layer):
                 in_blocks += info.elements
-    return WeightCount(total, in_blocks)
+    most = max(by_format, key=lambda name: by_format[name], default="")
+    return WeightCount(by_format.total(), in_blocks, _FORMATS.get(most, most.lower()))
 
 
 def can_quantize(description: ModelDescription, name: str) -> bool:

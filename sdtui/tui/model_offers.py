@@ -27,7 +27,7 @@ _HUB_PAGE = re.compile(
     rf"(?:https?://)?(?:huggingface\.co|hf\.co)/({_HUB_ID.pattern}?)(?:/(?:tree|blob|resolve)/.*)?/?"
 )
 """The address of a model's page, or of a page below it."""
-SUMMARY_HEADS = "family  params     needs  fits"
+SUMMARY_HEADS = "family         params format     needs  fits"
 """The heads of the columns in the summary of a model that can be used."""
 _KINDS = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: "hub cache"}
 
@@ -69,11 +69,10 @@ def _offer(models: Models, source: ModelSource, budget: MemoryBudget | None, dty
         return Offer(source.name, "✗ can't be used", problem, "error", problem=problem)
     if description is None:
         return _downloadable(source.name)
-    count = _count(sum(description.parameters.values()))
     about = f"{_KINDS[source.kind]} {source.path}"
-    facts = f"{description.family}, {count} parameters"
     if budget is None:
-        return Offer(source.name, f"{description.family:<6} {count:>7}{'':16}", f"{facts}; {about}")
+        facts = _facts(description)
+        return Offer(source.name, f"{_columns(description)}{'':16}", f"{facts}; {about}")
     return _judged(
         Offer(source.name, "", about),
         description,
@@ -82,21 +81,43 @@ def _offer(models: Models, source: ModelSource, budget: MemoryBudget | None, dty
     )
 
 
+def _columns(description: ModelDescription) -> str:
+    """Return family, parameters and number format as they stand in a line."""
+    count = _count(description.denoiser_parameters)
+    return f"{description.family_name:<14.14} {count:>6} {description.weight_format:<6.6}"
+
+
+def _facts(description: ModelDescription) -> str:
+    count, total = description.denoiser_parameters, sum(description.parameters.values())
+    words = f"{description.family_name}, {_count(count)} parameters"
+    if total > count:
+        words += f" ({_count(total)} with text encoders and VAE)"
+    return f"{words}, {description.weight_format}" if description.weight_format else words
+
+
 def _judged(
     offer: Offer, description: ModelDescription, fit: ModelFit, budget: MemoryBudget
 ) -> Offer:
-    """Return the offer with a verdict on its memory."""
-    count = _count(sum(description.parameters.values()))
+    """Return the offer with a verdict on its memory, as it is estimated."""
     width, height = native_size(description)
-    size = f"{width}×{height}"
-    against = f"needs {data_size(fit.bytes)} of {data_size(budget.free)} free for {size}"
     words, verdict = _verdict(fit, budget)
+    others = [
+        f"{data_size(size)} with {_mode_name(mode)}"
+        for mode, size in fit.peaks.items()
+        if mode is not fit.mode and size != fit.bytes
+    ]
+    against = f"needs {data_size(fit.bytes)} of {data_size(budget.free)} free for {width}×{height}"
+    more = f" ({', '.join(dict.fromkeys(others))})" if others else ""
     return replace(
         offer,
-        summary=f"{description.family:<6} {count:>7} {data_size(fit.bytes):>9} {words[0]:>5}",
-        details=f"{description.family}, {count} parameters; {against}: {words[1]}. {offer.details}",
+        summary=f"{_columns(description)} {data_size(fit.bytes):>9} {words[0]:>5}",
+        details=f"{_facts(description)}; {against}: {words[1]}{more}. {offer.details}",
         verdict=verdict,
     )
+
+
+def _mode_name(mode: MemoryMode) -> str:
+    return "all in memory" if mode is MemoryMode.FULL else mode.value.replace("_", " ")
 
 
 def _verdict(fit: ModelFit, budget: MemoryBudget) -> tuple[tuple[str, str], ThemeColour]:
@@ -104,7 +125,7 @@ def _verdict(fit: ModelFit, budget: MemoryBudget) -> tuple[tuple[str, str], Them
         return ("✗", "too much; leaner ways will be tried"), "error"
     if fit.mode is MemoryMode.FULL:
         return ("✓", "fits whole" if budget.on_gpu else "fits"), "done"
-    return ("~", f"fits with {fit.mode.value.replace('_', ' ')}, which is slower"), "warning"
+    return ("~", f"fits with {_mode_name(fit.mode)}, which is slower"), "warning"
 
 
 def _downloadable(name: str) -> Offer:

@@ -41,3 +41,10 @@ def test_loras_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     listed = json.loads(CliRunner().invoke(models, ["--kind", "lora", "--json"]).stdout)
     assert listed[0]["trigger_words"] == ["grainy film"]
     assert (len(listed[0]["autov2"]), len(listed[0]["autov3"])) == (10, 12)
+
+
+def test_models_are_listed_with_family_parameters_format_and_memory() -> None:
+    (pocket,) = json.loads(CliRunner().invoke(models, ["--json"]).stdout)
+    assert (pocket["family_name"], pocket["weight_format"]) == ("pocket", "fp16")
+    assert pocket["denoiser_parameters"] < pocket["parameters"]
+    assert pocket["memory"]["model_offload"] < pocket["memory"]["full"]

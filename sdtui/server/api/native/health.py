@@ -14,7 +14,7 @@ from sdtui import __version__
 from sdtui.core.errors import ModelError
 from sdtui.core.samplers import sampler_labels
 from sdtui.jobs import JobState
-from sdtui.models import ModelSource
+from sdtui.models import ModelSource, memory_by_mode
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.scopes import root_path_of
@@ -55,7 +55,15 @@ class ModelAnswer(BaseModel):
     is_default: bool
     is_loaded: bool
     family: str | None = None
+    family_name: str | None = None
+    """For people."""
     parameters: int | None = None
+    denoiser_parameters: int | None = None
+    """Of its U-Net or transformer alone, by which models are known."""
+    weight_format: str | None = None
+    """The number format of these on disk: "bf16", "Q4_K" …"""
+    memory: dict[str, int] | None = None
+    """Bytes that a picture of native size needs on a GPU, by memory mode, as estimated."""
     width: int | None = None
     """Native size, in pixels."""
     height: int | None = None
@@ -180,7 +188,11 @@ def _answer(
     return answer.model_copy(
         update={
             "family": described.family,
+            "family_name": described.family_name,
             "parameters": sum(described.parameters.values()),
+            "denoiser_parameters": described.denoiser_parameters,
+            "weight_format": described.weight_format or None,
+            "memory": memory_by_mode(described),
             "width": described.native.width,
             "height": described.native.height,
         }
