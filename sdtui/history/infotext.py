@@ -29,7 +29,7 @@ from sdtui.history.image_metadata import Texts
 from sdtui.history.portable import localized, portable, portable_name
 from sdtui.requests.grids import NOTHING, SEED_LABELS, GridPlace
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.request import MODEL_FIELDS, REQUEST_FIELDS
 from sdtui.requests.sections.vae import OWN_VAE
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ HIRES_RESIZE = "Hires resize"
 UPSCALE_TO = "Postprocess upscale to"
 """The key of the size that a picture was upscaled to, if not by a factor."""
 
-OTHER_MODELS = ("hires_model", "refiner")
+OTHER_MODELS = MODEL_FIELDS[1:]
 """The fields of models that other passes have."""
 
 _FILES = ("upscaler", "second_upscaler", "hires_upscaler", *OTHER_MODELS)

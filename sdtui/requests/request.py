@@ -42,6 +42,9 @@ SMALLEST_SIDE = 64
 LARGEST_SIDE = 2048
 """Pixels of a picture's width and height."""
 
+MODEL_FIELDS = ("model", "hires_model", "refiner")
+"""The fields that name models, the first pass's first."""
+
 MAX_SEED = LARGEST_SEED
 
 RANDOM_SEED = -1

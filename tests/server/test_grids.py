@@ -211,6 +211,13 @@ def test_wrong_grids_are_refused(ask: httpx.Client, body: dict[str, Any], words:
     assert words in answer.text
 
 
+def test_models_of_an_axis_are_never_paths(ask: httpx.Client) -> None:
+    for axis in ("hires_model", "refiner"):
+        body = {"request": _BODY, "x": {"axis": axis, "values": "/models/private"}}
+        answer = ask.post("/grids", json=body)
+        assert (answer.status_code, "no model" in answer.text) == (404, True), answer.text
+
+
 def test_wildcards_of_cells_are_read_once(
     ask: httpx.Client, server: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from sdtui.core.fields import Field
 from sdtui.core.sampler_names import label_of_sampler
 from sdtui.core.text import one_line
 from sdtui.history.portable import hub_id_in
-from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS
+from sdtui.requests.request import MAX_SEED, MODEL_FIELDS, REQUEST_FIELDS
 from sdtui.requests.validation import validate_fields
 
 MAX_NOT_CARRIED = 50
@@ -33,9 +33,6 @@ _STATED = {*_PROMPTS, "seed", "num_inference_steps", "guidance_scale", "sampler"
 _MAX_VALUE = 80  # characters of a value in a reason
 OWN = "sdtui"
 """The source of pictures that sdtui made."""
-
-_MODELS = ("model", "hires_model", "refiner")
-"""The fields that name models."""
 
 _IN_PROMPT = re.compile(r"<(hypernet):([^:<>]{1,100})[^<>]{0,100}>")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -153,7 +150,7 @@ def to_request_values(
         label = known.spec.label
         if name == "sampler":
             value = _sampler(tool, not_carried)
-        elif name in _MODELS:
+        elif name in MODEL_FIELDS:
             value = _model(tool, name)
         else:
             value = _converted(known, value)

@@ -23,7 +23,7 @@ from sdtui.requests.grids import (
     axis_of,
     make_axis,
 )
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import MODEL_FIELDS, GenerationRequest
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError, from_sdtui
 from sdtui.server.services.client_jobs import client_address
@@ -84,7 +84,7 @@ async def prepare_grid(
             if isinstance(axis.kind, FieldKind) and axis.kind.field.is_file:
                 message = f"{axis.kind.label} is no axis here: it would read files of the server"
                 raise InvalidRequestError([Problem("grid", axis.text, message)])
-        named = [axis.mapped("model", services.models.resolve) for axis in found]
+        named = [_with_served_models(services, axis) for axis in found]
         count = 1
         for axis in named:
             count *= len(axis.values)
@@ -104,6 +104,13 @@ async def prepare_grid(
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
         raise from_sdtui(error) from error
+
+
+def _with_served_models(services: ServerServices, axis: Axis) -> Axis:
+    """Return an axis whose models are named as they are served. Raises ModelError."""
+    for field in MODEL_FIELDS:
+        axis = axis.mapped(field, services.models.resolve)
+    return axis
 
 
 def _resolve(backend: Backend, requests: Sequence[GenerationRequest]) -> Sequence[ResolvedPrompts]:
