@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 
@@ -21,3 +22,5 @@ def quiet_libraries() -> None:
         library.disable_progress_bar()
         library.disable_default_handler()
         library.enable_propagation()
+    # Each guider of a pipeline in blocks says that guiders are experimental.
+    logging.getLogger("diffusers.guiders.guider_utils").setLevel(logging.ERROR)

@@ -27,7 +27,7 @@ from tests.support.events import Events
 from tests.support.faults import Fault, failing
 from tests.support.images import difference
 from tests.support.requests import make_request
-from tests.support.tiny_families import FAMILIES, make_family
+from tests.support.tiny_families import FAMILIES, make_family, make_small
 
 _VALUES: dict[str, Any] = {"num_inference_steps": 2, "width": 96, "height": 64}
 _STAGES = (Stage.ENCODE, Stage.DENOISE, Stage.DECODE)
@@ -49,7 +49,7 @@ class _Family:
     def loaded(self, engine: StableDiffusionEngine) -> LoadedModel:
         request = self.request()
         model = engine.load(request.model, request.execution.dtype, request.execution.memory_mode)
-        _make_small(model.pipeline)
+        make_small(model.pipeline)
         return model
 
     def is_plain(self, images: list[Image.Image]) -> bool:
@@ -66,12 +66,6 @@ _ROUNDS_OTHERWISE = "hidream"
 """Its language model rounds otherwise once it was saved and loaded: 6e-6 in diffusers alone."""
 
 
-def _make_small(pipeline: Any) -> None:
-    """Let HiDream make pictures of 80 x 80 pixels: it replaces sizes by others of a megapixel."""
-    if hasattr(pipeline, "default_sample_size"):
-        pipeline.default_sample_size = 10
-
-
 @pytest.fixture(scope="module", params=FAMILIES)
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> _Family:
     pipeline = make_family(request.param)
@@ -86,7 +80,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param in _UNGUIDED:
         del arguments["negative_prompt"]
     taken = call_defaults(pipeline)
-    _make_small(pipeline)
+    make_small(pipeline)
     plain = pipeline(**{name: arguments[name] for name in arguments if name in taken}).images
     folder = tmp_path_factory.mktemp("families") / request.param
     pipeline.save_pretrained(folder)

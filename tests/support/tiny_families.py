@@ -334,3 +334,9 @@ def make_family(name: str) -> Any:
             part.eval()
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def make_small(pipeline: Any) -> None:
+    """Let HiDream make pictures of 80 x 80 pixels: it replaces sizes by others of a megapixel."""
+    if hasattr(pipeline, "default_sample_size"):
+        pipeline.default_sample_size = 10

@@ -36,10 +36,6 @@ from sdtui.engine.samplers import use_sampler
 from sdtui.models import ModelDescription
 from sdtui.requests.record import Stage
 
-_PIXELS_IN_FLOAT32 = ("StableDiffusion3Pipeline", "FluxPipeline")
-"""Pipelines whose pixels become float32 before they become 8-bit numbers. For the others that is
-done in the VAE's precision, as in diffusers."""
-
 _DIMENSIONS_OF_VIDEO = 5
 """VAEs for videos decode a picture to N x 3 x 1 x H x W."""
 
@@ -158,9 +154,7 @@ class ClassicFamily:
         fitted = getattr(model.pipeline.image_processor, "resize_and_crop_tensor", None)
         if fitted and pixels.shape[2:] != (request.height, request.width):
             pixels = fitted(pixels, request.width, request.height)
-        if model.description.pipeline_class in _PIXELS_IN_FLOAT32:
-            pixels = pixels.float()
-        return pixels.cpu()
+        return pixels.cpu()  # in the VAE's precision until they are 8-bit numbers, as in diffusers
 
 
 def _stages_of(description: ModelDescription, name: str) -> tuple[Stage, ...]:
