@@ -142,7 +142,7 @@ ACTIONS = (
     Action("picture.mask", "m", "Mask", "Draw a mask over the picture, or new borders", True),
     Action("picture.hires", "H", "Hires", "Make it again in a larger size, with more detail", True),
     Action("picture.upscale", "U", "Upscale", "Make the picture larger, as it is", True),
-    Action("picture.open", "enter,f", "Full screen", "Show the picture on the whole screen", True),
+    Action("picture.open", "enter,f", "View", "Show the picture on the whole screen", True),
     Action("picture.reuse", "r", "Reuse", "Bring all its settings into the recipe", True),
     Action("picture.reuse_new_seed", "R", "Reuse", "Bring all settings but the seed"),
     Action("picture.compare", "c", "Compare", "Mark a picture, then compare another with it", True),
@@ -155,12 +155,12 @@ ACTIONS = (
         "Copy path, prompt, JSON or image, send the file, or open it",
         True,
     ),
+    Action("picture.export", "e", "Copy", "Write the pictures with their JSON into a zip file"),
     Action("picture.copy_prompt", "Y", "Copy", "Copy the prompt"),
     Action("picture.copy_json", "M", "Copy", "Copy the whole record as JSON"),
     Action("picture.undo", "u", "Undo", "Take the last star, tag or trash back"),
     Action("picture.trash", "d,delete", "Trash", "Move the picture into the trash", True),
     Action("picture.mark", "space", "Mark", "Mark the picture, for keys that mean several", True),
-    Action("picture.export", "e", "Export", "Write the pictures with their JSON into a zip file"),
     Action("picture.trash_view", "T", "Trash", "List the trash, or everything again"),
     Action(
         "gallery.leave", "escape,q", "Back", "Leave the search, drop the marks, or go back", True

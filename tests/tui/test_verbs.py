@@ -197,8 +197,8 @@ async def test_verb_has_its_effect(
 async def test_full_screen_is_offered_once_there_is_a_picture(harness: AppHarness) -> None:
     async with running(harness):
         await harness.press("ctrl+o", "1")
-        assert "Full screen" not in harness.screen_text()
+        assert "⏎ View" not in harness.screen_text()
         await harness.generate()
         await harness.finished()
         await harness.press("ctrl+o", "1")
-        await harness.until(lambda: "Full screen" in harness.screen_text())
+        await harness.until(lambda: "⏎ View" in harness.screen_text())
