@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import SdtuiError
 from sdtui.core.typed_paths import PathTextError, parse_typed_path
 from sdtui.core.units import data_size
@@ -47,9 +47,15 @@ class Offer:
     """Why the model can't be used; "" if it can."""
 
 
-def find_offers(models: Models, budget: MemoryBudget | None, dtype: DType) -> tuple[Offer, ...]:
+def find_offers(
+    models: Models,
+    budget: MemoryBudget | None,
+    dtype: DType,
+    quantize: Quantize = Quantize.NONE,
+) -> tuple[Offer, ...]:
     """Return every installed model with its memory use relative to the free memory."""
-    return tuple(_offer(models, source, budget, dtype) for source in models.installed())
+    found = models.installed()
+    return tuple(_offer(models, source, budget, dtype, quantize) for source in found)
 
 
 def model_problem(models: Models, name: str) -> SdtuiError | None:
@@ -61,7 +67,13 @@ def model_problem(models: Models, name: str) -> SdtuiError | None:
     return None
 
 
-def _offer(models: Models, source: ModelSource, budget: MemoryBudget | None, dtype: DType) -> Offer:
+def _offer(
+    models: Models,
+    source: ModelSource,
+    budget: MemoryBudget | None,
+    dtype: DType,
+    quantize: Quantize,
+) -> Offer:
     try:
         description = models.describe(source)
     except SdtuiError as error:
@@ -76,7 +88,7 @@ def _offer(models: Models, source: ModelSource, budget: MemoryBudget | None, dty
     return _judged(
         Offer(source.name, "", about),
         description,
-        model_fit(description, budget, budget.free, dtype),
+        model_fit(description, budget, budget.free, dtype, quantize),
         budget,
     )
 

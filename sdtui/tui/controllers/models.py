@@ -131,6 +131,7 @@ class ModelController:
             texts["model"],
             self.memory_budget,
             DType(texts["dtype"]),
+            Quantize(texts["quantize"]),
             self.downloads,
         )
         self._context.push_screen(self._dialog, self._take)

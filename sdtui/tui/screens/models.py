@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
-from sdtui.core.enums import DType
+from sdtui.core.enums import DType, Quantize
 from sdtui.core.ranking import SearchText, ranked
 from sdtui.core.text import one_line
 from sdtui.jobs import Models
@@ -43,6 +43,7 @@ class ModelScreen(SearchDialog):
         current: str,
         budget: MemoryBudget | None,
         dtype: DType,
+        quantize: Quantize,
         downloads: Downloads,
     ) -> None:
         super().__init__("Model", "search, or type a Hugging Face id: owner/name")
@@ -50,6 +51,7 @@ class ModelScreen(SearchDialog):
         self._current = current
         self._budget = budget
         self._dtype = dtype
+        self._quantize = quantize
         self._downloads = downloads
         self._offers: tuple[Offer, ...] = ()
         self._looking: Worker[None] | None = None
@@ -92,7 +94,8 @@ class ModelScreen(SearchDialog):
         self._looking = start_worker(self, self._find_offers, group="looking", exclusive=True)
 
     async def _find_offers(self) -> None:
-        find = partial(find_offers, self._models, self._budget, self._dtype)
+        formats = (self._dtype, self._quantize)
+        find = partial(find_offers, self._models, self._budget, *formats)
         self._offers = await run_on_thread(find)
         self.narrow()
         if self._chooses_when_found:
