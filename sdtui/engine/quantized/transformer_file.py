@@ -23,16 +23,16 @@ from sdtui.models.transformer_kinds import without_prefix
 
 _SCALE = re.compile(r"\.(scale_weight|weight_scale)$")
 """Tensors with the scale of a weight in fp8, as ComfyUI names them."""
-_BESIDE_FLOAT8 = re.compile(r"\.(scale_input|input_scale|comfy_quant)$|(^|\.)scaled_fp8$")
+_WITH_FLOAT8 = re.compile(r"\.(scale_input|input_scale|comfy_quant)$|(^|\.)scaled_fp8$")
 """Others that go with such weights: what activations would be scaled with, and the format's
 name."""
 
 Tensors = dict[str, torch.Tensor]
 
 
-def _is_beside(name: str) -> bool:
+def _goes_with_float8(name: str) -> bool:
     """True for a tensor that goes with a weight in fp8."""
-    return bool(_SCALE.search(name) or _BESIDE_FLOAT8.search(name))
+    return bool(_SCALE.search(name) or _WITH_FLOAT8.search(name))
 
 
 def load_transformer(
@@ -64,7 +64,7 @@ def _check_names(wanted: Collection[str], tensors: Tensors) -> None:
     """Raise ValueError for a file with diffusers' names that lacks some: its conversion from other
     names would fail."""
     missing = [name for name in wanted if name not in tensors]
-    if missing and all(name in wanted or _is_beside(name) for name in tensors):
+    if missing and all(name in wanted or _goes_with_float8(name) for name in tensors):
         raise ValueError(f"the transformer lacks {len(missing)} tensors, {missing[0]} among them")
 
 
@@ -115,7 +115,7 @@ def _fill_with_float8(module: nn.Module, tensors: Tensors, dtype: torch.dtype) -
         for name, tensor in tensors.items()
         if _SCALE.search(name)
     }
-    plain = {name: tensor for name, tensor in tensors.items() if not _is_beside(name)}
+    plain = {name: tensor for name, tensor in tensors.items() if not _goes_with_float8(name)}
     spread = {
         name: _spread(scales.get(name, torch.ones(())), tensor) for name, tensor in plain.items()
     }
