@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdtui.core.text import counted, one_line
+from sdtui.core.text import counted, one_line, visible
 from sdtui.core.units import data_size
 
 if TYPE_CHECKING:
@@ -176,5 +176,6 @@ def models(kind: str, as_json: bool) -> None:
         click.echo(json.dumps(list(found), indent=2))
         return
     for entry in found:  # one after the other, since new files are hashed
-        text = str(entry["problem"]) if "problem" in entry else about(entry)
-        click.echo(f"{one_line(str(entry['name'])):40}  {one_line(text)}".rstrip())
+        is_usable = "problem" not in entry
+        text = visible(about(entry), keep="") if is_usable else one_line(str(entry["problem"]))
+        click.echo(f"{one_line(str(entry['name'])):40}  {text}".rstrip())

@@ -286,6 +286,9 @@ TRAITS: Mapping[str, Traits] = {
 }
 """By the class of the pipeline."""
 
+_SD35_LARGE, _SD35_MEDIUM = (28, 3.5), (40, 4.5)
+"""Steps and guidance of the model cards of SD 3.5, whose transformers have norms of queries and
+keys; that of the medium one has two attentions in some layers."""
 _SCHNELL_LENGTH = 256
 """Tokens that FLUX.1 schnell was trained with (its model card)."""
 
@@ -307,6 +310,9 @@ def traits_of(
     embeds_guidance = denoiser.get("guidance_embeds")
     if pipeline_class == "FluxPipeline" and embeds_guidance is False:
         return replace(traits, guidance=None, text_length=_SCHNELL_LENGTH)
+    if pipeline_class == "StableDiffusion3Pipeline" and denoiser.get("qk_norm"):
+        steps, guidance = _SD35_MEDIUM if denoiser.get("dual_attention_layers") else _SD35_LARGE
+        return replace(traits, num_inference_steps=steps, guidance_scale=guidance)
     if pipeline_class == "Flux2KleinPipeline" and index.get("is_distilled") is True:
         return replace(traits, guidance=None)
     if pipeline_class == "HunyuanImagePipeline" and embeds_guidance is True:

@@ -122,3 +122,18 @@ def test_configs_change_traits(
 ) -> None:
     found = traits_of(pipeline_class, index, denoiser)
     assert (found.guidance, found.embedded, found.text_length) == (guidance, embedded, length)
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "expected"),
+    [
+        ({}, (28, 7.0)),
+        ({"qk_norm": "rms_norm", "dual_attention_layers": []}, (28, 3.5)),
+        ({"qk_norm": "rms_norm", "dual_attention_layers": [0, 1]}, (40, 4.5)),
+    ],
+)
+def test_versions_of_sd3_are_told_apart(
+    denoiser: dict[str, Any], expected: tuple[int, float]
+) -> None:
+    found = traits_of("StableDiffusion3Pipeline", {}, denoiser)
+    assert (found.num_inference_steps, found.guidance_scale) == expected
