@@ -128,6 +128,11 @@ def choose_dtype(device: Device, requested: DType = DType.AUTO) -> DType:
     return automatic_dtype(accelerator=device.is_accelerator)
 
 
+def free_main_memory() -> int:
+    """Return the bytes of main memory that are free, whatever the device."""
+    return int(psutil.virtual_memory().available)
+
+
 class PeakMeter:
     """Measures the highest memory use of this process on a device since `start`."""
 

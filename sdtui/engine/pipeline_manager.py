@@ -21,6 +21,7 @@ from sdtui.engine.device import (
     PeakMeter,
     choose_device,
     choose_dtype,
+    free_main_memory,
 )
 from sdtui.engine.features import features_for
 from sdtui.engine.features.active import ActiveFeatures
@@ -145,7 +146,15 @@ class StableDiffusionEngine:
             # In parts there is nothing in memory that a faster mode would have to load again.
             if current is not MemoryMode.PARTS and estimate.peaks[current] <= free:
                 return current
-        return fastest_mode(estimate, free, self.modes)
+        return fastest_mode(estimate, free, self._modes_for(estimate))
+
+    def _modes_for(self, estimate: Estimate) -> tuple[MemoryMode, ...]:
+        """Return the modes of the device that main memory has room for: a model that is loaded as a
+        whole is there first, whatever its mode."""
+        if self.device.torch.type != "cuda":  # others share the main memory
+            return self.modes
+        has_room = estimate.weights <= free_main_memory() + self._held()
+        return self.modes if has_room else (MemoryMode.PARTS,)
 
     def load(
         self,

@@ -172,7 +172,7 @@ def quantized(path: Path) -> UnsupportedModelError:
     """The error for a model whose weights only another library can read."""
     return UnsupportedModelError(
         f"{path} has quantized weights, which sdtui can't read yet",
-        "Get this model in fp16, bf16 or fp32",
+        "Get this model in fp16, bf16 or fp32 and use --quantize, or get its transformer as GGUF",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import torch
 from PIL import Image
 
 from sdtui.core.enums import MemoryMode
+from sdtui.engine.device import Device, Memory
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
+from sdtui.engine.memory.modes import modes_for
 from sdtui.engine.memory.parts import is_placeholder
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.result import GenerationResult
 from sdtui.engine.stages.load import load_pipeline
+from sdtui.models import Estimate
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 from tests.support.tiny_other_families import make_flux
@@ -163,3 +167,18 @@ def test_ladder_goes_on_in_parts_where_a_whole_model_does_not_fit(
         )
     assert result.error is None
     assert [each.rung for each in result.record.attempts][-1] == "loading in parts"
+
+
+def test_gpu_gets_parts_where_main_memory_cannot_hold_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    estimate = Estimate(20, 1, 1, 1, dict.fromkeys(MemoryMode, 8))
+    monkeypatch.setattr(Device, "memory", lambda _: Memory(free=10, total=10, used=0))
+    with StableDiffusionEngine() as engine:
+        monkeypatch.setattr(engine, "device", Device(torch.device("cuda")))
+        monkeypatch.setattr(engine, "modes", modes_for(engine.device))
+        for free, mode in ((30, MemoryMode.FULL), (15, MemoryMode.PARTS)):
+            monkeypatch.setattr(
+                "sdtui.engine.pipeline_manager.free_main_memory", partial(int, free)
+            )
+            assert engine.choose_mode(MemoryMode.AUTO, estimate, "m") is mode
