@@ -26,7 +26,7 @@ VAE_BYTES_PER_PIXEL = 2200
 (backend/util/vae_working_memory.py)."""
 
 VAE_BYTES_ON_CPU = {
-    "AutoencoderDC": 1180,
+    "AutoencoderDC": 1020,
     "AutoencoderKLHunyuanImage": 700,
     "AutoencoderKLQwenImage": 2200,
 }

@@ -84,7 +84,7 @@ TRAITS: Mapping[str, Traits] = {
     "BriaFiboPipeline": Traits("Bria FIBO", 30, 5.0, _1024, 3000, patch=1),
     "BriaPipeline": Traits("Bria", 30, 5.0, _1024, 128, patch=4),
     "ChromaPipeline": Traits(
-        "Chroma", 35, 5.0, _1024, 512, in_one_pass=False, tasks=_from_images("Chroma")
+        "Chroma", 35, 5.0, _1024, 512, in_one_pass=False, maps=25, tasks=_from_images("Chroma")
     ),
     "CogView3PlusPipeline": Traits("CogView3 Plus", 50, 5.0, None, 224),
     "CogView4Pipeline": Traits("CogView4", 50, 5.0, None, 1024, in_one_pass=False, maps=14),

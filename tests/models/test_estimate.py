@@ -131,6 +131,7 @@ _MIB = 2**20
         ("QwenImagePipeline", 3072, 768, 284),
         ("PixArtSigmaPipeline", 1152, 768, 189),
         ("AuraFlowPipeline", 3072, 512, 266),
+        ("ChromaPipeline", 3072, 512, 266),
         ("ZImagePipeline", 3840, 512, 670),
         ("Krea2Pipeline", 6144, 512, 424),
         ("CogView4Pipeline", 4096, 512, 255),
