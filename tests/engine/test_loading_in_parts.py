@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sdtui.core.enums import MemoryMode
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.settings import Settings
 from sdtui.engine.device import Device, Memory
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
@@ -23,6 +24,8 @@ from sdtui.engine.stages.load import load_pipeline
 from sdtui.models import Estimate
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
+from tests.support.images import difference
+from tests.support.loras import random_lora, save_lora, tensors_of, trained_layers
 from tests.support.tiny_other_families import make_flux
 
 
@@ -86,6 +89,21 @@ def test_passes_and_features_work_in_parts(
     Image.linear_gradient("L").convert("RGB").save(tmp_path / "in.png")
     check_same(engines, tiny_sd1, init_image=str(tmp_path / "in.png"), tiling=True)
     check_same(engines, tiny_sd1, hires_scale=1.5, num_images_per_prompt=2)
+
+
+def test_loras_are_merged_into_each_part_and_beside_quantized_layers(
+    tiny_sd1: Path, tmp_path: Path
+) -> None:
+    settings = Settings(lora_folders=(tmp_path,))
+    with StableDiffusionEngine(settings) as whole, StableDiffusionEngine(settings) as parts:
+        pipeline = whole.load(str(tiny_sd1), DType.FLOAT32).pipeline
+        layers = trained_layers(pipeline, "text_encoder", "unet")
+        save_lora(tmp_path / "x.safetensors", tensors_of(pipeline, random_lora(pipeline, layers)))
+        plain = check_same((whole, parts), tiny_sd1)
+        found = check_same((whole, parts), tiny_sd1, prompt="a cat <lora:x:1>")
+        quantized = check_same((whole, parts), tiny_sd1, prompt="a cat <lora:x:1>", quantize="int8")
+    assert difference(found.images[0], plain.images[0]) > 20
+    assert difference(found.images[0], quantized.images[0]) < 10
 
 
 class _Watching(Feature[bool]):
