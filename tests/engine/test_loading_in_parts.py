@@ -78,9 +78,11 @@ def test_pictures_are_those_of_the_whole_model(
 
 
 def test_pictures_of_other_families_are_the_same(
-    engines: tuple[StableDiffusionEngine, StableDiffusionEngine], flux: Path
+    engines: tuple[StableDiffusionEngine, StableDiffusionEngine], flux: Path, tmp_path: Path
 ) -> None:
-    check_same(engines, flux)
+    check_same(engines, flux, num_images_per_prompt=2)
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "in.png")
+    check_same(engines, flux, init_image=str(tmp_path / "in.png"))
 
 
 def test_passes_and_features_work_in_parts(
