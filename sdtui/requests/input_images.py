@@ -71,9 +71,11 @@ def size_of_picture(path: Path) -> tuple[int, int]:
     """Return width and height of a picture as it is upright, without decoding it. Raises
     ImageError."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _unusable(path, "picture", "it is no regular file")
             warnings.simplefilter("ignore")
-            with Image.open(path) as opened:
+            with Image.open(file) as opened:
                 width, height = opened.size
                 return (height, width) if _is_on_its_side(opened) else (width, height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -240,11 +240,11 @@ def test_same_seed_gives_the_same_text() -> None:
 def test_bombs_end_soon_and_are_noticed() -> None:
     doubled = "".join(f"${{x{n}=${{x{n - 1}}}${{x{n - 1}}}}}" for n in range(1, 60))
     bomb = f"${{x0=ha}}{doubled}${{x59}}"
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(one(bomb)) <= 32_000
     assert any("too long" in each or "deeply" in each for each in notices(bomb))
     assert one("{" * 5000 + "a" + "}" * 5000).strip("{}") == "a"
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_literal_text_becomes_itself() -> None:
@@ -311,6 +311,6 @@ def test_no_text_raises() -> None:
 )
 def test_long_texts_take_time_in_proportion(piece: str) -> None:
     text = (piece * 32_000)[:32_000]
-    begin = time.perf_counter()
+    begin = time.process_time()
     one(text, a=["b"])
-    assert time.perf_counter() - begin < 3
+    assert time.process_time() - begin < 3

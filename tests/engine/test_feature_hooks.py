@@ -210,7 +210,7 @@ class _Whisper(Feature[int]):
     SDXL."""
 
     name = "whisper"
-    fields = ("clip_skip",)
+    fields = ("whispers in the prompt",)
 
     def open(self, request: GenerationRequest) -> int | None:
         return 1 if "whisper" in request.prompt else None
@@ -247,4 +247,4 @@ def test_feature_that_a_model_does_not_support_is_left_out_with_a_notice(
     result = generate(whispering, make_request(tiny_sdxl, prompt=prompt))
     assert result.record.settings is not None
     assert "strength" not in result.record.settings.field_values()
-    assert ["clip_skip" in notice for notice in result.record.notices] == [True] * notices
+    assert ["whispers" in notice for notice in result.record.notices] == [True] * notices

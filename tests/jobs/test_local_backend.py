@@ -164,13 +164,14 @@ def _download(backend: Backend) -> list[Event]:
 def test_download_reports_events_until_its_end(
     open_backend: OpenBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fetch(_: str, on_bytes: OnBytes, __: Cancellation) -> None:
+    def fetch(_: str, on_bytes: OnBytes, __: Cancellation, **___: object) -> Path:
         on_bytes(1, 2, 0.5)
+        return Path("folder")
 
     monkeypatch.setattr(local_models, "download_model", fetch)
     assert _download(open_backend()) == [
         Downloading(model="owner/name", done=1, total=2, speed=0.5),
-        Downloaded(model="owner/name"),
+        Downloaded(model="owner/name", path="folder"),
     ]
 
     def fail(*_: object) -> None:
@@ -188,7 +189,7 @@ def test_cancelled_download_ends_as_cancelled(
     over = threading.Event()
     events: list[Event] = []
 
-    def fetch(_: str, __: OnBytes, cancellation: Cancellation) -> None:
+    def fetch(_: str, __: OnBytes, cancellation: Cancellation, **___: object) -> None:
         while True:
             cancellation.check()
 

@@ -116,6 +116,12 @@ def test_other_files_are_refused_at_once(
         open_init_image(path)
 
 
+def test_size_of_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="no regular file"):
+        size_of_picture(tmp_path / "a.png")
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="Linux lists the open files")
 def test_refused_folder_leaves_no_file_open(tmp_path: Path) -> None:
     opened = Path("/proc/self/fd")
