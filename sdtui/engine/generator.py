@@ -132,8 +132,12 @@ def _all_failed(run: Run) -> str:
 
 def _without_frames(error: SdtuiError) -> SdtuiError:
     """Remove the tracebacks of an error and its causes: their frames keep tensors alive."""
-    cause: BaseException | None = error
-    while cause is not None:
-        cause.__traceback__ = None
-        cause = cause.__cause__ or cause.__context__
+    seen: set[int] = set()
+    causes: list[BaseException | None] = [error]
+    while causes:
+        cause = causes.pop()
+        if cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            cause.__traceback__ = None
+            causes += [cause.__cause__, cause.__context__]
     return error

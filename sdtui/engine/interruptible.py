@@ -39,8 +39,10 @@ def interruptible(model: LoadedModel | None, check: Callable[[], None]) -> Itera
                     stack.callback(block.register_forward_pre_hook(before_block).remove)
         try:
             yield
+            return
         except Stopped as stopped:
-            raise stopped.error from None
+            error = stopped.error
+        raise error  # outside of the handler: each would be the other's context
 
 
 def blocks_of(module: nn.Module) -> Iterator[nn.Module]:

@@ -128,6 +128,7 @@ class Run:
         """Do all remaining work. Raises the errors of the stages; `stage` is the one that
         failed."""
         if not self._open_sections().needs_model():
+            self.plan = replace(self.plan, modes=())
             self._finish_without_model()
             return
         if self.plan.resolved is not None:

@@ -10,6 +10,7 @@ import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
 from PIL import Image
 
+from sdtui.core.enums import MemoryMode
 from sdtui.core.errors import ModelNotFoundError, UnsupportedModelError
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
@@ -148,8 +149,12 @@ def test_refiner_is_left_out_for_other_families(
 
 
 def test_refiner_that_runs_out_of_memory_repeats_no_earlier_pass(
-    shared_engine: StableDiffusionEngine, tiny_sdxl: Path, refiner: Path
+    shared_engine: StableDiffusionEngine,
+    tiny_sdxl: Path,
+    refiner: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(shared_engine, "modes", (MemoryMode.FULL,))  # nothing without loss is left
     calls: list[str] = []
     failures = 2
 

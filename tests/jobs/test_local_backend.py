@@ -174,7 +174,7 @@ def test_download_reports_events_until_its_end(
         Downloaded(model="owner/name", path="folder"),
     ]
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise DownloadError("no network", "Check it")
 
     monkeypatch.setattr(local_models, "download_model", fail)

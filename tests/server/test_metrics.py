@@ -13,6 +13,7 @@ import httpx
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from sdtui.core.enums import MemoryMode
 from sdtui.docs import read_page
 from sdtui.jobs import JobState
 from sdtui.monitor import GpuSample, Sample
@@ -44,7 +45,9 @@ def a_day(running: Live, ask: httpx.Client) -> None:
     """Two pictures, one of them after a retry, a final out-of-memory, a full queue, a job cancelled
     while waiting and one while running, and unknown paths."""
     assert ask.post("/generate", json=QUICK).status_code == 200
-    model = running.generators[0].engine.loaded
+    engine = running.generators[0].engine
+    engine.modes = (MemoryMode.FULL,)  # the model stays in memory, with the faults in it
+    model = engine.loaded
     with failing(model, Stage.DENOISE, Fault(times=1)):
         assert ask.post("/generate", json=QUICK).status_code == 200
     with failing(model, Stage.DECODE, Fault(times=1000)):

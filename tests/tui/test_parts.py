@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sdtui.models import ModelSource, NativeValues, PromptReader, SourceKind, counters_of
+from sdtui.models import ModelSource, PromptReader, SourceKind, counters_of
 from sdtui.requests import events
 from sdtui.requests.events import JobEvent
 from sdtui.tui.fields import FormField, form_fields, problems_of
@@ -108,7 +109,8 @@ async def test_the_usual_sizes_are_those_of_the_model(
         recipe = harness.app.recipe
         # Of the app's own model, which is looked at first.
         await harness.until(lambda: recipe.native("width"))
-        harness.app.recipe.use_native(NativeValues(width=side, height=side))
+        assert recipe.native_values is not None
+        recipe.use_native(replace(recipe.native_values, width=side, height=side))
         await harness.go_to_field("policy")
         seen = []
         while (harness.texts["width"], harness.texts["height"]) not in seen:
