@@ -173,6 +173,7 @@ async def test_a_wrong_value_moves_nothing_and_its_reason_is_below(
 ) -> None:
     async with running(harness, size):
         await harness.go_to_field("init_image")
+        await harness.settled()
         rows = {name: row.region for name, row in harness.panes.recipe.fields.items()}
         for path in ("/tmp/nowhere/picture.png", f"/{'folder/' * 60}picture.png"):
             harness.fill_form("", init_image=path, width="100")
