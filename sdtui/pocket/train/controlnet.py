@@ -118,19 +118,22 @@ def load_pocket() -> tuple[TextModels, Any]:
 
 
 def render_anywhere(
-    composition: Composition, pictures: Mapping[str, Image.Image], rng: random.Random
+    composition: Composition,
+    pictures: Mapping[str, Image.Image],
+    rng: random.Random,
+    size: int = SIZE,
 ) -> Image.Image:
     """Draw objects with any size, place and turn that keep them in the picture."""
-    canvas = Image.new("RGB", (SIZE, SIZE), composition.colour)
+    canvas = Image.new("RGB", (size, size), composition.colour)
     for thing in composition.things:
         turned = pictures[thing.name].rotate(
             rng.uniform(-_LARGEST_TURN, _LARGEST_TURN), Image.Resampling.BICUBIC, expand=True
         )
-        side = rng.uniform(*_SIDES) * SIZE / (1 if len(composition.things) == 1 else 2)
+        side = rng.uniform(*_SIDES) * size / (1 if len(composition.things) == 1 else 2)
         factor = side / max(turned.size)
         width, height = (max(1, round(each * factor)) for each in turned.size)
         drawn = turned.resize((width, height), Image.Resampling.LANCZOS)
-        canvas.paste(drawn, (rng.randint(0, SIZE - width), rng.randint(0, SIZE - height)), drawn)
+        canvas.paste(drawn, (rng.randint(0, size - width), rng.randint(0, size - height)), drawn)
     return canvas
 
 

@@ -29,10 +29,15 @@ _LAYERS = {
 """The layers that the loss reads, and the level that each has the channels of."""
 
 
-def place_codes(side: int) -> Tensor:
-    """Row and column of each cell in binary, bits as -1 and 1: (1, 2 log2(side), side, side)."""
-    bits = side.bit_length() - 1
-    numbers = torch.arange(side)
+def place_codes(side: int, of: int | None = None) -> Tensor:
+    """Row and column of each cell in binary, bits as -1 and 1: (1, 2 log2(of), side, side).
+
+    They are those of a picture with `of` cells a side (a power of two; default: `side`) that is
+    scaled to `side`.
+    """
+    of = of or side
+    bits = of.bit_length() - 1
+    numbers = torch.arange(side) * of // side
     code = torch.stack([((numbers >> bit) & 1) * 2.0 - 1 for bit in range(bits)])
     rows = code[:, :, None].expand(-1, side, side)
     return torch.cat([rows, rows.transpose(1, 2)])[None]
@@ -45,9 +50,11 @@ class Places(nn.Module):
         super().__init__()
         self.heads = nn.ModuleList()
         self._features: dict[str, Tensor] = {}
+        self._sides: list[int] = []
         for name, level in _LAYERS.items():
             channels = unet.config.block_out_channels[level]
             side = unet.config.sample_size >> level
+            self._sides.append(side)
             codes = place_codes(side).shape[1]
             self.heads.append(
                 nn.Sequential(nn.GroupNorm(1, channels), nn.Conv2d(channels, codes, 1))
@@ -57,13 +64,10 @@ class Places(nn.Module):
     def loss(self) -> Tensor:
         """The mean squared error of the codes in the latest pass, over all layers."""
         errors = []
-        for name, head in zip(_LAYERS, self.heads, strict=True):
-            predicted = head(self._features[name])
-            errors.append(
-                functional.mse_loss(
-                    predicted, place_codes(predicted.shape[-1]).expand_as(predicted)
-                )
-            )
+        for name, head, side in zip(_LAYERS, self.heads, self._sides, strict=True):
+            predicted = head(self._features[name].float())
+            codes = place_codes(predicted.shape[-1], side)
+            errors.append(functional.mse_loss(predicted, codes.expand_as(predicted)))
         self._features.clear()
         return torch.stack(errors).mean()
 

@@ -28,7 +28,7 @@ LEARNING_RATE = 1e-3
 _AVERAGE = 0.998
 _SYNC_STEPS = 8
 """Steps between averaging the weights of several processes."""
-_PLACES_WEIGHT = 0.3
+PLACES_WEIGHT = 0.3
 """Weight of the position loss relative to the velocity loss."""
 _WARM_UP = 200
 """Steps over which the learning rate rises."""
@@ -135,7 +135,7 @@ class Training:
             )
             place_loss = self.places.loss()
             self.optimizer.zero_grad(set_to_none=True)
-            (loss + _PLACES_WEIGHT * place_loss).backward()
+            (loss + PLACES_WEIGHT * place_loss).backward()
             nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
             self.optimizer.step()
             self._update_average()
