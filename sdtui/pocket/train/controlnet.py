@@ -32,7 +32,7 @@ from sdtui.pocket.train.compositions import SIZE, Composition, Placing, draw_com
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.text import WIDTH, TextModels, Unet
-from sdtui.pocket.train.unet import new_scheduler
+from sdtui.pocket.train.unet import add_noise, evenly, new_scheduler
 from sdtui.pocket.train.vae import LATENT_CHANNELS, encode
 
 ControlNet: TypeAlias = Any
@@ -177,11 +177,8 @@ def train(
         warm = min(1.0, (step + 1) / _WARM_UP)
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * warm * (1 + math.cos(math.pi * progress)) / 2
-        times = ((torch.randperm(BATCH) + torch.rand(BATCH)) / BATCH * 1000).long().clamp(max=999)
-        signal = schedule[times].sqrt().view(-1, 1, 1, 1)
-        spread = (1 - schedule[times]).sqrt().view(-1, 1, 1, 1)
-        noise = torch.randn_like(latents)
-        noisy = (signal * latents + spread * noise).contiguous(memory_format=torch.channels_last)
+        times = (1000 * evenly(BATCH)).long().clamp(max=999)
+        noisy, velocity = add_noise(latents, times, schedule)
         with autocast():
             with torch.no_grad():
                 context = models.encode(captions)
@@ -194,7 +191,7 @@ def train(
                 mid_block_additional_residual=residuals[1],
                 return_dict=False,
             )[0]
-        loss = functional.mse_loss(predicted.float(), signal * noise - spread * latents)
+        loss = functional.mse_loss(predicted.float(), velocity)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0, foreach=True)

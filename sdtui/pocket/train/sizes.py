@@ -31,7 +31,7 @@ from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.places import Places
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.text import TextModels
-from sdtui.pocket.train.unet import PLACES_WEIGHT, new_scheduler
+from sdtui.pocket.train.unet import PLACES_WEIGHT, add_noise, evenly, new_scheduler
 from sdtui.pocket.train.vae import Autoencoder, encode
 
 _SHARES = {64: 0.05, 96: 0.05, SIZE: 0.55, 192: 0.15, 256: 0.2}
@@ -77,8 +77,7 @@ class Drawn:
 
 def draw_times(count: int, *, native: bool) -> Tensor:
     """`count` times (0 to 999), one from each of as many equal intervals, in random order."""
-    evenly = (torch.randperm(count) + torch.rand(count)) / count
-    return (1000 * (evenly if native else evenly**_LOW_NOISE)).long().clamp(max=999)
+    return (1000 * evenly(count) ** (1 if native else _LOW_NOISE)).long().clamp(max=999)
 
 
 def train(models: TextModels, examples: Drawn, seconds: float, path: Path) -> list[Tensor]:
@@ -108,15 +107,12 @@ def train(models: TextModels, examples: Drawn, seconds: float, path: Path) -> li
             group["lr"] = _LEARNING_RATE * warm * (1 + math.cos(math.pi * progress)) / 2
         side = 8 * latents.shape[-1]
         times = draw_times(len(latents), native=side == SIZE)
-        signal = schedule[times].sqrt().view(-1, 1, 1, 1)
-        spread = (1 - schedule[times]).sqrt().view(-1, 1, 1, 1)
-        noise = torch.randn_like(latents)
-        noisy = (signal * latents + spread * noise).contiguous(memory_format=torch.channels_last)
+        noisy, velocity = add_noise(latents, times, schedule)
         with autocast():
             with torch.no_grad():
                 context = models.encode(captions)
             predicted = unet(noisy, times, context, return_dict=False)[0]
-        loss = functional.mse_loss(predicted.float(), signal * noise - spread * latents)
+        loss = functional.mse_loss(predicted.float(), velocity)
         optimizer.zero_grad(set_to_none=True)
         (loss + PLACES_WEIGHT * places.loss()).backward()
         nn.utils.clip_grad_norm_(weights, 1.0, foreach=True)

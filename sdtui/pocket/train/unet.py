@@ -77,6 +77,22 @@ def new_scheduler() -> Scheduler:
     )
 
 
+def evenly(count: int) -> Tensor:
+    """`count` numbers from 0 to 1, one from each of as many equal intervals, in random order: less
+    variance in the loss than with independent ones."""
+    return (torch.randperm(count) + torch.rand(count)) / count
+
+
+def add_noise(latents: Tensor, times: Tensor, schedule: Tensor) -> tuple[Tensor, Tensor]:
+    """Noisy latents (n, c, h, w) at times from 0 to 999 and their velocity, which is to be
+    predicted. `schedule` is the scheduler's `alphas_cumprod`."""
+    signal = schedule[times].sqrt().view(-1, 1, 1, 1)
+    spread = (1 - schedule[times]).sqrt().view(-1, 1, 1, 1)
+    noise = torch.randn_like(latents)
+    noisy = (signal * latents + spread * noise).contiguous(memory_format=torch.channels_last)
+    return noisy, signal * noise - spread * latents
+
+
 class Training:
     """A resumable training: weights, their moving average, optimizer, elapsed time."""
 
@@ -120,19 +136,11 @@ class Training:
             warm = min(1.0, (self.step + 1) / _WARM_UP)
             for group in self.optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * warm * (1 + math.cos(math.pi * min(1, progress))) / 2
-            # Stratified over BATCH intervals, for less variance in the loss. At first more noisy
-            # times, where the picture has to come from the caption.
-            evenly = (torch.randperm(BATCH) + torch.rand(BATCH)) / BATCH
-            times = (1000 * evenly ** (0.5 + 0.5 * min(1, progress))).long().clamp(max=999)
-            signal = noise_schedule[times].sqrt().view(-1, 1, 1, 1)
-            spread = (1 - noise_schedule[times]).sqrt().view(-1, 1, 1, 1)
-            noise = torch.randn_like(latents)
-            loss = self._loss(
-                (signal * latents + spread * noise).contiguous(memory_format=torch.channels_last),
-                times,
-                captions,
-                signal * noise - spread * latents,
-            )
+            # At first more noisy times, where the picture has to come from the caption.
+            exponent = 0.5 + 0.5 * min(1, progress)
+            times = (1000 * evenly(BATCH) ** exponent).long().clamp(max=999)
+            noisy, velocity = add_noise(latents, times, noise_schedule)
+            loss = self._loss(noisy, times, captions, velocity)
             place_loss = self.places.loss()
             self.optimizer.zero_grad(set_to_none=True)
             (loss + PLACES_WEIGHT * place_loss).backward()
