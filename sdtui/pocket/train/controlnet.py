@@ -155,8 +155,8 @@ def make_steered(path: Path, count: int, vae: Any, pictures: Mapping[str, Image.
             found = [canny(np.asarray(each), _LOW, _HIGH) > 0 for each in rendered]
             edges.append(torch.from_numpy(np.stack(found)).to(torch.uint8))
         torch.save((torch.cat(latents), torch.cat(edges)), path)
-    loaded: tuple[Tensor, Tensor] = torch.load(path, weights_only=True)
-    return Steered(compositions, *loaded)
+    all_latents, all_edges = torch.load(path, weights_only=True)
+    return Steered(compositions[: len(all_latents)], all_latents, all_edges)
 
 
 def train(
