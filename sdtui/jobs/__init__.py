@@ -6,6 +6,8 @@ Interfaces import from here, and from the modules that fold events and turn them
 from sdtui.core.enums import JobState
 from sdtui.jobs.api import (
     Backend,
+    Connection,
+    ConnectionStatus,
     Hardware,
     Jobs,
     Models,
@@ -16,6 +18,8 @@ from sdtui.jobs.picture_api import JobPicture, PictureId, Pictures, SheetPicture
 
 __all__ = [
     "Backend",
+    "Connection",
+    "ConnectionStatus",
     "Hardware",
     "Job",
     "JobPicture",

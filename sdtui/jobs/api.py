@@ -9,6 +9,7 @@ an event loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -334,8 +335,46 @@ class Hardware(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ConnectionStatus:
+    """How a backend in another process can be reached."""
+
+    is_connected: bool = False
+    retry_at: float | None = None
+    """When the next attempt to connect begins, in monotonic seconds; None while one is made."""
+    problem: str = ""
+    """Why it isn't connected."""
+
+
+class Connection(Protocol):
+    """The connection to a backend in another process."""
+
+    @property
+    def name(self) -> str:
+        """What people call the backend's machine."""
+        ...
+
+    @property
+    def status(self) -> ConnectionStatus: ...
+
+    def subscribe(self, on_change: Callable[[ConnectionStatus], object]) -> Callable[[], None]:
+        """Call `on_change` with every new status, on any thread. Returns a function that
+        unsubscribes."""
+        ...
+
+
 class Backend(Protocol):
     """Generates and stores pictures: jobs, models, prompts, pictures and hardware."""
+
+    @property
+    def connection(self) -> Connection | None:
+        """None if the backend is in this process."""
+        ...
+
+    @property
+    def keeps_running(self) -> bool:
+        """True if jobs continue after `close`."""
+        ...
 
     @property
     def jobs(self) -> Jobs: ...

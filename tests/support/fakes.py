@@ -10,7 +10,7 @@ from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import ModelNotFoundError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Job, JobState, Output
-from sdtui.jobs.api import DownloadSubscriber, Subscriber
+from sdtui.jobs.api import Connection, DownloadSubscriber, Subscriber
 from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.models import (
@@ -268,6 +268,9 @@ class FakeHardware:
 
 class FakeBackend:
     """A backend that is somewhere else."""
+
+    connection: Connection | None = None
+    keeps_running = False
 
     def __init__(self, *, models: Iterable[str] = ("pocket",), prompts: Iterable[str] = ()) -> None:
         self.jobs = FakeJobs()

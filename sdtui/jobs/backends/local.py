@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sdtui.core.enums import JobState
 from sdtui.core.settings import Settings
+from sdtui.jobs.api import Connection
 from sdtui.jobs.backends.models import LocalModels
 from sdtui.jobs.backends.pictures import LocalPictures
 from sdtui.jobs.backends.prompts import LocalPrompts
@@ -25,6 +26,9 @@ _log = logging.getLogger(__name__)
 class LocalBackend:
     """A queue with its worker thread, and this machine's models, pictures and hardware. Implements
     the protocol `Backend`."""
+
+    connection: Connection | None = None
+    keeps_running = False
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""The backend of another process or machine, over a connection to its server."""
