@@ -13,6 +13,7 @@ import click
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
 from sdtui.core.text_files import UnreadableTextError, decode_text, split_lines
+from sdtui.core.unix_sockets import hold_socket
 
 if TYPE_CHECKING:
     from sdtui.jobs import Backend
@@ -29,6 +30,12 @@ _KEY = "SDTUI_API_KEY"
     default=7860,
     show_default=True,
     help="Port; 0 = any that is free.",
+)
+@click.option(
+    "--unix-socket",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Listen on a Unix socket instead. Without a key it answers to your own user only.",
 )
 @click.option("--model", "-m", help="The model to use where a request names none.")
 @click.option(
@@ -115,6 +122,12 @@ _KEY = "SDTUI_API_KEY"
     help="Not ready if a running job makes no progress for this time.",
 )
 @click.option(
+    "--unload-after",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="Unload the model after this time without a job. [never]",
+)
+@click.option(
     "--keep",
     multiple=True,
     metavar="RULE",
@@ -140,6 +153,7 @@ def serve(
     allowed_host: tuple[str, ...],
     max_body: int,
     keep: tuple[str, ...],
+    unix_socket: Path | None,
     **others: Any,
 ) -> int:
     """Serve pictures over HTTP: the native API, A1111's and OpenAI's, and metrics.
@@ -151,7 +165,7 @@ def serve(
     from sdtui.core import paths
     from sdtui.core.settings import load_settings
 
-    run, options_class = _import_server()
+    run, options_class = import_server()
     from sdtui.server.keep import parse_keep
 
     log_to_file()
@@ -169,9 +183,13 @@ def serve(
         allowed_hosts=tuple(name.lower() for name in allowed_host),
         max_body=max_body * 2**20,
         keep=parse_keep(keep),
+        unix_socket=None if unix_socket is None else unix_socket.absolute(),
         compatible_policy=Policy(policy or Policy.STRICT),
         **others,
     )
+
+    if options.unix_socket is not None:
+        claim(options.unix_socket)
 
     def open_served() -> Backend:
         return open_backend(
@@ -187,7 +205,8 @@ def serve(
     return run(settings, options, on_start, open_served)
 
 
-def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
+def import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
+    """Return what runs a server, and its options. Raises SettingsError if the extra is missing."""
     try:
         from sdtui.server.lifecycle import serve as run
         from sdtui.server.options import ServerOptions
@@ -197,6 +216,13 @@ def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
             "In the folder of sdtui's source, run pip install '.[server]'",
         ) from error
     return run, ServerOptions
+
+
+def claim(path: Path) -> None:
+    """Hold the right to listen at a Unix socket for the life of this process. Raises SettingsError
+    if another process has it."""
+    if hold_socket(path) is None:
+        raise SettingsError(f"another sdtui listens at {path}", "Give another path")
 
 
 def _read_key(file: Path | None) -> str | None:

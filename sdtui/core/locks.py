@@ -18,6 +18,9 @@ if sys.platform == "win32":
     def _lock(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
 
+    def _lock_if_free(handle: int) -> bool:
+        return _is_free(handle)
+
     def _is_free(handle: int) -> bool:
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
@@ -30,10 +33,16 @@ else:
     def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
 
+    def _lock_if_free(handle: int) -> bool:
+        return _try(handle, fcntl.LOCK_EX)
+
     def _is_free(handle: int) -> bool:
+        # Shared, so that two processes that check at the same time both find it free.
+        return _try(handle, fcntl.LOCK_SH)
+
+    def _try(handle: int, operation: int) -> bool:
         try:
-            # Shared, so that two processes that check at the same time both find it free.
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(handle, operation | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
@@ -66,6 +75,19 @@ def hold(path: Path) -> int:
         os.close(handle)
         raise
     return handle
+
+
+def try_hold(path: Path) -> int | None:
+    """Hold the lock file `path`, which is made if it is missing, until the returned handle is
+    closed or the process and its forks end; None if another process holds it.
+
+    Raises OSError if the file can't be made or locked, or is a symlink.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    if _lock_if_free(handle):
+        return handle
+    os.close(handle)
+    return None
 
 
 def is_held(path: Path) -> bool:

@@ -10,7 +10,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sdtui.server.services.refusals import ConnectionLogger, RefusalLog
-from sdtui.server.sockets import set_tcp_user_timeout
+from sdtui.server.sockets import set_tcp_user_timeout, unix_peer
 
 _BUSY = object()
 
@@ -41,6 +41,7 @@ class Connection(H11Protocol):
         """Start checking the connection."""
         super().connection_made(transport)
         assert isinstance(self.config, ConnectionConfig)
+        self.client = self.client or unix_peer(transport)
         address = self.client[0] if self.client else "unknown"
         self.logger = ConnectionLogger(  # type: ignore[assignment]
             self.logger, self.config.refusals, address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -46,8 +47,12 @@ class ServerServices:
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
     """Held while a large body is parsed."""
     refusals: RefusalLog = field(default_factory=RefusalLog)
+    started: float = field(default_factory=time.monotonic)
+    """In monotonic seconds."""
     timed_out: set[str] = field(default_factory=set)
     """Jobs that were cancelled because they took too long."""
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set to make the server shut down."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the shutdown starts."""
     grace_over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -56,7 +61,7 @@ class ServerServices:
 
 def build_services(settings: Settings, options: ServerOptions, backend: Backend) -> ServerServices:
     """Return the services of a server. Raises SettingsError if its folder can't be made."""
-    folder = paths.server_folder()
+    folder = options.state_folder or paths.server_folder()
     with paths.needing_state(f"the folder {folder} can't be made"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     retention = Retention(backend.pictures, options.keep, folder / "pictures")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from types import FrameType
 
 import uvicorn
@@ -16,15 +16,17 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from sdtui.core import runtime
-from sdtui.core.errors import QueueClosedError, SettingsError
+from sdtui.core.errors import QueueClosedError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Backend
 from sdtui.requests.events import JobEvent
 from sdtui.server.app import make_app
 from sdtui.server.connection import ConnectionConfig
 from sdtui.server.dependencies import ServerServices, build_services
+from sdtui.server.listeners import Listener, listen, options_of, passed_listener
 from sdtui.server.middleware.proxy import ForwardedMiddleware
 from sdtui.server.options import ServerOptions
+from sdtui.server.services.idle import IdleTimer
 from sdtui.server.services.queue_persistence import QueuePersistence
 from sdtui.server.services.watchdog import Watchdog
 from sdtui.server.sockets import allow_more_files, on_sighup, unsent_bytes
@@ -49,25 +51,31 @@ def serve(
     Raises SettingsError if the options are unsafe, or the address or the state folder can't be
     used.
     """
+    passed = passed_listener(os.environ)
+    if passed is not None:
+        options = options_of(passed, options)
     options.check()
     for warning in options.warnings:
         _log.warning(warning)
-    with listen(options) as listener:
+    with closing(passed or listen(options)) as listener:
         runtime.shorten_thread_turns()
         allow_more_files()
         services = build_services(settings, options, open_backend())
-        server = Server(services, lambda: on_start(url_of(listener)))
+        server = Server(services, lambda: on_start(listener.url), listener)
         on_sighup(server.handle_exit)
-        server.run(sockets=[listener])
-        if not services.backend.close(_LAST_SECONDS) or "torch" in sys.modules:
-            runtime.leave(server.exit_code)
+        server.run(sockets=[listener.socket])
+        has_ended = services.backend.close(_LAST_SECONDS)
+    if not has_ended or "torch" in sys.modules:
+        runtime.leave(server.exit_code)
     return server.exit_code
 
 
 class Server(uvicorn.Server):
     """uvicorn with an orderly shutdown of the queue."""
 
-    def __init__(self, services: ServerServices, on_start: Callable[[], object]) -> None:
+    def __init__(
+        self, services: ServerServices, on_start: Callable[[], object], listener: Listener
+    ) -> None:
         app: ASGIApp = make_app(services, self._lifespan)
         if trusted := services.options.trusted_proxies:
             app = ForwardedMiddleware(app, trusted)
@@ -88,6 +96,7 @@ class Server(uvicorn.Server):
         )
         self._services = services
         self._on_start = on_start
+        self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_ending = False
         self._shutdown_task: asyncio.Task[None] | None = None
@@ -119,6 +128,23 @@ class Server(uvicorn.Server):
             self._services.backend.jobs.finish()  # at once, so that the waiting jobs are kept
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._start_shutdown)
+
+    def _preload(self, settings: Settings) -> None:
+        with suppress(QueueClosedError):  # shut down in the meantime
+            self._services.backend.jobs.load(
+                settings.model, settings.dtype, settings.memory_mode, settings.quantize
+            )
+
+    def _idle_timer(self) -> IdleTimer:
+        connections = self.server_state.connections
+        return IdleTimer(
+            self._services, lambda: len(connections) > 0, lambda: self._listener.is_reachable
+        )
+
+    async def _end_when_asked(self) -> None:
+        await self._services.ending.wait()
+        self._is_ending = True
+        self._start_shutdown()
 
     def _start_shutdown(self) -> None:
         if self._shutdown_task is None:
@@ -156,15 +182,17 @@ class Server(uvicorn.Server):
         saving = asyncio.ensure_future(queue_persistence.run())
         background = [
             asyncio.ensure_future(each)
-            for each in (services.retention.run(), Watchdog(services).run())
+            for each in (
+                services.retention.run(),
+                Watchdog(services).run(),
+                self._idle_timer().run(),
+                self._end_when_asked(),
+            )
         ]
         services.backend.hardware.start()
         await asyncio.to_thread(queue_persistence.take_over)
-        with suppress(QueueClosedError):  # shut down in the meantime
-            settings = services.settings
-            services.backend.jobs.load(
-                settings.model, settings.dtype, settings.memory_mode, settings.quantize
-            )
+        if services.options.preload:
+            self._preload(services.settings)
         self._on_start()
         yield
         if self._shutdown_task is not None:
@@ -194,30 +222,3 @@ async def _finish(services: ServerServices) -> None:
         _log.warning("%s didn't end in %s s and will be stopped", ", ".join(late), grace)
         await asyncio.to_thread(jobs.close, _LAST_SECONDS)
     services.grace_over.set()
-
-
-def listen(options: ServerOptions) -> socket.socket:
-    """A listening socket at the address of the options. Raises SettingsError."""
-    try:
-        family, *_, address = socket.getaddrinfo(
-            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        # With the protocol given, asyncio disables Nagle's algorithm, which would delay the second
-        # part of an answer by 40 ms.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()  # clients that connect from now on wait until the server is ready
-    except (OSError, UnicodeError) as error:
-        why = "no such name can be" if isinstance(error, UnicodeError) else error.strerror or error
-        raise SettingsError(
-            f"{options.host} port {options.port} can't be used: {why}",
-            "Give another with --host or --port",
-        ) from error
-    return listener
-
-
-def url_of(listener: socket.socket) -> str:
-    """The URL of a listening socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -6,6 +6,7 @@ import ipaddress
 import math
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
@@ -16,6 +17,7 @@ PREFIX = re.compile(r"(/[\w~-][\w.~-]*)*", re.ASCII)
 """A path prefix without a slash at its end. "//name" would lead browsers to another host."""
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 _HOST = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*|[\w.-]+", re.ASCII)
+_UNIX_PEER = re.compile(r"unix:\d{1,10}", re.ASCII)
 DEFAULT_PORT = 7860
 """The port of A1111, where its clients expect a server."""
 
@@ -26,6 +28,8 @@ class ServerOptions:
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    unix_socket: Path | None = None
+    """Listen on this Unix socket in place of host and port."""
     api_key: str | None = None
     no_auth: bool = False
     """Serve without a key on a public address."""
@@ -65,9 +69,26 @@ class ServerOptions:
     allow_downloads: bool = False
     """True if requests may name any model of the hub, which is then downloaded."""
 
+    preload: bool = True
+    """Load the default model at the start."""
+    unload_after: float | None = None
+    """Seconds without a job after which the model is unloaded."""
+    end_after: float | None = None
+    """Seconds without job and client after which the server ends."""
+    state_folder: Path | None = None
+    """The folder of uploads and queue; None = that of `sdtui serve`."""
+
+    @property
+    def own_user_only(self) -> bool:
+        """True if only the user of this process may use the server: it has a Unix socket and no
+        key."""
+        return self.unix_socket is not None and self.api_key is None and not self.no_auth
+
     @property
     def is_loopback(self) -> bool:
         """True if only this machine can reach the address."""
+        if self.unix_socket is not None:
+            return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -91,6 +112,7 @@ class ServerOptions:
         for name, seconds in (
             ("--job-timeout", self.job_timeout),
             ("--stall-timeout", self.stall_timeout),
+            ("--unload-after", self.unload_after),
         ):
             if seconds is not None and math.isnan(seconds):
                 raise SettingsError(f"{name} must be a number of seconds", "Give one like 600")
@@ -116,10 +138,11 @@ class ServerOptions:
                     "http://localhost:3000",
                 )
         for proxy in self.trusted_proxies:
-            if proxy != "*" and (problem := _network_problem(proxy)):
+            is_named = proxy == "*" or _UNIX_PEER.fullmatch(proxy)
+            if not is_named and (problem := _network_problem(proxy)):
                 raise SettingsError(
                     f'"{proxy}" is not an address or network{problem}',
-                    "Give one such as 127.0.0.1 or 10.0.0.0/8 with --trusted-proxy",
+                    "Give one such as 127.0.0.1, 10.0.0.0/8 or unix:33 with --trusted-proxy",
                 )
         for host in self.allowed_hosts:
             if host != "*" and not _HOST.fullmatch(host):

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+from sdtui.core.unix_sockets import peer_uid
+
 if sys.platform != "win32":
     import fcntl
     import resource
@@ -39,9 +41,9 @@ def on_sighup(end: Callable[[int, FrameType | None], None]) -> None:
 
 
 def set_tcp_user_timeout(transport: asyncio.BaseTransport) -> None:
-    """Drop peers that stop acknowledging data (TCP_USER_TIMEOUT). Linux only."""
-    if sys.platform == "linux":
-        own = transport.get_extra_info("socket")
+    """Drop peers that stop acknowledging data (TCP_USER_TIMEOUT). TCP on Linux only."""
+    own = transport.get_extra_info("socket")
+    if sys.platform == "linux" and own.family != socket.AF_UNIX:
         own.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT_SECONDS * 1000
         )
@@ -53,3 +55,12 @@ def unsent_bytes(transport: asyncio.Transport) -> int:
     if sys.platform != "win32" and not transport.is_closing():
         fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, in_system)
     return transport.get_write_buffer_size() + in_system[0]
+
+
+def unix_peer(transport: asyncio.BaseTransport) -> tuple[str, int] | None:
+    """Return the client of a Unix socket as its user, "unix:1000", in the place of an address; None
+    for TCP."""
+    own = transport.get_extra_info("socket")
+    if own.family != getattr(socket, "AF_UNIX", None):
+        return None
+    return f"unix:{peer_uid(own)}", 0

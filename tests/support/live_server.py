@@ -23,7 +23,8 @@ from sdtui.jobs import JobState
 from sdtui.jobs.backends.local import LocalBackend
 from sdtui.jobs.generator import make_generator as real_generator
 from sdtui.server.dependencies import ServerServices, build_services
-from sdtui.server.lifecycle import Server, listen, url_of
+from sdtui.server.lifecycle import Server
+from sdtui.server.listeners import listen
 from sdtui.server.options import ServerOptions
 from tests.support.images import png_base64
 
@@ -66,6 +67,9 @@ class Live:
 
     def client(self, **options: Any) -> httpx.Client:
         """Create a client of the server; the caller closes it."""
+        if (path := self.services.options.unix_socket) is not None:
+            options["transport"] = httpx.HTTPTransport(uds=str(path))
+            return httpx.Client(base_url="http://localhost", timeout=PATIENCE, **options)
         # Without certificates, which take time to load.
         return httpx.Client(base_url=self.url, timeout=PATIENCE, verify=False, **options)
 
@@ -118,11 +122,10 @@ def live(
         )
         services = build_services(settings, chosen, backend)
         listener = listen(chosen)
-        url = url_of(listener)
         started = threading.Event()
-        server = Server(services, started.set)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        running = Live(url, backend, services, server, thread, generators)
+        server = Server(services, started.set, listener)
+        thread = threading.Thread(target=server.run, args=([listener.socket],), daemon=True)
+        running = Live(listener.url, backend, services, server, thread, generators)
         before_start(running)
         thread.start()
         assert started.wait(PATIENCE)

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sdtui.core.text import shortened
+from sdtui.core.unix_sockets import own_uid
 from sdtui.server.errors import ApiError, hanging_up, respond, shape_of
 from sdtui.server.options import ServerOptions
 from sdtui.server.scopes import path_of, without_default_port
@@ -30,6 +31,14 @@ _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 def is_open(path: str) -> bool:
     """True if a path needs no key."""
     return path in _OPEN or path.startswith(LINKS)
+
+
+def is_own_user(scope: Scope) -> bool:
+    """True if a client of a Unix socket is the user of this process, or the system can't say."""
+    return scope["client"] is not None and scope["client"][0] in (
+        f"unix:{own_uid()}",
+        "unix:None",
+    )
 
 
 class AuthMiddleware:
@@ -59,6 +68,8 @@ class AuthMiddleware:
         await answer(scope, receive, send)
 
     def _problem(self, scope: Scope) -> ApiError | None:
+        if self._options.own_user_only and not is_own_user(scope):
+            return ApiError(403, "Forbidden", "This socket is another user's.")
         headers = Headers(scope=scope)
         if "content-length" in headers and "transfer-encoding" in headers:
             return _two_lengths()

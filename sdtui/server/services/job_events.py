@@ -179,6 +179,11 @@ class JobEventBroker:
             has_work = self.model.loading is not None or self._has_unfinished_jobs()
         return time.monotonic() - self._last_event if has_work else 0.0
 
+    def has_unfinished_jobs(self) -> bool:
+        """Return True if a job is waiting or running."""
+        with self._lock:
+            return self._has_unfinished_jobs()
+
     def _has_unfinished_jobs(self) -> bool:
         return any(not each.progress.is_over for each in self._jobs.values())
 

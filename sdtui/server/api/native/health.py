@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -44,6 +46,10 @@ class HealthAnswer(BaseModel):
     running: str | None
     """The id of the running job."""
     version: str
+    pid: int
+    """The id of the server's process."""
+    uptime: float
+    """Seconds since its start."""
 
 
 class ModelAnswer(BaseModel):
@@ -94,6 +100,8 @@ async def health(services: ServicesDep) -> HealthAnswer:
         problem=problem,
         running=services.job_events.running,
         version=__version__,
+        pid=os.getpid(),
+        uptime=time.monotonic() - services.started,
     )
 
 
@@ -130,7 +138,7 @@ async def readyz(services: ServicesDep) -> PlainTextResponse:
     if services.closing.is_set():
         return PlainTextResponse("ending", 503)
     model = services.job_events.model
-    if not model.was_loaded:
+    if services.options.preload and not model.was_loaded:
         # The reason is in /health, which needs a key.
         failed = model.problem is not None
         return PlainTextResponse("no model can be read" if failed else "reading a model", 503)

@@ -1,0 +1,60 @@
+"""Unload the model when there are no jobs, and end the server when nobody uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from sdtui.core.errors import QueueClosedError
+from sdtui.core.units import duration
+from sdtui.server.dependencies import ServerServices
+
+_log = logging.getLogger(__name__)
+_INTERVAL_SECONDS = 1.0
+
+
+class IdleTimer:
+    """Looks at the server regularly. Runs on the event loop."""
+
+    def __init__(
+        self,
+        services: ServerServices,
+        has_clients: Callable[[], bool],
+        is_reachable: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`has_clients` is true while a connection is open; `is_reachable` is false once nobody
+        can connect any more."""
+        self._services = services
+        self._has_clients = has_clients
+        self._is_reachable = is_reachable
+        self._last_work = self._last_use = time.monotonic()
+
+    async def run(self) -> None:
+        """Look every second, until cancelled."""
+        while True:
+            self.check(time.monotonic())
+            await asyncio.sleep(_INTERVAL_SECONDS)
+
+    def check(self, now: float) -> None:
+        """Unload or end if it is time; `now` is in monotonic seconds."""
+        events, options = self._services.job_events, self._services.options
+        if events.running_jobs() or events.model.loading is not None:
+            self._last_work = now
+        if events.has_unfinished_jobs() or self._has_clients():
+            self._last_use = now
+        if self._is_over(options.unload_after, self._last_work, now) and events.model.loaded:
+            _log.info("no job for %s: the model is unloaded", duration(now - self._last_work))
+            self._last_work = now  # asked once; the answer comes as an event
+            with suppress(QueueClosedError):
+                self._services.backend.jobs.unload()
+        end_after = options.end_after if self._is_reachable() else 0.0
+        if self._is_over(end_after, self._last_use, now) and not self._services.ending.is_set():
+            _log.info("nobody has used the server for %s: it ends", duration(now - self._last_use))
+            self._services.ending.set()
+
+    @staticmethod
+    def _is_over(limit: float | None, since: float, now: float) -> bool:
+        return limit is not None and now > since and now - since >= limit
