@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,6 +39,21 @@ class _Work(NamedTuple):
     is an init image, and more with hires."""
 
 
+_Kind = tuple[object, ...]
+"""What the time of a request depends on."""
+
+
+def _kind_of(request: GenerationRequest) -> _Kind:
+    return (
+        request.model,
+        *(getattr(request, name) for name in _OWN_VALUES),
+        request.num_images_per_prompt,
+        request.image_to_image,
+        request.hires,
+        request.upscale.image,
+    )
+
+
 class _Measured(NamedTuple):
     """Seconds for one picture."""
 
@@ -55,6 +70,8 @@ class TimeEstimator:
         """By model, width and height."""
         self._own_values: dict[str, dict[str, int]] = {}
         """By model, as far as its runs show them."""
+        self._kinds: dict[str, tuple[GenerationRequest, _Kind]] = {}
+        """The requests of the jobs of the last estimate, by id."""
 
     def learn(self, record: GenerationRecord) -> None:
         """Learn from a run. Later ones count more. One that had to change the picture's size or
@@ -114,10 +131,32 @@ class TimeEstimator:
         """Return the seconds that each unfinished job will still take, by id; None for one like
         none that was measured. Learns from the running jobs."""
         unfinished = [job for job in jobs if not job.state.is_over]
-        for job in unfinished:
-            if job.id in running and (step := running[job.id].step) is not None:
+        begun = [job for job in unfinished if job.id in running]
+        for job in begun:
+            if (step := running[job.id].step) is not None:
                 self._learn_step(job.request, step)
-        return {job.id: self._remaining(job.request, running.get(job.id)) for job in unfinished}
+        times = self._waiting_times(unfinished)
+        for job in begun:
+            times[job.id] = self._remaining(job.request, running[job.id])
+        return times
+
+    def _waiting_times(self, jobs: Sequence[Job]) -> dict[str, float | None]:
+        """Return the seconds that jobs take from their beginning, by id. Those of a kind are
+        estimated once: ten thousand may wait."""
+        before, kinds = self._kinds, {}
+        by_kind: dict[_Kind, float | None] = {}
+        times = {}
+        for job in jobs:
+            known = before.get(job.id)
+            if known is None or known[0] is not job.request:
+                known = job.request, _kind_of(job.request)
+            kinds[job.id] = known
+            request, kind = known
+            if kind not in by_kind:
+                by_kind[kind] = self._remaining(request, None)
+            times[job.id] = by_kind[kind]
+        self._kinds = kinds
+        return times
 
     def _remaining(self, request: GenerationRequest, progress: JobProgress | None) -> float | None:
         """Return the seconds that a job will still take; `progress` is None if it waits."""

@@ -71,14 +71,18 @@ class Job(BaseModel):
             return self
         return self.model_copy(update=found)
 
-    def remaining(self) -> Job | None:
-        """Return a job of the same id for the missing pictures of an unfinished job, or None if
-        none is missing or a user cancelled it."""
+    @property
+    def has_remaining(self) -> bool:
+        """True if pictures of an unfinished job are missing, and no user cancelled it."""
         if self.is_cancelled or self.state in (JobState.DONE, JobState.FAILED):
+            return False
+        return len(self.pictures) < self.request.num_images_per_prompt
+
+    def remaining(self) -> Job | None:
+        """Return a job of the same id for the missing pictures, or None if there are none."""
+        if not self.has_remaining:
             return None
         request, done = self.request, len(self.pictures)
-        if done >= request.num_images_per_prompt:
-            return None
         if self.seed is not None:
             request = replace(request, seed=self.seed).without_first(done)
         return Job(

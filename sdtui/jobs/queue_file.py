@@ -9,20 +9,14 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from sdtui.core import paths
-from sdtui.core.files import write_atomic
 from sdtui.core.locks import exclusive, hold, is_held
 from sdtui.jobs.job import Job
+from sdtui.jobs.queue_storage import StoredQueue, delete_queue, read_queue
 
 _log = logging.getLogger(__name__)
-
-
-class _StoredJobs(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-    jobs: tuple[Job, ...]
 
 
 class QueueFile:
@@ -36,6 +30,7 @@ class QueueFile:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or paths.state_folder()
         self._path: Path | None = None
+        self._stored: StoredQueue | None = None
         self._held = -1
         self._lock = threading.Lock()
         self._is_final = False
@@ -56,30 +51,30 @@ class QueueFile:
                 self._release()
 
     def _write(self, jobs: Iterable[Job]) -> None:
-        wanted = tuple(job for job in jobs if job.state.is_wanted)
+        wanted = [job for job in jobs if job.state.is_wanted]
         if wanted:
-            path = self._path or self._begin()
-            write_atomic(path, _StoredJobs(jobs=wanted).model_dump_json().encode(), mode=0o600)
-        elif self._path is not None:
-            self._path.unlink(missing_ok=True)
+            (self._stored or self._begin()).write(wanted)
+        elif self._stored is not None:
+            self._stored.delete()
             self._release()
 
-    def _begin(self) -> Path:
+    def _begin(self) -> StoredQueue:
         # A new name each time: a lock that was found free is never taken again.
         path = self._folder / f"queue-{time.time_ns()}-{os.urandom(4).hex()}.json"
         self._held = hold(_lock_of(path))
-        self._path = path
-        return path
+        self._path, self._stored = path, StoredQueue(path)
+        return self._stored
 
     def _release(self) -> None:
-        if self._path is not None:
-            lock, self._path = _lock_of(self._path), None
+        if self._path is not None and self._stored is not None:
+            self._stored.close()
+            lock, self._path, self._stored = _lock_of(self._path), None, None
             os.close(self._held)
             lock.unlink(missing_ok=True)
 
     def orphaned(self) -> list[Job]:
         """Return the jobs of ended processes, in their order."""
-        return [job for _, stored in self._others() for job in stored.jobs]
+        return [job for _, jobs in self._others() for job in jobs]
 
     def take_over(self, jobs: Iterable[Job]) -> list[Job]:
         """Save `jobs` followed by the orphaned jobs as this process's own; return the latter. If
@@ -89,7 +84,7 @@ class QueueFile:
             if self._is_final:
                 return []
             others = list(self._others())
-            left = [job for _, stored in others for job in stored.jobs]
+            left = [job for _, stored in others for job in stored]
             self._write([*jobs, *left])
             for file, _ in others:
                 _delete(file)
@@ -103,11 +98,11 @@ class QueueFile:
             except OSError as error:
                 _log.warning("%s can't be deleted: %s", file, error)
 
-    def _others(self) -> Iterator[tuple[Path, _StoredJobs]]:
+    def _others(self) -> Iterator[tuple[Path, list[Job]]]:
         for file in sorted(self._folder.glob("queue-*.json")):
             try:
                 if not is_held(_lock_of(file)):
-                    yield file, _StoredJobs.model_validate_json(file.read_bytes())
+                    yield file, read_queue(file)
             except (OSError, ValidationError) as error:
                 _log.warning("%s can't be read: %s", file, error)
 
@@ -117,5 +112,5 @@ def _lock_of(file: Path) -> Path:
 
 
 def _delete(file: Path) -> None:
-    file.unlink(missing_ok=True)
+    delete_queue(file)
     _lock_of(file).unlink(missing_ok=True)

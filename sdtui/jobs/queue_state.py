@@ -23,8 +23,12 @@ class QueueState:
     limit: int | None = None
     """Maximum number of waiting jobs; None = unlimited."""
     jobs: dict[str, Job] = field(default_factory=dict)
-    """By id. Finished ones are in the order in which they ended."""
+    """By id."""
     waiting: list[str] = field(default_factory=list)
+    over: dict[str, None] = field(default_factory=dict)
+    """Ids of finished jobs, in the order in which they ended."""
+    grids: dict[str, list[str]] = field(default_factory=dict)
+    """Ids of the jobs of each grid."""
     running: dict[str, str] = field(default_factory=dict)
     """Ids of running jobs by worker name."""
     progress: dict[str, JobProgress] = field(default_factory=dict)
@@ -35,9 +39,11 @@ class QueueState:
     def check_capacity(self) -> None:
         """Raise QueueFullError if the limit of waiting jobs is reached. Those of a grid count as
         one."""
+        if self.limit is None or len(self.waiting) < self.limit:
+            return
         jobs = (self.jobs[job_id] for job_id in self.waiting)
         waiting = len({job.id if job.grid is None else job.grid.grid.id for job in jobs})
-        if self.limit is not None and waiting >= self.limit:
+        if waiting >= self.limit:
             raise QueueFullError(f"the queue is full: {waiting} jobs are queued", "Try again later")
 
     def add(self, job: Job, *, front: bool = False) -> int:
@@ -45,6 +51,8 @@ class QueueState:
         position = 0 if front else len(self.waiting)
         self.jobs[job.id] = job
         self.cancellations[job.id] = Cancellation()
+        if job.grid is not None:
+            self.grids.setdefault(job.grid.grid.id, []).append(job.id)
         self.waiting.insert(position, job.id)
         return position + len(self.running)
 
@@ -66,7 +74,7 @@ class QueueState:
         if job is None or job.state.is_over:
             return None
         self.replace(job_id, is_cancelled=True)
-        if job_id in self.waiting:
+        if job.state is JobState.QUEUED:
             self.waiting.remove(job_id)
             return JobOutcome(Cancelled())
         if after_picture:
@@ -87,17 +95,16 @@ class QueueState:
 
     def of_grid(self, grid_id: str) -> list[Job]:
         """Return the jobs of a grid."""
-        jobs = self.jobs.values()
-        return [job for job in jobs if job.grid is not None and job.grid.grid.id == grid_id]
+        return [self.jobs[job_id] for job_id in self.grids.get(grid_id, ())]
 
     def is_grid_over(self, grid_id: str) -> bool:
         """True if no job of a grid runs, waits or is resumed at the next start."""
         jobs = self.of_grid(grid_id)
-        return all(job.state.is_over and job.remaining() is None for job in jobs)
+        return all(job.state.is_over and not job.has_remaining for job in jobs)
 
     def move(self, job_id: str, position: int) -> None:
         """Move a waiting job to `position` among the waiting ones, 0 being next."""
-        if job_id in self.waiting:
+        if job_id in self.jobs and self.jobs[job_id].state is JobState.QUEUED:
             self.waiting.remove(job_id)
             self.waiting.insert(max(0, position), job_id)
 
@@ -108,12 +115,21 @@ class QueueState:
         progress = self.progress.pop(job_id, None)
         if progress is not None and (step := progress.step) is not None:
             self.replace(job_id, last_step=(step.step, step.total))
-        # Move it behind those that ended before it, so that it is forgotten after them.
-        self.jobs[job_id] = finished_job(self.jobs.pop(job_id), outcome)
-        forgotten = [job.id for job in self.jobs.values() if job.state.is_over][:-_REMEMBERED]
+        self.jobs[job_id] = finished_job(self.jobs[job_id], outcome)
+        self.over[job_id] = None
+        forgotten = list(self.over)[:-_REMEMBERED]
         for old in forgotten:
-            del self.jobs[old]
+            self._forget(old)
         return forgotten
+
+    def _forget(self, job_id: str) -> None:
+        del self.over[job_id]
+        grid = self.jobs.pop(job_id).grid
+        if grid is not None:
+            jobs = self.grids[grid.grid.id]
+            jobs.remove(job_id)
+            if not jobs:
+                del self.grids[grid.grid.id]
 
     def add_saved(self, job_id: str, file: SavedFile) -> None:
         """Add a picture that was saved after the end of its job, which is done with the last."""
@@ -139,9 +155,8 @@ class QueueState:
     def listed(self) -> list[Job]:
         """Return the running jobs, the waiting ones in their order, then the finished ones, latest
         first."""
-        unfinished = [*self.running.values(), *self.waiting]
-        finished = [job.id for job in self.jobs.values() if job.state.is_over]
-        return [self.jobs[job_id] for job_id in unfinished + finished[::-1]]
+        listed = (*self.running.values(), *self.waiting, *reversed(self.over))
+        return list(map(self.jobs.__getitem__, listed))
 
     def resumable(self) -> list[Job]:
         """Return the remaining work of every job as waiting jobs, those that had begun first."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from sdtui.jobs import Job, JobState
+from sdtui.jobs import Job, JobState, queue_storage
 from sdtui.jobs.queue_file import QueueFile
 from sdtui.requests.request import GenerationRequest
 
@@ -133,3 +135,75 @@ def test_queue_of_version_0_1_is_read(tmp_path: Path) -> None:
     assert orphan.request.prompt == "a cat"
     assert orphan.is_cancelled
     assert orphan.is_user_error
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes of a queue of any size are appended to its log."""
+    monkeypatch.setattr(queue_storage, "_SNAPSHOT_BYTES", 0)
+
+
+@pytest.mark.usefixtures("logged")
+def test_log_gives_back_every_change_of_a_large_queue(tmp_path: Path) -> None:
+    chance, jobs = random.Random(7), [job(str(number)) for number in range(80)]
+    file = QueueFile(tmp_path)
+    file.save(jobs)
+    snapshot = file_of(tmp_path).read_bytes()
+    for number in range(30):
+        place = chance.randrange(len(jobs))
+        moved = jobs.pop(place)
+        if number % 3 == 0:
+            jobs.insert(chance.randrange(len(jobs)), moved)
+        elif number % 3 == 1:
+            jobs.append(job(f"new {number}"))
+        jobs[0] = jobs[0].model_copy(update={"seed": number})
+        file.save(jobs)
+        assert queue_storage.read_queue(file_of(tmp_path)) == jobs
+    assert file_of(tmp_path).read_bytes() == snapshot
+    file.save([])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("logged")
+def test_change_that_a_killed_process_left_unfinished_is_ignored(tmp_path: Path) -> None:
+    jobs = [job(str(number)) for number in range(10)]
+    file = QueueFile(tmp_path)
+    file.save(jobs)
+    file.save(jobs[1:])
+    log = queue_storage.log_of(file_of(tmp_path))
+    file.save(jobs[2:])
+    log.write_bytes(log.read_bytes()[:-5])
+    assert queue_storage.read_queue(file_of(tmp_path)) == jobs[1:]
+
+
+@pytest.mark.usefixtures("logged")
+def test_log_of_an_older_snapshot_is_ignored(tmp_path: Path) -> None:
+    jobs = [job(str(number)) for number in range(10)]
+    file = QueueFile(tmp_path)
+    file.save(jobs)
+    file.save(jobs[1:])
+    log = queue_storage.log_of(file_of(tmp_path)).read_bytes()
+    file.save([each.model_copy(update={"seed": 1}) for each in jobs])  # longer than the snapshot
+    queue_storage.log_of(file_of(tmp_path)).write_bytes(log)
+    assert [each.seed for each in queue_storage.read_queue(file_of(tmp_path))] == [1] * 10
+
+
+@pytest.mark.usefixtures("logged")
+def test_change_that_could_not_be_written_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [job(str(number)) for number in range(10)]
+    file = QueueFile(tmp_path)
+    file.save(jobs)
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", Mock(side_effect=OSError(28, "no space")))
+        with pytest.raises(OSError, match="no space"):
+            file.save(jobs[1:])
+    file.save(jobs[1:])
+    assert queue_storage.read_queue(file_of(tmp_path)) == jobs[1:]
+
+
+def file_of(folder: Path) -> Path:
+    """Return the only queue file of a folder."""
+    (file,) = folder.glob("queue-*.json")
+    return file

@@ -292,7 +292,7 @@ def _saved_for_later(job: str) -> ApiError:
 def goes_on_later(services: ServerServices, job: str) -> bool:
     """True if a job is saved for the next start of the server."""
     try:
-        return services.closing.is_set() and services.backend.jobs.job(job).remaining() is not None
+        return services.closing.is_set() and services.backend.jobs.job(job).has_remaining
     except KeyError:
         return False
 
@@ -309,7 +309,7 @@ def holding_uploads(services: ServerServices, *requests: GenerationRequest) -> I
             yield
     finally:
         jobs = services.backend.jobs.jobs()
-        services.uploads.forget(uploads - input_images(job for job in jobs if job.remaining()))
+        services.uploads.forget(uploads - input_images(job for job in jobs if job.has_remaining))
 
 
 def unsaved_pictures(services: ServerServices, job: Job, saved: int) -> list[Picture]:

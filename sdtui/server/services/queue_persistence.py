@@ -73,6 +73,7 @@ class QueuePersistence:
     def forget_uploads(self) -> None:
         """Delete the uploads of jobs that have ended and won't be resumed."""
         jobs = self._services.backend.jobs.jobs()
-        needed = input_images(job for job in jobs if job.remaining() is not None)
         over = input_images(job for job in jobs if job.state.is_over)
-        self._services.uploads.forget(over - needed)
+        if over:
+            needed = input_images(job for job in jobs if job.has_remaining)
+            self._services.uploads.forget(over - needed)

@@ -217,7 +217,7 @@ class QueueController:
                 f"The jobs of the last start can't be resumed: {error}", severity="error"
             )
             return
-        if all(job.remaining() is None for job in adopted):
+        if not any(job.has_remaining for job in adopted):
             self._context.notify("Another sdtui has resumed the queue.")
 
 

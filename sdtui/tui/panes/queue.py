@@ -67,6 +67,11 @@ class QueueLines(VirtualList["Job"]):
         """The progress of running jobs, by id."""
         self.times: Mapping[str, float | None] = {}
         """Seconds that unfinished jobs will take, by id."""
+        self._has_several_models = False
+
+    def show_items(self, items: Sequence[Job]) -> None:
+        self._has_several_models = len({job.request.model for job in items}) > 1
+        super().show_items(items)
 
     def item_text(self, item: Job, width: int) -> Text:
         sign, colour = _SIGNS[item.state]
@@ -93,7 +98,7 @@ class QueueLines(VirtualList["Job"]):
             parts.append(f"{request.width or 'auto'}×{request.height or 'auto'}")
         if (image := request.first_input_image) is not None:
             parts.append(f"from {one_line(image.name)}")
-        if any(each.request.model != request.model for each in self.items):
+        if self._has_several_models:
             parts.append(one_line(request.model))
         return " · ".join(parts)
 
@@ -147,9 +152,9 @@ class QueuePane(Pane):
         selected = self.list.selected
         self._is_paused = paused
         self.list.show_items(jobs)
-        places = {job.id: place for place, job in enumerate(jobs)}
-        if selected is not None and selected.id in places:
-            place = places[selected.id]
+        ids = [job.id for job in jobs]
+        if selected is not None and selected.id in ids:
+            place = ids.index(selected.id)
             stays = self.list.has_focus or not jobs[place].state.is_over
             self.list.cursor = place if stays else 0
         self._summarise()
@@ -159,10 +164,11 @@ class QueuePane(Pane):
     ) -> None:
         """Show the progress of running jobs and the seconds that unfinished ones will take, by id
         and in all."""
-        before = [self.list.state(job) for job in self.list.items]
+        visible = self.list.visible_items()
+        before = [self.list.state(job) for _, job in visible]
         self.list.places, self.list.times, self._total = places, times, total
-        for index, job in enumerate(self.list.items):
-            if self.list.state(job) != before[index]:
+        for (index, job), state in zip(visible, before, strict=True):
+            if self.list.state(job) != state:
                 self.list.refresh_line(index)
         self._summarise()
 

@@ -97,6 +97,12 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
         """The item with the cursor."""
         return self.items[self.cursor] if 0 <= self.cursor < len(self.items) else None
 
+    def visible_items(self) -> list[tuple[int, _Item]]:
+        """Return the items that are scrolled into view, with their indexes."""
+        first = max(0, round(self.scroll_offset.y))
+        last = first + self.size.height + 1
+        return list(enumerate(self.items[first:last], first))
+
     def item_text(self, item: _Item, width: int) -> Text:
         """Return an item's line, for `width` columns. Never made from markup."""
         raise NotImplementedError

@@ -213,7 +213,7 @@ def answer_of(
     """The state of a job. `position` is its place in the queue; None = look it up."""
     step = services.job_events.step(job.id)
     url = f"{root_path_of(http.scope)}/jobs/{job.id}"
-    if position is None:
+    if position is None and job.state is JobState.QUEUED:
         ids = [each.id for each in services.backend.jobs.jobs()]
         position = ids.index(job.id) if job.id in ids else None
     unsaved = services.backend.jobs.unsaved(job.id)
