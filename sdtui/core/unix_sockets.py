@@ -30,7 +30,7 @@ def own_uid() -> int:
 def daemon_socket() -> Path:
     """Return the path of the daemon's socket, or that of `SDTUI_SOCKET`.
 
-    Not in XDG_RUNTIME_DIR, which is deleted at the user's last logout. The host is in the name
+    Not in the runtime folder of systemd, which is deleted at the user's last logout. The host is in the name
     since several may share the folder.
     """
     named = os.environ.get("SDTUI_SOCKET")
