@@ -27,7 +27,7 @@ from sdtui.history.ids import (
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
 from sdtui.history.lineage import Lineage, Relative, tree_lines
-from sdtui.history.names import numbered, sidecar_path
+from sdtui.history.names import PICTURE_SUFFIXES, numbered, sidecar_path
 from sdtui.history.search import is_query
 from sdtui.history.sheet import contact_sheet, default_columns, missing_letters_notice
 from sdtui.history.sidecar import read_record
@@ -36,6 +36,7 @@ from sdtui.history.store import History
 __all__ = [
     "IDS_PER_MILLISECOND",
     "INFOTEXT_KEYWORD",
+    "PICTURE_SUFFIXES",
     "POSITIONS",
     "Changes",
     "Entry",

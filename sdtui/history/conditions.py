@@ -29,6 +29,9 @@ class Condition:
 GRID, SHEET = "grid", "sheet"
 """Facts that are no fields: of pictures of a grid, with its id, and of their sheets."""
 
+JOB = "job"
+"""A fact that is no field: the id of the job that made a picture."""
+
 PARENT = "parent"
 """A fact that is no field: the SHA-256 of a picture that another was made from."""
 
@@ -128,6 +131,11 @@ def grid_condition(value: str) -> Condition:
     if value.lower() in ANSWERS:
         return _having("name = ?", (GRID,), is_wanted=ANSWERS[value.lower()])
     return _having("name = ? AND value = ?", (GRID, value.lower()))
+
+
+def job_condition(value: str) -> Condition:
+    """Return the condition that a picture was made by the job with an id."""
+    return _having("name = ? AND value = ?", (JOB, value.lower()))
 
 
 def file_condition(kind: str, value: str) -> Condition:

@@ -103,6 +103,7 @@ def sheet_record(sheet: Sheet, records: Mapping[CellPlace, GenerationRecord]) ->
             "timings": {},
             "load_timings": {},
             "images": (ImageRecord(index=0, seed=first.seed, width=width, height=height),),
+            "job": None,
             "grid": place,
         }
     )

@@ -27,6 +27,7 @@ from sdtui.history.conditions import (
     file_condition,
     grid_condition,
     is_seed,
+    job_condition,
     named_condition,
     number_condition,
     search_problem,
@@ -242,6 +243,7 @@ _FIELDS: dict[str, Callable[[str], Condition]] = {
     "tag": _tag,
     **{kind: partial(file_condition, kind) for kind in (LORA, CONTROL, IP_ADAPTER)},
     "grid": grid_condition,
+    "job": job_condition,
     "sheet": sheet_condition,
 }
 

@@ -21,6 +21,7 @@ from sdtui.history.conditions import (
     CONTROL,
     GRID,
     IP_ADAPTER,
+    JOB,
     LORA,
     PARENT,
     SHEET,
@@ -95,6 +96,10 @@ class _Settings(_Part):
     ip_adapter_units: tuple[_IPAdapter, ...] = ()
 
 
+class _Job(_Part):
+    id: Name
+
+
 class _Image(_Part):
     index: Whole
     width: Whole
@@ -115,6 +120,7 @@ class Summary(_Part):
     request: _Request = _Request()
     model: _Model | None = None
     settings: _Settings | None = None
+    job: _Job | None = None
     grid: GridPlace | None = None
     parents: tuple[Name, ...] = ()
     images: Annotated[tuple[_Image, ...], Field(min_length=1, max_length=1)]
@@ -145,8 +151,10 @@ class Summary(_Part):
 
     def facts(self) -> Iterator[tuple[str, Value]]:
         """What can be searched besides what has a column: values that features have added, with
-        the name of the field, names and hashes of files, the pictures it was made from, and the
-        grid."""
+        the name of the field, names and hashes of files, the pictures it was made from, the grid
+        and the job."""
+        if self.job is not None:
+            yield JOB, self.job.id
         if self.grid is not None:
             yield GRID, self.grid.grid.id
             if self.grid.is_sheet:

@@ -13,10 +13,11 @@ from sdtui.jobs.api import (
     Models,
     Prompts,
 )
-from sdtui.jobs.job import Job, Output
+from sdtui.jobs.job import MOST_LOSSES, Job, Output
 from sdtui.jobs.picture_api import JobPicture, PictureId, Pictures, SheetPicture
 
 __all__ = [
+    "MOST_LOSSES",
     "Backend",
     "Connection",
     "ConnectionStatus",

@@ -399,9 +399,10 @@ class Backend(Protocol):
         """Return the unfinished jobs of dead processes, in their order."""
         ...
 
-    def adopt_orphaned_jobs(self, *, begun: bool) -> list[Job]:
-        """Queue the orphaned jobs; those that had begun with their remaining pictures, or not at
-        all unless `begun`. Returns them as they were orphaned. Raises OSError."""
+    def adopt_orphaned_jobs(self, *, twice_lost: bool) -> list[Job]:
+        """Queue the orphaned jobs, those that had begun with their remaining pictures. One that two
+        processes had begun when they died, which may be the cause, is left out unless `twice_lost`.
+        Returns all with the pictures that were made. Raises OSError."""
         ...
 
     def forget_orphaned_jobs(self) -> None:

@@ -28,7 +28,7 @@ from sdtui.requests.events import (
     Saved,
     Started,
 )
-from sdtui.requests.record import GenerationRecord, ImageRecord
+from sdtui.requests.record import GenerationRecord, ImageRecord, JobPlace
 from sdtui.requests.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def carry_out(
     outcome = JobOutcome(Cancelled())
     problems: list[SdtuiError] = []
     attachments: dict[str, bytes] = {}
+    of_job = {"job": JobPlace(id=job.id, first=job.first), "grid": job.grid}
 
     def note(event: Event) -> None:
         if isinstance(event, Attached):
@@ -139,7 +140,7 @@ def carry_out(
             report(event)
 
     def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
-        record = record.model_copy(update={"grid": job.grid})
+        record = record.model_copy(update=of_job)
         if source is not None:
             record = upscaled_record(record, source_record)
         picture = UnsavedPicture(image, record, index, dict(attachments))
@@ -157,7 +158,7 @@ def carry_out(
 
     error, record = _make_parts(job, request, generator, note, cancellation, on_image)
     images = tuple(saved.get(image.index, image) for image in record.images)
-    record = record.model_copy(update={"images": images, "grid": job.grid})
+    record = record.model_copy(update={"images": images, **of_job})
     if source is not None:
         record = upscaled_record(record, source_record)
     outcome.event = _closing_event(error or next(iter(problems), None), record)

@@ -14,6 +14,9 @@ from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 
+MOST_LOSSES = 2
+"""How many processes may end unexpectedly while they make a job; then it is not begun again."""
+
 
 class Output(BaseModel):
     """Where a job's pictures are saved, if not in the pictures folder."""
@@ -44,6 +47,10 @@ class Job(BaseModel):
     grid: GridPlace | None = None
     """The place in a grid. The jobs of a grid belong together."""
     state: JobState = JobState.QUEUED
+    first: int = 0
+    """Index of its first picture: not 0 if those before it were made before a restart."""
+    losses: int = 0
+    """How many processes have ended unexpectedly while they made it: it may be the cause."""
     is_cancelled: bool = Field(False, validation_alias=AliasChoices("is_cancelled", "is_unwanted"))
     """True if a user cancelled it; false if it was only stopped by shutdown (then it resumes).
     Version 0.1 wrote `is_unwanted`."""
@@ -78,6 +85,13 @@ class Job(BaseModel):
             return False
         return len(self.pictures) < self.request.num_images_per_prompt
 
+    def after_loss(self) -> Job:
+        """Return a job whose process has ended, or whose worker, with the loss counted if it was
+        being made."""
+        if self.state is JobState.QUEUED:
+            return self
+        return self.model_copy(update={"losses": self.losses + 1})
+
     def remaining(self) -> Job | None:
         """Return a job of the same id for the missing pictures, or None if there are none."""
         if not self.has_remaining:
@@ -92,4 +106,6 @@ class Job(BaseModel):
             notices=self.notices,
             output=self.output,
             grid=self.grid,
+            first=self.first + done,
+            losses=self.losses,
         )

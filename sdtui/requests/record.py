@@ -131,6 +131,15 @@ class Attachment(_Record):
     sha256: str
 
 
+class JobPlace(_Record):
+    """The job that a picture belongs to. A restarted process finds by it what was made already."""
+
+    id: str
+    first: int = Field(
+        0, description="Index in the job of this run's first picture: after a restart not 0."
+    )
+
+
 class ImageSettings(_Record):
     """The values that were used for a picture. Those of features are added under the unique names
     of their fields, e.g. `strength`. In pictures of other tools, values may be missing and beyond
@@ -269,6 +278,9 @@ class GenerationRecord(_Record):
     notices: tuple[str, ...] = Field((), description="Other messages for the user about this run.")
     parents: tuple[str, ...] = Field((), description="SHA-256 of the input image files.")
     images: tuple[ImageRecord, ...] = ()
+    job: JobPlace | None = Field(
+        None, description="The job that made it; none in pictures of other tools and sheets."
+    )
     grid: GridPlace | None = Field(
         None, description="The place in a grid; of a sheet, the grid that it shows."
     )

@@ -180,7 +180,7 @@ def test_a_grid_goes_on_in_the_next_process_and_its_sheet_has_all_pictures(
     generator.hold.clear()
 
     after = open_backend()
-    adopted = after.adopt_orphaned_jobs(begun=True)
+    adopted = after.adopt_orphaned_jobs(twice_lost=True)
     assert [job.grid.grid.id for job in adopted if job.grid] == [grid.record.id] * len(adopted)
     assert {job.state for job in _finish(after, adopted)} == {JobState.DONE}
     (sheet,) = _sheets(after, grid)

@@ -12,9 +12,11 @@ import pytest
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import DownloadError, HistoryError
 from sdtui.core.settings import Settings
+from sdtui.history import read_record, sidecar_path
 from sdtui.jobs import Backend, Job, JobPicture, JobState, Output
 from sdtui.jobs.backends import models as local_models
 from sdtui.jobs.backends.local import LocalBackend
+from sdtui.jobs.queue_file import QueueFile
 from sdtui.models.hub import OnBytes
 from sdtui.requests.events import Downloaded, Downloading, Event, Failed, JobEvent
 from sdtui.requests.request import GenerationRequest
@@ -109,29 +111,88 @@ def test_unfinished_jobs_wait_for_the_next_backend(
 
     after = open_backend()
     assert [job.id for job in after.orphaned_jobs()] == [running.id, waiting.id]
-    after.adopt_orphaned_jobs(begun=True)
+    after.adopt_orphaned_jobs(twice_lost=True)
     for job in (running, waiting):
         assert after.jobs.wait(job.id, timeout=20).state is JobState.DONE
     assert after.orphaned_jobs() == []
 
 
-def test_jobs_that_a_dead_process_had_begun_are_adopted_only_on_demand(
+def _killed(backend: LocalBackend, queue: Path) -> None:
+    """Leave the queue file of a backend as if its process had been killed."""
+    backend.save_jobs()
+    (lock,) = queue.glob("queue-*.lock")
+    lock.unlink()
+
+
+def test_job_that_two_dead_processes_had_begun_is_adopted_only_on_demand(
     open_backend: OpenBackend, generator: ScriptedGenerator, tmp_path: Path
 ) -> None:
     generator.hold.set()
+    queue = tmp_path / "queue"
     dead = open_backend()
     running, waiting = _submit(dead, "one"), _submit(dead, "two")
     while not _is_running(dead, running):
         pass
-    dead.save_jobs()
-    (lock,) = (tmp_path / "queue").glob("queue-*.lock")
-    lock.unlink()  # as if the process had been killed
+    _killed(dead, queue)
 
-    backend = open_backend()
-    adopted = backend.adopt_orphaned_jobs(begun=False)
-    assert [job.id for job in adopted] == [running.id, waiting.id]
-    assert [job.id for job in backend.jobs.jobs()] == [waiting.id]
-    (tmp_path / "queue" / lock.name).touch()
+    second = open_backend()
+    second.jobs.pause()
+    second.adopt_orphaned_jobs(twice_lost=False)
+    assert [(job.id, job.losses) for job in second.jobs.jobs()] == [
+        (running.id, 1),
+        (waiting.id, 0),
+    ]
+    second.jobs.resume()
+    while not _is_running(second, running):
+        pass
+    _killed(second, queue)
+
+    third = open_backend()
+    third.jobs.pause()
+    adopted = third.adopt_orphaned_jobs(twice_lost=False)
+    assert [(job.id, job.losses) for job in adopted] == [(running.id, 2), (waiting.id, 0)]
+    assert [job.id for job in third.jobs.jobs()] == [waiting.id]
+    _killed(third, queue)
+    third.adopt_orphaned_jobs(twice_lost=True)
+
+
+def test_pictures_that_a_killed_process_had_made_are_not_made_again(
+    open_backend: OpenBackend, generator: ScriptedGenerator, tmp_path: Path
+) -> None:
+    """The queue on disk names neither the seed nor the pictures yet."""
+    dead = open_backend()
+    outputs = (None, Output(folder=tmp_path / "elsewhere"))
+    for output in outputs:
+        generator.hold_at_picture = 2
+        request = GenerationRequest(prompt="cats", num_images_per_prompt=4)
+        job = dead.jobs.submit(request, output)
+        while len(dead.jobs.job(job.id).pictures) < 2:
+            pass
+        QueueFile(tmp_path / "queue").save_final([_as_written_at_its_start(job)])
+        dead.jobs.cancel(job.id)
+        before = dead.jobs.wait(job.id, timeout=20)
+        generator.hold_at_picture = None
+
+        after = open_backend()
+        (left,) = after.orphaned_jobs()
+        assert left.request.num_images_per_prompt == 2
+        after.adopt_orphaned_jobs(twice_lost=False)
+        made = after.jobs.wait(job.id, timeout=20)
+        assert made.state is JobState.DONE
+        places = [_place(path) for path in (*before.pictures, *made.pictures)]
+        first = before.seed or 0
+        assert places == [(index, first + index) for index in range(4)]
+
+
+def _as_written_at_its_start(job: Job) -> Job:
+    return job.model_copy(update={"state": JobState.RUNNING})
+
+
+def _place(path: str) -> tuple[int, int | None]:
+    """Return the index of a picture in its job, and its seed."""
+    record = read_record(sidecar_path(Path(path)))
+    assert record.job is not None
+    return record.job.first + record.images[0].index, record.seed
 
 
 def test_orphaned_jobs_can_be_forgotten(

@@ -287,8 +287,8 @@ class FakeBackend:
     def orphaned_jobs(self) -> list[Job]:
         return []
 
-    def adopt_orphaned_jobs(self, *, begun: bool) -> list[Job]:
-        del begun
+    def adopt_orphaned_jobs(self, *, twice_lost: bool) -> list[Job]:
+        del twice_lost
         return []
 
     def forget_orphaned_jobs(self) -> None: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sdtui.core.enums import JobState
@@ -15,7 +15,7 @@ from sdtui.jobs.backends.pictures import LocalPictures
 from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.execution import UnsavedPicture
 from sdtui.jobs.generator import MakeGenerator, make_generator
-from sdtui.jobs.job import Job
+from sdtui.jobs.job import MOST_LOSSES, Job
 from sdtui.jobs.queue import JobQueue
 from sdtui.jobs.queue_file import QueueFile
 from sdtui.monitor import Monitor
@@ -69,15 +69,26 @@ class LocalBackend:
         self._queue_file.save(self.jobs.jobs())
 
     def orphaned_jobs(self) -> list[Job]:
-        jobs = [job.remaining() for job in self._queue_file.orphaned()]
+        jobs = [job.remaining() for job in self._with_pictures(self._queue_file.orphaned())]
         return [job for job in jobs if job is not None]
 
-    def adopt_orphaned_jobs(self, *, begun: bool) -> list[Job]:
-        orphaned = self._queue_file.take_over(self.jobs.jobs())
-        wanted = [job for job in orphaned if begun or job.state is JobState.QUEUED]
+    def adopt_orphaned_jobs(self, *, twice_lost: bool) -> list[Job]:
+        orphaned = self._with_pictures(self._queue_file.take_over(self.jobs.jobs()))
+        wanted = [job for job in orphaned if twice_lost or job.losses < MOST_LOSSES]
         remaining = [job.remaining() for job in wanted]
         self.jobs.restore(job for job in remaining if job is not None)
         return orphaned
+
+    def _with_pictures(self, jobs: Iterable[Job]) -> list[Job]:
+        """Return orphaned jobs with all pictures that were made: a killed process may have saved
+        some after it wrote the queue."""
+        orphaned = [job.after_loss() for job in jobs]
+        if any(job.state is not JobState.QUEUED for job in orphaned):
+            self.pictures.refresh()
+        return [
+            job if job.state is JobState.QUEUED else self.pictures.with_pictures(job)
+            for job in orphaned
+        ]
 
     def forget_orphaned_jobs(self) -> None:
         self._queue_file.forget_orphaned()

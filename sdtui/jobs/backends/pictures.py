@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sdtui.core.errors import HistoryError
-from sdtui.history import History, attachments_of
+from sdtui.history import (
+    PICTURE_SUFFIXES,
+    History,
+    attachments_of,
+    read_record,
+    sidecar_path,
+)
 from sdtui.jobs.execution import UnsavedPicture
 from sdtui.jobs.job import Job
 from sdtui.jobs.picture_api import JobPicture, PictureId, SheetPicture
+from sdtui.requests.record import GenerationRecord
 
 
 def _find_no_job(job_id: str) -> Job:
@@ -83,6 +92,35 @@ class LocalPictures(History):
             return None
         path, is_elsewhere = self._job_picture(picture)
         return path if (path.is_file() if is_elsewhere else self._is_in_place(path)) else None
+
+    def with_pictures(self, job: Job) -> Job:
+        """Return a job with the pictures that were saved after those that it names, and with its
+        seeds."""
+        made = self._made_by(job)
+        paths = list(job.pictures)
+        found = None
+        while (following := made.get(job.first + len(paths))) is not None:
+            path, found = following
+            paths.append(str(path))
+        if found is None:
+            return job
+        request = replace(job.request, noise=found.request.noise)
+        update = {"pictures": tuple(paths), "seed": found.request.seed, "request": request}
+        return job.model_copy(update=update)
+
+    def _made_by(self, job: Job) -> dict[int, tuple[Path, GenerationRecord]]:
+        """Return the pictures of a job that are there and their records, by index in the job."""
+        paths = [entry.path for entry in self.every(f"job:{job.id}")]
+        folder = job.output.folder or (job.output.file and job.output.file.parent)
+        if folder is not None:
+            paths += sorted(path for path in folder.glob("*") if path.suffix in PICTURE_SUFFIXES)
+        made = {}
+        for path in filter(Path.is_file, paths):
+            with suppress(HistoryError):
+                record = read_record(sidecar_path(path))
+                if record.job is not None and record.job.id == job.id:
+                    made[record.job.first + record.images[0].index] = path, record
+        return made
 
     def _job_picture(self, picture: JobPicture) -> tuple[Path, bool]:
         """Return a picture's path, and whether its job has its own output path."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from sdtui.jobs import JobState
+from sdtui.jobs import MOST_LOSSES, JobState
 from sdtui.requests.events import JobEvent
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.services.uploads import input_images
@@ -24,24 +24,29 @@ class QueuePersistence:
         self._ending = False
 
     def take_over(self) -> None:
-        """Resume the jobs of an earlier server.
-
-        A job that was running when a process died is left out, since it may be the cause.
-        """
+        """Resume the jobs of an earlier server, but not one that two processes were making when
+        they died: it may be the cause."""
         try:
-            orphaned = self._services.backend.adopt_orphaned_jobs(begun=False)
+            orphaned = self._services.backend.adopt_orphaned_jobs(twice_lost=False)
         except OSError as error:
             _log.warning("the jobs of the last server can't be resumed: %s", error)
             return
-        jobs = [job for job in orphaned if job.state is JobState.QUEUED]
+        left_out = [job for job in orphaned if job.losses >= MOST_LOSSES]
         self.save()
-        self._services.uploads.forget_old(input_images(jobs))
+        self._services.uploads.forget_old(
+            input_images(job for job in orphaned if job not in left_out)
+        )
         for job in orphaned:
-            if job in jobs:
+            if job in left_out:
+                _log.warning("job %s was running when sdtui died twice: it is left out", job.id)
+                self._services.uploads.forget(input_images([job]))
+            elif job.state is JobState.QUEUED:
                 _log.info("job %s of the last server is resumed", job.id)
-                continue
-            _log.warning("job %s was running when sdtui died, and is left out", job.id)
-            self._services.uploads.forget(input_images([job]))
+            else:
+                made = f"{len(job.pictures)} of {job.request.num_images_per_prompt}"
+                _log.warning(
+                    "job %s was running when sdtui died: %s pictures are made", job.id, made
+                )
 
     def put(self, event: JobEvent) -> None:
         """Note an event. Called by the queue on any thread."""

@@ -209,7 +209,7 @@ class QueueController:
             await asyncio.to_thread(backend.forget_orphaned_jobs)
 
     async def _adopt_orphaned(self) -> None:
-        adopt = partial(self._context.backend.adopt_orphaned_jobs, begun=True)
+        adopt = partial(self._context.backend.adopt_orphaned_jobs, twice_lost=True)
         try:
             adopted = await asyncio.to_thread(adopt)
         except OSError as error:
