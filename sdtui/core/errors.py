@@ -100,6 +100,10 @@ class QueueClosedError(SdtuiError):
     """The queue is closed and accepts no jobs."""
 
 
+class ConnectionLostError(SdtuiError):
+    """A backend in another process can't be reached, or refuses this client."""
+
+
 class BenchError(SdtuiError):
     """A benchmark that can't be run, read or compared."""
 

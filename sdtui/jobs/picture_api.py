@@ -56,8 +56,9 @@ class Pictures(Protocol):
         """The folder of trashed pictures, on the backend's machine."""
         ...
 
-    def read(self, picture: PictureId) -> bytes:
-        """Return a picture's encoded file."""
+    def read(self, picture: PictureId, *, edge: int | None = None) -> bytes:
+        """Return a picture's encoded file; with `edge`, a picture in any format whose sides have at
+        most so many pixels, which may be smaller."""
         ...
 
     def attachments(self, picture: PictureId) -> list[bytes]:

@@ -55,7 +55,7 @@ from sdtui.models.upscalers import (
     installed_upscalers,
 )
 from sdtui.models.vaes import VaeFile, find_vae, find_vae_by_name, vae_files
-from sdtui.models.wildcards import WildcardFiles
+from sdtui.models.wildcards import ReadWildcards, WildcardFiles
 
 __all__ = [
     "CONTROLNETS",
@@ -78,6 +78,7 @@ __all__ = [
     "NativeValues",
     "PromptReader",
     "PromptReading",
+    "ReadWildcards",
     "SourceKind",
     "TokenCount",
     "TokenCounter",

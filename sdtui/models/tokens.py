@@ -50,6 +50,21 @@ class TokenCounter:
         self._tokenizer = tokenizer
         self.limit = limit
 
+    @classmethod
+    def restored(cls, limit: int, own_tokenizer: str | None) -> TokenCounter:
+        """Return the counter that has this `limit` and this `own_tokenizer`."""
+        from tokenizers import Tokenizer
+
+        if own_tokenizer is None:
+            return cls(_clip_tokenizer(CONFIGS / "tokenizer"), limit)
+        return cls(Tokenizer.from_str(own_tokenizer), limit)
+
+    @property
+    def own_tokenizer(self) -> str | None:
+        """The tokenizer's JSON; None for that of CLIP, which nearly all models have."""
+        text: str = self._tokenizer.to_str()
+        return None if text == _clip_tokenizer(CONFIGS / "tokenizer").to_str() else text
+
     def tokens(self, text: str) -> list[Token]:
         """Return the tokens of a text, without special tokens."""
         encoded = self._tokenizer.encode(text, add_special_tokens=False)

@@ -78,6 +78,20 @@ class WildcardFiles:
             return {}
 
 
+class ReadWildcards(WildcardFiles):
+    """Wildcards that were read elsewhere, by name."""
+
+    def __init__(
+        self, lists: Mapping[str, Sequence[WeightedText]], problems: Mapping[Path, str]
+    ) -> None:
+        self._read_lists = {name: tuple(lines) for name, lines in lists.items()}
+        self.problems = dict(problems)
+
+    def _lists(self, pattern: re.Pattern[str] | None = None) -> Iterator[tuple[str, _Lists]]:
+        del pattern
+        yield from ((name, self._read_lists) for name in self._read_lists)
+
+
 @lru_cache(maxsize=4)
 def _pattern(name: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*/|\*\*|\*)", name.replace("\\", "/").strip("/"))

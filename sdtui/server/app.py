@@ -17,6 +17,7 @@ from sdtui.core.errors import Problem, SdtuiError
 from sdtui.core.text import shortened
 from sdtui.requests.validation import explain
 from sdtui.server.api.a1111.routes import ROUTERS as A1111
+from sdtui.server.api.attach.routes import ROUTERS as ATTACH
 from sdtui.server.api.native.routes import ROUTERS as NATIVE
 from sdtui.server.api.openai.routes import ROUTERS as OPENAI
 from sdtui.server.dependencies import ServerServices
@@ -61,7 +62,7 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
         strict_content_type=False,  # some clients of A1111 send none; AuthMiddleware checks origins
     )
     app.state.services = services
-    routers = (*NATIVE, *A1111, *OPENAI)
+    routers = (*NATIVE, *A1111, *OPENAI, *ATTACH)
     app.state.routes = [*app.routes, *(route for router in routers for route in router.routes)]
     for router in routers:
         app.include_router(router)

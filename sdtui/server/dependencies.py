@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -12,9 +13,13 @@ from fastapi import Depends, Request
 from sdtui.core import paths
 from sdtui.core.settings import Settings
 from sdtui.jobs import Backend
+from sdtui.jobs.wire.ids import KnownIds
 from sdtui.server.metrics import Metrics
 from sdtui.server.options import ServerOptions
 from sdtui.server.services.a1111_state import A1111State
+from sdtui.server.services.attach_calls import AttachCalls
+from sdtui.server.services.attach_hub import AttachHub
+from sdtui.server.services.attach_uploads import AttachUploads
 from sdtui.server.services.client_jobs import ClientJobs
 from sdtui.server.services.job_events import JobEventBroker
 from sdtui.server.services.refusals import RefusalLog
@@ -22,7 +27,7 @@ from sdtui.server.services.retention import Retention
 from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret
 from sdtui.server.services.storage_check import StorageCheck
-from sdtui.server.services.uploads import Uploads
+from sdtui.server.services.uploads import Uploads, input_images
 
 _PARSED_AT_ONCE = 2
 """Large bodies that are parsed at the same time."""
@@ -44,6 +49,12 @@ class ServerServices:
     retention: Retention
     storage: StorageCheck
     client_jobs: ClientJobs
+    attach_hub: AttachHub
+    attach_uploads: AttachUploads
+    attach_calls: AttachCalls = field(default_factory=AttachCalls)
+    attach_ids: KnownIds = field(default_factory=KnownIds)
+    """Lists of ids that attached clients have."""
+    attach_ids_lock: threading.Lock = field(default_factory=threading.Lock)
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
     """Held while a large body is parsed."""
     refusals: RefusalLog = field(default_factory=RefusalLog)
@@ -65,6 +76,8 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
     with paths.needing_state(f"the folder {folder} can't be made"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     retention = Retention(backend.pictures, options.keep, folder / "pictures")
+    uploads = Uploads(folder / "uploads", options.max_upload_pixels)
+    job_events = JobEventBroker()
     return ServerServices(
         options=options,
         settings=settings,
@@ -72,12 +85,18 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
         models=ServedModels(
             backend.models, settings.model, allow_downloads=options.allow_downloads
         ),
-        uploads=Uploads(folder / "uploads", options.max_upload_pixels),
+        uploads=uploads,
         metrics=Metrics(backend.jobs, options.queue_limit, backend.hardware),
-        job_events=JobEventBroker(),
+        job_events=job_events,
         a1111=A1111State(checkpoint=settings.model),
         links=SignedLinks(read_secret(folder / "link_secret")),
         client_jobs=ClientJobs(backend.jobs, options.client_jobs),
+        attach_hub=AttachHub(backend, job_events.run),
+        attach_uploads=AttachUploads(
+            folder / "attached",
+            uploads.check,
+            lambda: input_images(job for job in backend.jobs.jobs() if job.remaining()),
+        ),
         retention=retention,
         storage=StorageCheck(lambda: retention.folder(backend.pictures.folder), folder),
     )

@@ -176,6 +176,7 @@ class Server(uvicorn.Server):
             services.metrics.put,
             queue_persistence.put,
             services.job_events.put,
+            services.attach_hub.put,
             self._check_device,
         )
         unsubscribes = [services.backend.jobs.subscribe(each) for each in subscribers]
@@ -187,6 +188,7 @@ class Server(uvicorn.Server):
                 Watchdog(services).run(),
                 self._idle_timer().run(),
                 self._end_when_asked(),
+                services.attach_hub.watch_history(),
             )
         ]
         services.backend.hardware.start()

@@ -39,7 +39,8 @@ class FakePictures:
         """The pictures that were read, in order."""
         self._entries = [_entry(number, prompt) for number, prompt in enumerate(prompts)]
 
-    def read(self, picture: PictureId) -> bytes:
+    def read(self, picture: PictureId, *, edge: int | None = None) -> bytes:
+        del edge
         if not isinstance(picture, JobPicture | SheetPicture):
             self.get(picture)
         self.reads.append(picture)

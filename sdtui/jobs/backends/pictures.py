@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdtui.core.errors import HistoryError
+from sdtui.core.pictures.smaller import smaller
 from sdtui.history import (
     PICTURE_SUFFIXES,
     History,
@@ -58,7 +59,14 @@ class LocalPictures(History):
     def folder(self) -> Path:
         return self.pictures
 
-    def read(self, picture: PictureId) -> bytes:
+    def read(self, picture: PictureId, *, edge: int | None = None) -> bytes:
+        data = self._read(picture)
+        try:
+            return data if edge is None else smaller(data, edge)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise HistoryError(f"the picture can't be read: {error}") from error
+
+    def _read(self, picture: PictureId) -> bytes:
         if isinstance(picture, JobPicture) and (held := self._unsaved(picture)) is not None:
             picture_format = self._job(picture).output.format
             return self.encode(held.image, held.record, held.index, picture_format)

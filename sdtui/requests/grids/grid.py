@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
@@ -95,6 +95,19 @@ class Grid:
             margin=options.margin,
         )
         self.cells = tuple(self._cells())
+
+    @classmethod
+    def restored(
+        cls,
+        request: GenerationRequest,
+        record: GridRecord,
+        cells: Iterable[tuple[GenerationRequest, GridPlace]],
+    ) -> Grid:
+        """Return a grid that was made elsewhere, whose cells are valid."""
+        grid = cls(request, ())
+        grid.record = record
+        grid.cells = tuple(Cell(each, place) for each, place in cells)
+        return grid
 
     def _cells(self) -> Iterator[Cell]:
         """Yield the cells in the order in which least is loaded: the axis that costs most changes

@@ -119,22 +119,25 @@ def _prepare(
     shared = {**defaults, **_preset(given.pop("preset", None))}
     request = GenerationRequest.parse({**shared, **given}, prompt_needed=prompt_needed)
     named = given.get("model", shared["model"] if "preset" in values else None)
-    request = _with_models(services, replace(request, model=services.models.resolve(named)))
+    if named is None:
+        named = services.models.default
+    request = with_served_models(services, replace(request, model=named))
     check_files(services.backend.models, [request])
     check_limits(services, request)
     services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
     return request
 
 
-def _with_models(services: ServerServices, request: GenerationRequest) -> GenerationRequest:
-    """Return a request with the models of later passes as they are served, never by a path. Raises
+def with_served_models(services: ServerServices, request: GenerationRequest) -> GenerationRequest:
+    """Return a request with the models of all passes as they are served, never by a path. Raises
     ModelError."""
     hires, refiner = request.hires, request.refiner
     if hires is not None and hires.model is not None:
         hires = replace(hires, model=services.models.resolve(hires.model))
     if refiner is not None:
         refiner = replace(refiner, model=services.models.resolve(refiner.model))
-    return replace(request, hires=hires, refiner=refiner)
+    model = services.models.resolve(request.model)
+    return replace(request, model=model, hires=hires, refiner=refiner)
 
 
 def _preset(name: object) -> Preset:

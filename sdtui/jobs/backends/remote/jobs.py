@@ -1,0 +1,243 @@
+"""The jobs of a server: looking reads a mirror and never waits; asking goes over the line."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from sdtui.core.enums import JobState
+from sdtui.core.errors import SdtuiError
+from sdtui.jobs.api import Subscriber
+from sdtui.jobs.backends.remote.calls import Caller, Hand, RemotePart
+from sdtui.jobs.backends.remote.mirror import Mirror
+from sdtui.jobs.backends.remote.uploads import Uploads
+from sdtui.jobs.job import Job, Output
+from sdtui.jobs.prompts import ResolvedPrompts
+from sdtui.jobs.subscribers import Subscribers
+from sdtui.jobs.wire import CALLS
+from sdtui.jobs.wire.messages import Change, Snapshot
+from sdtui.requests.events import JobEvent, Loaded, Notice
+from sdtui.requests.request import GenerationRequest
+
+_SHEET_PAUSE = 0.3
+"""Seconds between two questions whether the sheets of a grid are written."""
+_log = logging.getLogger(__name__)
+
+
+class RemoteJobs(RemotePart):
+    """Implements the protocol `Jobs`. Thread-safe.
+
+    What changes jobs goes through one thread, in its order. What returns nothing isn't waited for:
+    its effect is seen in the mirror at once, and it is carried out when the line is there.
+    """
+
+    def __init__(self, caller: Caller, hand: Hand, uploads: Uploads) -> None:
+        super().__init__("jobs", caller)
+        self._hand = hand
+        self._uploads = uploads
+        self._mirror = Mirror()
+        self._changed = threading.Condition()
+        self._subscribers = Subscribers()
+        self._loaded: Loaded | None = None
+        self._is_paused: bool | None = None
+        """As it was asked for, until the server says what it is."""
+
+    # Looking
+
+    @property
+    def is_paused(self) -> bool:
+        if self._is_paused is not None:
+            return self._is_paused
+        return bool(self._caller.state_now("jobs", "is_paused", default=False))
+
+    @property
+    def has_unsaved(self) -> bool:
+        return bool(self._caller.state_now("jobs", "has_unsaved", default=False))
+
+    def jobs(self) -> list[Job]:
+        with self._changed:
+            return self._mirror.listed()
+
+    def job(self, job_id: str) -> Job:
+        with self._changed:
+            return self._mirror.jobs[job_id]
+
+    def running(self) -> Mapping[str, str]:
+        with self._changed:
+            return dict(self._mirror.running)
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Send every event to `subscriber`, those so far of unfinished jobs first."""
+        with self._changed:  # the stream's thread publishes with the lock held
+            for past in list(self._mirror.past.values()):
+                for envelope in past:
+                    subscriber(envelope)
+            if self._loaded is not None:
+                subscriber(_loaded_before(self._loaded))
+            return self._subscribers.add(subscriber)
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        with self._changed:
+            self._changed.wait_for(lambda: self._mirror.jobs[job_id].state.is_over, timeout)
+            return self._mirror.jobs[job_id]
+
+    def sheets(self, grid_id: str, timeout: float | None = None) -> tuple[str, ...]:
+        end = None if timeout is None else time.monotonic() + timeout
+        failed = threading.Event()
+
+        def note(envelope: JobEvent) -> None:
+            if envelope.job == grid_id and isinstance(envelope.event, Notice):
+                failed.set()
+
+        unsubscribe = self._subscribers.add(note)
+        try:
+            while True:
+                found: tuple[str, ...] = self._call(CALLS["jobs", "sheets"], grid_id, timeout=0)
+                is_late = end is not None and time.monotonic() >= end
+                if found or failed.is_set() or is_late or self._has_no_picture(grid_id):
+                    return found
+                failed.wait(_SHEET_PAUSE)
+        finally:
+            unsubscribe()
+
+    def _has_no_picture(self, grid_id: str) -> bool:
+        """True if all jobs of a grid are over, and none has a picture."""
+        jobs = [job for job in self.jobs() if job.grid and job.grid.grid.id == grid_id]
+        return all(job.state.is_over and not job.pictures for job in jobs)
+
+    # Asking
+
+    def submit(
+        self,
+        request: GenerationRequest,
+        output: Output | None = None,
+        *,
+        prompts: ResolvedPrompts | None = None,
+        front: bool = False,
+        job_id: str | None = None,
+    ) -> Job:
+        arguments = {
+            "request": request,
+            "output": output,
+            "prompts": prompts,
+            "front": front,
+            "job_id": job_id or secrets.token_hex(6),
+        }
+        job: Job = self._hand.do(partial(self._send_files, "submit", arguments)).result()
+        self._put(job)
+        return job
+
+    def submit_grid(self, *args: Any, **kwargs: Any) -> list[Job]:
+        arguments = CALLS["jobs", "submit_grid"].bind(*args, **kwargs)
+        jobs: list[Job] = self._hand.do(
+            partial(self._send_files, "submit_grid", arguments)
+        ).result()
+        for job in jobs:
+            self._put(job)
+        return jobs
+
+    def _send_files(self, name: str, arguments: dict[str, Any]) -> Any:
+        return self._uploads.call(CALLS["jobs", name], arguments)
+
+    def _put(self, job: Job) -> None:
+        with self._changed:
+            if job.id not in self._mirror.jobs:
+                self._mirror.put(job)
+                self._changed.notify_all()
+
+    def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
+        with self._changed:
+            job = self._mirror.jobs.get(job_id)
+            if job is not None and job.state is JobState.RUNNING and not after_picture:
+                changes = {"state": JobState.CANCELLING, "is_cancelled": True}
+                self._mirror.put(job.model_copy(update=changes))
+        self._ask("cancel", job_id=job_id, after_picture=after_picture)
+
+    def cancel_grid(self, grid_id: str) -> None:
+        self._ask("cancel_grid", grid_id=grid_id)
+
+    def move(self, job_id: str, position: int) -> None:
+        with self._changed:
+            self._mirror.move(job_id, position)
+        self._ask("move", job_id=job_id, position=position)
+
+    def pause(self) -> None:
+        self._is_paused = True
+        self._ask("pause")
+
+    def resume(self) -> None:
+        self._is_paused = False
+        self._ask("resume")
+
+    def _ask(self, name: str, **arguments: Any) -> None:
+        """Carry out a call later, in its order."""
+
+        def ask() -> None:
+            try:
+                self._caller.call(CALLS["jobs", name], arguments)
+            except (SdtuiError, KeyError) as error:
+                _log.warning("%s isn't carried out: %s", name, error)
+
+        self._hand.do(ask)
+
+    def finish(self) -> None:
+        """Do nothing: the jobs are the server's."""
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Do nothing: the jobs are the server's."""
+        del timeout
+        return True
+
+    # Called by the stream
+
+    def state_changed(self) -> None:
+        """Take the state that was streamed in place of what was asked for."""
+        self._is_paused = None
+
+    def replace(self, snapshot: Snapshot) -> None:
+        """Take the jobs of a snapshot, and publish what was missed."""
+        with self._changed:
+            missed = self._mirror.replace(snapshot.jobs, snapshot.running, snapshot.events)
+            for envelope in missed:
+                self._publish(envelope)
+            if snapshot.loaded is not None and snapshot.loaded != self._loaded:
+                self._publish(_loaded_before(snapshot.loaded))
+            self._changed.notify_all()
+
+    def change(self, change: Change) -> None:
+        """Take a change, and publish its event."""
+        with self._changed:
+            event = change.event.event if change.event else None
+            if change.running is not None:
+                self._mirror.running = dict(change.running)
+            if change.job is not None:
+                self._mirror.put(change.job, event)
+            if change.order is not None:
+                self._mirror.reorder(change.order)
+            if change.event is not None:
+                self._publish(change.event)
+            self._changed.notify_all()
+
+    def publish(self, envelope: JobEvent) -> None:
+        """Publish a preview."""
+        with self._changed:
+            self._publish(envelope)
+
+    def _publish(self, envelope: JobEvent) -> None:
+        self._mirror.note(envelope)
+        match envelope.event.kind:
+            case "loaded":
+                self._loaded = envelope.event
+            case "unloaded":
+                self._loaded = None
+        self._subscribers.publish(envelope)
+
+
+def _loaded_before(loaded: Loaded) -> JobEvent:
+    """Return the event for a model that was in memory before this client was attached."""
+    return JobEvent(job="", time=time.time(), event=loaded)

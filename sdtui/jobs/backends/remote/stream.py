@@ -1,0 +1,168 @@
+"""Follows the event stream of a server, through cuts of the line."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from sdtui.core.errors import ConnectionLostError, SdtuiError
+from sdtui.jobs.api import ConnectionStatus
+from sdtui.jobs.backends.remote.http import CUT, Answer, Connection, Requests, check, unreachable
+from sdtui.jobs.wire.messages import Message, read_message
+
+_SILENT_SECONDS = 12.0
+"""Without even a comment, which come every five seconds, the line is cut."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 8.0
+"""Seconds between two attempts."""
+_log = logging.getLogger(__name__)
+
+
+class ServerConnection:
+    """The name of a server and how it can be reached. Implements the protocol `Connection`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.status = ConnectionStatus()
+        self._subscribers: tuple[Callable[[ConnectionStatus], object], ...] = ()
+        self._lock = threading.Lock()
+
+    def subscribe(self, on_change: Callable[[ConnectionStatus], object]) -> Callable[[], None]:
+        with self._lock:
+            self._subscribers = (*self._subscribers, on_change)
+
+        def remove() -> None:
+            with self._lock:
+                self._subscribers = tuple(
+                    each for each in self._subscribers if each is not on_change
+                )
+
+        return remove
+
+    def change(self, status: ConnectionStatus) -> None:
+        """Replace the status, and tell the subscribers, also if it is the same."""
+        self.status = status
+        for subscriber in self._subscribers:
+            subscriber(status)
+
+
+class EventStream:
+    """A thread that reads messages, and connects again when the line is cut."""
+
+    def __init__(
+        self,
+        requests: Requests,
+        connection: ServerConnection,
+        take: Callable[[Message], None],
+        *,
+        pace: float,
+        previews: str,
+    ) -> None:
+        """`take` is called with every message, on the thread."""
+        self._requests = requests
+        self._connection = connection
+        self._take = take
+        self._path = f"/attach/events?pace={pace:g}&previews={previews}"
+        self._last_id = ""
+        self._closed = threading.Event()
+        self._http: Connection | None = None
+        self._thread = threading.Thread(target=self._run, name="sdtui-events", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._closed.set()
+        if (http := self._http) is not None and http.sock is not None:
+            with suppress(OSError):
+                http.sock.shutdown(socket.SHUT_RDWR)
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while not self._closed.is_set():
+            try:
+                if self._follow():
+                    pause = _FIRST_PAUSE
+                problem = "the line was cut"
+            except CUT as error:
+                problem = unreachable(self._requests.where, error).what
+            except SdtuiError as error:
+                problem = str(error)
+                pause = max(pause, 2.0)  # nothing changes by itself
+            if self._closed.is_set():
+                return
+            if self._connection.status.is_connected:
+                pause = _FIRST_PAUSE
+            _log.info("%s: %s", self._connection.name, problem)
+            self._connection.change(
+                ConnectionStatus(retry_at=time.monotonic() + pause, problem=problem)
+            )
+            self._closed.wait(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+            self._connection.change(ConnectionStatus(problem=problem))
+
+    def _follow(self) -> bool:
+        """Read messages until the server ends the stream; return True if there were any. Raises
+        OSError, HTTPException or SdtuiError."""
+        headers = self._requests.headers()
+        del headers["Accept-Encoding"]
+        if self._last_id:
+            headers["Last-Event-ID"] = self._last_id
+        where = self._requests.where
+        http = self._http = Connection(where, _SILENT_SECONDS)
+        try:
+            http.request("GET", f"{where.prefix}{self._path}", headers=headers)
+            response = http.getresponse()
+            if response.status != 200:
+                self._refused(response.status, dict(response.getheaders()), response.read(65536))
+            check(where, _answer(response.status, dict(response.getheaders())))
+            return self._read(response.readline)
+        finally:
+            http.close()
+
+    def _refused(self, status: int, headers: dict[str, str], data: bytes) -> None:
+        answer = Answer(status, {name.lower(): each for name, each in headers.items()}, data)
+        check(self._requests.where, answer)
+        name = self._requests.where.name
+        raise ConnectionLostError(f"{name} answered {status}", f"The log on {name} says more")
+
+    def _read(self, readline: Callable[[int], bytes]) -> bool:
+        name, data, event_id = "", b"", ""
+        has_any = False
+        while line := readline(2**30):
+            text = line.rstrip(b"\r\n")
+            if not line.endswith(b"\n"):
+                break  # it was cut within a line
+            key, _, value = text.partition(b": ")
+            if key == b"event":
+                name = value.decode()
+            elif key == b"data":
+                data = value
+            elif key == b"id":
+                event_id = value.decode()
+            elif not text and name:
+                self._handle(name, data)
+                self._last_id = event_id or self._last_id
+                has_any = True
+                name, data, event_id = "", b"", ""
+        return has_any
+
+    def _handle(self, name: str, data: bytes) -> None:
+        try:
+            message = read_message(name, data)
+        except ValueError as error:  # of a newer server
+            _log.info("a message of the kind %s isn't understood: %s", name, error)
+            return
+        if message is not None:
+            self._take(message)
+            if not self._connection.status.is_connected:
+                self._connection.change(ConnectionStatus(is_connected=True))
+
+
+def _answer(status: int, headers: dict[str, str]) -> Answer:
+    return Answer(status, {name.lower(): each for name, each in headers.items()}, b"")

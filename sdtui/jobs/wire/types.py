@@ -1,0 +1,111 @@
+"""The types in the protocols' annotations, as they are written in JSON: nearly all by pydantic as
+they are, and a few that hold more than data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Base64Bytes, BaseModel, PlainSerializer, PlainValidator
+
+import sdtui.history
+import sdtui.jobs.job
+import sdtui.jobs.prompts
+import sdtui.models
+import sdtui.monitor
+from sdtui.core.dynamic_prompts.expansion import WeightedText
+from sdtui.models import ReadWildcards, TokenCounter, WildcardFiles
+from sdtui.requests.events import JobEvent
+from sdtui.requests.grids import Grid, GridPlace, GridRecord
+from sdtui.requests.record import GenerationRecord, ImageRecord
+from sdtui.requests.request import GenerationRequest
+from sdtui.requests.styles import Style
+
+
+class _Cell(BaseModel):
+    place: tuple[int, int, int]
+    changes: dict[str, Any]
+    """The flat values that differ from the grid's request."""
+
+
+class _Grid(BaseModel):
+    request: GenerationRequest
+    record: GridRecord
+    cells: list[_Cell]
+
+
+def _write_grid(grid: Grid) -> _Grid:
+    common = grid.request.values()
+    cells = []
+    for cell in grid.cells:
+        values = cell.request.values()
+        changes = {name: each for name, each in values.items() if each != common[name]}
+        assert cell.place.cell is not None
+        cells.append(_Cell(place=cell.place.cell, changes=changes))
+    return _Grid(request=grid.request, record=grid.record, cells=cells)
+
+
+def _read_grid(sent: Any) -> Grid:
+    grid = sent if isinstance(sent, _Grid) else _Grid.model_validate(sent)
+    cells = [
+        (grid.request.changed(**each.changes), GridPlace(grid=grid.record, x=x, y=y, z=z))
+        for each in grid.cells
+        for x, y, z in [each.place]
+    ]
+    return Grid.restored(grid.request, grid.record, cells)
+
+
+class _Wildcards(BaseModel):
+    lists: dict[str, list[WeightedText]]
+    problems: dict[Path, str]
+
+
+def _write_wildcards(wildcards: WildcardFiles) -> _Wildcards:
+    lists = {name: list(wildcards.lines(name)) for name in wildcards.names()}
+    return _Wildcards(lists=lists, problems=wildcards.problems)
+
+
+def _read_wildcards(sent: Any) -> WildcardFiles:
+    wildcards = _Wildcards.model_validate(sent)
+    return ReadWildcards(wildcards.lists, wildcards.problems)
+
+
+class _Counter(BaseModel):
+    limit: int
+    tokenizer: str | None = None
+    """The tokenizer's JSON; None for CLIP's own."""
+
+
+def _write_counter(counter: TokenCounter) -> _Counter:
+    return _Counter(limit=counter.limit, tokenizer=counter.own_tokenizer)
+
+
+def _read_counter(sent: Any) -> TokenCounter:
+    counter = _Counter.model_validate(sent)
+    return TokenCounter.restored(counter.limit, counter.tokenizer)
+
+
+NAMES: Mapping[str, Any] = {
+    **{
+        name: getattr(module, name)
+        for module in (sdtui.history, sdtui.models, sdtui.monitor)
+        for name in module.__all__
+    },
+    **vars(sdtui.jobs.job),
+    **vars(sdtui.jobs.prompts),
+    "JobEvent": JobEvent,
+    "ImageRecord": ImageRecord,
+    "GenerationRecord": GenerationRecord,
+    "GenerationRequest": GenerationRequest,
+    "Style": Style,
+    "bytes": Base64Bytes,
+    "Grid": Annotated[Grid, PlainValidator(_read_grid), PlainSerializer(_write_grid)],
+    "WildcardFiles": Annotated[
+        WildcardFiles, PlainValidator(_read_wildcards), PlainSerializer(_write_wildcards)
+    ],
+    "TokenCounter": Annotated[
+        TokenCounter, PlainValidator(_read_counter), PlainSerializer(_write_counter)
+    ],
+}
+"""What the names in the annotations stand for."""

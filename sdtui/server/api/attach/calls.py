@@ -1,0 +1,122 @@
+"""One route for all calls of a backend's parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel, ValidationError
+
+from sdtui.core.errors import SdtuiError
+from sdtui.jobs.wire import (
+    CALL_HEADER,
+    CALLS,
+    CLIENT_HEADER,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    Call,
+    WireError,
+    error_to_wire,
+)
+from sdtui.server.api.attach.rules import Caller, carry_out
+from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.errors import ApiError
+from sdtui.server.services.client_jobs import client_address
+
+router = APIRouter(prefix="/attach", include_in_schema=False)
+
+_log = logging.getLogger(__name__)
+_COMPRESSED_FROM = 1400
+"""Bytes; a shorter answer is one packet anyway."""
+_LEVEL = 5
+_JSON = "application/json"
+
+
+@router.post("/calls/{part}/{name}")
+async def call(
+    part: str,
+    name: str,
+    services: ServicesDep,
+    http: Request,
+    call_id: Annotated[str, Header(alias=CALL_HEADER, max_length=64)] = "",
+    client: Annotated[str, Header(alias=CLIENT_HEADER, max_length=64)] = "",
+    protocol: Annotated[int, Header(alias=PROTOCOL_HEADER)] = PROTOCOL,
+) -> Response:
+    """Carry out a call, whose arguments are the body, by name. A call that is repeated with the
+    same id has the first one's answer."""
+    found = CALLS.get((part, name))
+    if found is None:
+        raise ApiError(404, "NotFound", f"There is no call {part}/{name}.")
+    if protocol != PROTOCOL:
+        return _answer(http, 400, version_error(protocol).model_dump_json().encode())
+    body = await http.body()
+    http.state.release_body()
+    caller = Caller(client, client_address(http), services.options.own_user_only)
+
+    async def run() -> tuple[int, bytes]:
+        return await asyncio.to_thread(_run, services, found, body, caller)
+
+    status, data = await services.attach_calls.once(call_id, run)
+    return _answer(http, status, data)
+
+
+class IdsBody(BaseModel):
+    """A search, and the list that the client has."""
+
+    query: str = ""
+    known: str = ""
+
+
+@router.post("/ids")
+async def ids(body: IdsBody, services: ServicesDep, http: Request) -> Response:
+    """Return the ids of a search's results, as what differs from a list that the client has."""
+
+    def find() -> tuple[int, bytes]:
+        try:
+            found = services.backend.pictures.ids(body.query)
+        except SdtuiError as error:
+            return 400, error_to_wire(error).model_dump_json().encode()
+        with services.attach_ids_lock:
+            return 200, services.attach_ids.write(found, body.known).model_dump_json().encode()
+
+    return _answer(http, *await asyncio.to_thread(find))
+
+
+def _run(services: ServerServices, call: Call, body: bytes, caller: Caller) -> tuple[int, bytes]:
+    """Return the status and the JSON of an answer."""
+    try:
+        arguments = call.read_arguments(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        sent = WireError(
+            type="SdtuiError", what=f"{call.part}/{call.name}: {where}: {first['msg']}"
+        )
+        return 422, sent.model_dump_json().encode()
+    try:
+        result = carry_out(services, call, arguments, caller)
+    except (SdtuiError, KeyError) as error:
+        return 400, error_to_wire(error).model_dump_json().encode()
+    return 200, call.write_result(result)
+
+
+def version_error(protocol: int) -> WireError:
+    """Return the error for a client that speaks another protocol."""
+    which = "the server" if protocol > PROTOCOL else "sdtui on this machine"
+    return WireError(
+        type="ConnectionLostError",
+        what=f"the server speaks protocol {PROTOCOL} and this client {protocol}",
+        hint=f"Update {which}",
+    )
+
+
+def _answer(http: Request, status: int, data: bytes) -> Response:
+    headers = {PROTOCOL_HEADER: str(PROTOCOL), "Cache-Control": "no-store"}
+    if len(data) > _COMPRESSED_FROM and "gzip" in http.headers.get("accept-encoding", ""):
+        compressor = zlib.compressobj(_LEVEL, wbits=31)  # 31 = with gzip's header
+        data = compressor.compress(data) + compressor.flush()
+        headers["Content-Encoding"] = "gzip"
+    return Response(data, status, headers, _JSON)

@@ -1,0 +1,51 @@
+"""The event stream of attached clients."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from sdtui.jobs.wire import PROTOCOL, PROTOCOL_HEADER
+from sdtui.server.dependencies import ServicesDep
+from sdtui.server.services.attach_stream import AttachStream, PreviewCoding, StreamOptions
+from sdtui.server.streaming import UNBUFFERED
+
+router = APIRouter(prefix="/attach", include_in_schema=False)
+
+_HEADERS = {**UNBUFFERED, PROTOCOL_HEADER: str(PROTOCOL)}
+
+
+@router.get("/state")
+async def state(services: ServicesDep) -> Response:
+    """Return the properties of the backend's parts, for clients that don't follow the stream."""
+    text = services.attach_hub.state().model_dump_json()
+    return Response(text, headers=_HEADERS, media_type="application/json")
+
+
+@router.get("/events")
+async def events(
+    services: ServicesDep,
+    http: Request,
+    pace: Annotated[float, Query(ge=0.1, le=30)] = 4.0,
+    previews: PreviewCoding = "webp",
+    last_event_id: Annotated[str, Header()] = "",
+) -> Response:
+    """Stream a snapshot and then what changes; with `Last-Event-ID`, what changed since that
+    event, if it is known."""
+    if http.state.method == "HEAD":
+        return Response(media_type="text/event-stream", headers=_HEADERS)
+
+    def is_over() -> bool:
+        is_ending = services.closing.is_set() and not services.job_events.running_jobs()
+        return is_ending or services.grace_over.is_set()
+
+    stream = AttachStream(
+        services.attach_hub,
+        services.job_events,
+        StreamOptions(pace, previews),
+        last_event_id,
+        is_over,
+    )
+    return StreamingResponse(stream.lines(), media_type="text/event-stream", headers=_HEADERS)

@@ -1,0 +1,83 @@
+"""Pictures as bytes, also smaller ones, and the pictures that clients send."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as PathValue
+
+from sdtui.core.errors import HistoryError
+from sdtui.jobs import JobPicture, PictureId, SheetPicture
+from sdtui.jobs.wire import PROTOCOL, PROTOCOL_HEADER
+from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.errors import ApiError
+
+router = APIRouter(prefix="/attach", include_in_schema=False)
+
+_LARGEST = 2**63 - 1  # of SQLite's integers
+_HEADERS = {PROTOCOL_HEADER: str(PROTOCOL), "Cache-Control": "private, immutable, max-age=31536000"}
+Edge = Annotated[int | None, Query(ge=16, le=8192)]
+Sha256 = Annotated[str, PathValue(pattern="^[0-9a-f]{64}$")]
+
+
+@router.get("/pictures/entries/{entry_id}")
+async def of_history(
+    entry_id: Annotated[int, PathValue(ge=-_LARGEST, le=_LARGEST)],
+    services: ServicesDep,
+    http: Request,
+    edge: Edge = None,
+) -> Response:
+    """Return a picture of the history; with `edge`, as a WebP whose sides aren't longer."""
+    return await _picture(services, http, entry_id, edge)
+
+
+@router.get("/pictures/jobs/{job_id}/{index}")
+async def of_job(
+    job_id: str, index: int, services: ServicesDep, http: Request, edge: Edge = None
+) -> Response:
+    """Return a picture of a job."""
+    return await _picture(services, http, JobPicture(job_id, index), edge)
+
+
+@router.get("/pictures/sheets/{grid_id}/{index}")
+async def of_grid(
+    grid_id: str, index: int, services: ServicesDep, http: Request, edge: Edge = None
+) -> Response:
+    """Return a sheet of a grid."""
+    return await _picture(services, http, SheetPicture(grid_id, index), edge)
+
+
+async def _picture(
+    services: ServerServices, http: Request, picture: PictureId, edge: int | None
+) -> Response:
+    try:
+        data = await asyncio.to_thread(services.backend.pictures.read, picture, edge=edge)
+    except HistoryError as error:
+        raise ApiError(404, "NotFound", str(error)) from error
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {**_HEADERS, "ETag": tag}
+    if http.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(data, headers=headers, media_type="application/octet-stream")
+
+
+@router.get("/uploads/{sha256}")
+async def uploaded(sha256: Sha256, services: ServicesDep) -> Response:
+    """Return a picture that was sent. HEAD says whether it has to be sent."""
+    file = await asyncio.to_thread(services.attach_uploads.find, sha256)
+    if file is None:
+        raise ApiError(404, "NotFound", "The picture wasn't sent, or isn't kept any more.")
+    data = await asyncio.to_thread(file.read_bytes)
+    return Response(data, headers=_HEADERS, media_type="application/octet-stream")
+
+
+@router.put("/uploads/{sha256}", status_code=204)
+async def upload(sha256: Sha256, services: ServicesDep, http: Request) -> Response:
+    """Keep a picture for requests that name it by its hash."""
+    data = await http.body()
+    await asyncio.to_thread(services.attach_uploads.keep, sha256, data)
+    http.state.release_body()
+    return Response(status_code=204, headers={PROTOCOL_HEADER: str(PROTOCOL)})

@@ -1,0 +1,91 @@
+"""Pictures that attached clients sent, by their SHA-256, so that each is sent once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Container
+from contextlib import suppress
+from pathlib import Path
+
+from sdtui.core.errors import ImageError, OutputError
+from sdtui.core.files import write_atomic
+
+_MOST_BYTES = 512 * 2**20
+_KEPT_SECONDS = 3600.0
+"""What was sent or named so lately isn't deleted: its job may not be queued yet."""
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+class AttachUploads:
+    """A bounded folder of files named by their contents. Thread-safe."""
+
+    def __init__(
+        self,
+        folder: Path,
+        check: Callable[[bytes], object],
+        in_use: Callable[[], Container[Path]],
+        most_bytes: int = _MOST_BYTES,
+    ) -> None:
+        """`check` raises ImageError for what is no picture; `in_use` returns the files that
+        unfinished jobs need."""
+        self._folder = folder
+        self._check = check
+        self._in_use = in_use
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+
+    def find(self, sha256: str) -> Path | None:
+        """Return the file of a hash, and take note that it is used; None if it isn't there."""
+        if not _NAME.fullmatch(sha256):
+            return None
+        file = self._folder / f"{sha256}.picture"
+        try:
+            os.utime(file)
+        except OSError:
+            return None
+        return file
+
+    def contains(self, path: Path) -> bool:
+        """True for a file that was sent and is there."""
+        return path.parent == self._folder and self.find(path.stem) == path
+
+    def keep(self, sha256: str, data: bytes) -> Path:
+        """Store a picture. Raises ImageError if it is no picture or has another hash, and
+        OutputError."""
+        if not _NAME.fullmatch(sha256) or hashlib.sha256(data).hexdigest() != sha256:
+            raise ImageError("the picture was damaged on its way", "Send it again")
+        self._check(data)
+        file = self._folder / f"{sha256}.picture"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomic(file, data, mode=0o600, durable=False)
+        except OSError as error:
+            raise OutputError(
+                f"the picture that was sent can't be stored: {error.strerror}",
+                "Make room on the server's disk",
+            ) from error
+        self._delete_oldest()
+        return file
+
+    def _delete_oldest(self) -> None:
+        """Delete the files that were unused for longest while all are too large."""
+        with self._lock:
+            files = []
+            for file in self._folder.glob("*.picture"):
+                with suppress(OSError):
+                    status = file.stat()
+                    files.append((status.st_mtime, status.st_size, file))
+            size = sum(each for _, each, _ in files)
+            if size <= self._most_bytes:
+                return
+            in_use = self._in_use()
+            for used, each, file in sorted(files):
+                if size <= self._most_bytes or time.time() - used < _KEPT_SECONDS:
+                    break
+                if file not in in_use:
+                    file.unlink(missing_ok=True)
+                    size -= each
