@@ -1,4 +1,4 @@
-"""Opens the local backend for the commands."""
+"""Opens a backend for the app and the commands: that of this process, or that of a server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sdtui.core.settings import Settings
     from sdtui.jobs import Backend, Models, Pictures, Prompts
+    from sdtui.jobs.backends.remote.backend import RemoteBackend
+
+_CONNECT_SECONDS = 10.0
+"""How long a command waits for a server."""
 
 
-def open_backend(
+def open_local_backend(
     settings: Settings,
     *,
     queue_folder: Path | None = None,
@@ -30,15 +34,53 @@ def open_backend(
     )
 
 
+def _remote(settings: Settings) -> RemoteBackend | None:
+    """Return the backend of the settings' server; None if it is that of this process. Raises
+    SettingsError."""
+    from sdtui.jobs.backends.remote.where import parse_where
+
+    where = parse_where(settings.connect)
+    if where is None:
+        return None
+    from sdtui.jobs.backends.remote.backend import RemoteBackend
+
+    return RemoteBackend(where, previews="webp" if settings.previews else "none")
+
+
+def open_app_backend(settings: Settings, sample_interval: float) -> Backend:
+    """Open the app's backend. One of a server is connected in the background. Raises
+    SettingsError."""
+    remote = _remote(settings)
+    if remote is None:
+        return open_local_backend(settings, sample_interval=sample_interval)
+    remote.start()
+    return remote
+
+
+def open_backend(settings: Settings) -> Backend:
+    """Open the backend of a command. Raises SettingsError, and ConnectionLostError if its server
+    can't be reached."""
+    remote = _remote(settings)
+    if remote is None:
+        return open_local_backend(settings)
+    remote.start()
+    remote.wait_until_connected(_CONNECT_SECONDS)
+    return remote
+
+
 def open_models(settings: Settings) -> Models:
-    """Open only the models of this machine."""
+    """Open only the models. Raises SettingsError."""
+    if (remote := _remote(settings)) is not None:
+        return remote.models
     from sdtui.jobs.backends.models import LocalModels
 
     return LocalModels(settings)
 
 
 def open_prompts(settings: Settings) -> Prompts:
-    """Open only the styles and wildcards of this machine."""
+    """Open only the styles and wildcards. Raises SettingsError."""
+    if (remote := _remote(settings)) is not None:
+        return remote.prompts
     from sdtui.jobs.backends.prompts import LocalPrompts
 
     return LocalPrompts(settings)
@@ -46,8 +88,10 @@ def open_prompts(settings: Settings) -> Prompts:
 
 @contextmanager
 def open_pictures(settings: Settings) -> Iterator[Pictures]:
-    """Open only the pictures of this machine. Raises SettingsError if the history can't be
-    opened."""
+    """Open only the pictures. Raises SettingsError if the history can't be opened."""
+    if (remote := _remote(settings)) is not None:
+        yield remote.pictures
+        return
     from sdtui.jobs.backends.pictures import LocalPictures
 
     with LocalPictures(settings.pictures) as pictures:

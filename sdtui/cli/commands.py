@@ -9,6 +9,7 @@ import click
 from sdtui import __version__
 from sdtui.cli.app import open_app
 from sdtui.cli.codes import INTERRUPTED
+from sdtui.cli.connect import connect_option, connected_settings
 
 _COMMANDS = {
     "generate": "Make pictures from prompts.",
@@ -55,13 +56,14 @@ class _Commands(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+@connect_option
 @click.version_option(__version__, prog_name="sdtui")
 @click.pass_context
 def sdtui(context: click.Context) -> int:
     """Stable Diffusion from a terminal. Without a command it opens the app."""
     if context.invoked_subcommand is not None:
         return 0
-    return open_app()
+    return open_app(connected_settings().connect)
 
 
 def run_command() -> int:

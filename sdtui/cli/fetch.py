@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdtui.cli.connect import connect_option, connected_settings
 from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _WAIT_SECONDS = 0.2
 
 
 @click.command()
+@connect_option
 @click.argument("hub_id", metavar="HUB_ID")
 @click.option(
     "--without-transformer",
@@ -30,9 +32,8 @@ def fetch(hub_id: str, without_transformer: bool, quiet: bool) -> None:
     from sdtui.cli.backend import open_models
     from sdtui.cli.progress_output import ProgressOutput
     from sdtui.core.errors import DownloadError
-    from sdtui.core.settings import load_settings
 
-    models = open_models(load_settings())
+    models = open_models(connected_settings())
     events: queue.Queue[JobEvent] = queue.Queue()
     with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as output:
         download = models.download(hub_id, events.put, without_transformer=without_transformer)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from sdtui.cli.connect import connect_option, connected_settings
 from sdtui.cli.destination import open_destination
 from sdtui.cli.options import FilePath, request_options, request_values
 from sdtui.cli.running import output_options, run_jobs, shared_values, source_options
@@ -15,6 +16,7 @@ from sdtui.core.runtime import leave
 
 
 @click.command()
+@connect_option
 @click.argument("prompt", required=False)
 @click.option(
     "--from",
@@ -57,14 +59,13 @@ def generate(
     from sdtui.cli.backend import open_models
     from sdtui.cli.logs import log_to_file
     from sdtui.cli.prompts import read_requests
-    from sdtui.core.settings import load_settings
     from sdtui.jobs.request_checks import check_files
     from sdtui.requests.input_images import check_input_images
 
     if (prompt is None) == (file is None) and like is None:
         raise click.UsageError("give one PROMPT (- = stdin), or --from FILE")
     log_to_file()
-    settings = load_settings()
+    settings = connected_settings()
     folders = (*embeddings, *settings.embedding_folders)
     settings = replace(settings, embedding_folders=folders)
     shared = shared_values(settings, like, preset_name, quiet=quiet, as_written=as_written)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdtui.cli.connect import connect_option, connected_settings
 from sdtui.cli.destination import open_destination
 from sdtui.cli.options import request_options, request_values
 from sdtui.cli.output import echo_json, echo_path
@@ -26,6 +27,7 @@ _AXES = ("x", "y", "z")
 
 
 @click.command()
+@connect_option
 @click.argument("prompt", required=False)
 @click.option("--x", metavar="AXIS=VALUES", help="The columns, e.g. steps=10-30[3].")
 @click.option("--y", metavar="AXIS=VALUES", help='The rows, e.g. "prompt=cat,dog".')
@@ -69,7 +71,6 @@ def grid(
     from sdtui.cli.backend import open_models
     from sdtui.cli.logs import log_to_file
     from sdtui.cli.prompts import read_requests
-    from sdtui.core.settings import load_settings
     from sdtui.requests.grids import GridOptions
 
     if prompt is None and like is None:
@@ -77,7 +78,7 @@ def grid(
     if x is y is z is None:
         raise click.UsageError("give at least one axis with --x, --y or --z")
     log_to_file()
-    settings = load_settings()
+    settings = connected_settings()
     shared = shared_values(settings, like, preset_name, quiet=quiet)
     (request,) = read_requests(prompt, None, shared, request_values(flags))
     options = GridOptions(tuple(map(str.upper, vary_seeds)), False, not no_labels, margin)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdtui.cli.connect import ConnectedGroup, connect_option, connected_settings
 from sdtui.core.text import one_line, visible
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class SearchCommand(click.Command):
         return super().parse_args(ctx, [*others, "--", *words, *args[at + 1 :]])
 
 
-@click.group()
+@click.group(cls=ConnectedGroup)
+@connect_option
 def history() -> None:
     """Find, mark and move the pictures that were made."""
 
@@ -218,9 +220,8 @@ def stats(as_json: bool) -> None:
 def open_history(*, refresh: bool = True) -> Iterator[Pictures]:
     """Open the pictures, with what other programs changed."""
     from sdtui.cli.backend import open_pictures
-    from sdtui.core.settings import load_settings
 
-    with open_pictures(load_settings()) as opened:
+    with open_pictures(connected_settings()) as opened:
         if refresh:
             opened.refresh()
         yield opened

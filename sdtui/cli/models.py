@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdtui.cli.connect import connect_option, connected_settings
 from sdtui.core.text import counted, one_line, visible
 from sdtui.core.units import data_size
 
@@ -157,6 +158,7 @@ _KINDS: Mapping[str, tuple[Callable[[Models], Iterator[_Entry]], Callable[[_Entr
 
 
 @click.command()
+@connect_option
 @click.option(
     "--kind",
     type=click.Choice(list(_KINDS)),
@@ -168,10 +170,9 @@ _KINDS: Mapping[str, tuple[Callable[[Models], Iterator[_Entry]], Callable[[_Entr
 def models(kind: str, as_json: bool) -> None:
     """List the models that are on this machine: pocket, the hub's cache, your model folders."""
     from sdtui.cli.backend import open_models
-    from sdtui.core.settings import load_settings
 
     entries, about = _KINDS[kind]
-    found = entries(open_models(load_settings()))
+    found = entries(open_models(connected_settings()))
     if as_json:
         click.echo(json.dumps(list(found), indent=2))
         return

@@ -160,7 +160,7 @@ def serve(
 
     /docs describes every route. Listens on this machine alone unless --host says otherwise.
     """
-    from sdtui.cli.backend import open_backend, open_models
+    from sdtui.cli.backend import open_local_backend, open_models
     from sdtui.cli.logs import log_to_file, warn_on_stderr
     from sdtui.core import paths
     from sdtui.core.settings import load_settings
@@ -170,7 +170,7 @@ def serve(
 
     log_to_file()
     warn_on_stderr()
-    settings = load_settings()
+    settings = replace(load_settings(), connect="here")  # a server's backend is its own
     if model is not None:
         settings = replace(settings, model=model)
     if policy is not None:
@@ -192,7 +192,7 @@ def serve(
         claim(options.unix_socket)
 
     def open_served() -> Backend:
-        return open_backend(
+        return open_local_backend(
             settings,
             queue_folder=paths.server_folder(),
             queue_limit=options.queue_limit,

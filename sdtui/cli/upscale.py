@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdtui.cli.connect import connect_option, connected_settings
 from sdtui.cli.options import FilePath, field_option
 from sdtui.cli.running import output_options, run_jobs, shared_values
 from sdtui.core.runtime import leave
@@ -26,6 +27,7 @@ _OF_REDRAW = ("controls", "ip_adapters", "prompt", "model", "num_inference_steps
 
 
 @click.command()
+@connect_option
 @click.argument("pictures", nargs=-1, required=True, type=FilePath(), metavar="PICTURE...")
 @field_option("upscale_factor", "--factor", more=f"[{_USUAL_FACTOR:g}]")
 @field_option("upscaler")
@@ -60,13 +62,12 @@ def upscale(
     from sdtui.cli.backend import open_models
     from sdtui.cli.destination import open_destination
     from sdtui.cli.logs import log_to_file
-    from sdtui.core.settings import load_settings
     from sdtui.jobs.request_checks import check_files
     from sdtui.requests.input_images import open_picture
     from sdtui.requests.request import GenerationRequest
 
     log_to_file()
-    settings = load_settings()
+    settings = connected_settings()
     values = {name: value for name, value in flags.items() if value is not None}
     if not {"upscale_factor", "upscale_width", "upscale_height"} & values.keys():
         values["upscale_factor"] = _USUAL_FACTOR

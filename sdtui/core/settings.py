@@ -192,6 +192,12 @@ class Settings:
             read.text, "The command that opens a picture, by default $VIEWER or the desktop's own."
         ),
     )
+    connect: str = field(
+        default="here",
+        metadata=_parsed_by(
+            read.text, "Where the backend is: here, or that of a server, as --connect takes it."
+        ),
+    )
     keys: Mapping[str, str] = field(
         default_factory=dict,
         metadata=_parsed_by(read.keys, "The app's keys by action, as `sdtui keys` lists them."),

@@ -66,9 +66,9 @@ def error_from_wire(sent: WireError) -> SdtuiError | KeyError:
         )
     if sent.type == CancelledError.__name__:
         return CancelledError()
-    kind = getattr(errors, sent.type, SdtuiError)
-    if not (isinstance(kind, type) and issubclass(kind, SdtuiError)):
-        kind = SdtuiError
-    if issubclass(kind, GenerationError):
+    kind = getattr(errors, sent.type, None)
+    if isinstance(kind, type) and issubclass(kind, GenerationError):
         return kind(sent.what, sent.hint, stage=sent.stage)
-    return kind(sent.what, sent.hint)
+    if isinstance(kind, type) and issubclass(kind, SdtuiError):
+        return kind(sent.what, sent.hint)
+    return SdtuiError(sent.what, sent.hint)

@@ -1,5 +1,4 @@
 """Long lists of ids, as what differs from a list that the client has."""
-id of a hundred thousand."""
 
 from __future__ import annotations
 
