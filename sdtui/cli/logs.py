@@ -6,6 +6,7 @@ import logging
 import os
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 from sdtui.core import paths
 
@@ -26,11 +27,11 @@ class _LogFile(RotatingFileHandler):
         """Ignore the error."""
 
 
-def log_to_file() -> None:
-    """Send all log messages to the log file. If it isn't writable there is no log, but everything
-    else works."""
+def log_to_file(file: Path | None = None) -> None:
+    """Send all log messages to a file, by default the log file. If it isn't writable there is no
+    log, but everything else works."""
     handler = _LogFile(
-        paths.log_file(),
+        file or paths.log_file(),
         maxBytes=_LARGEST,
         backupCount=1,
         encoding="utf-8",

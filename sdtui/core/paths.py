@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,12 @@ def server_folder() -> Path:
     """Return the folder of the server's uploads and queue. It is separate from the app's queue,
     whose orphaned jobs the app offers to resume."""
     return state_folder() / "server"
+
+
+def daemon_folder() -> Path:
+    """Return the folder of this host's daemon: its log, uploads and queue. A home folder may be
+    shared by several hosts."""
+    return state_folder() / "daemon" / socket.gethostname()
 
 
 def config_file() -> Path:
@@ -81,6 +88,11 @@ def pictures_folder() -> Path:
 def log_file() -> Path:
     """The log file for tracebacks and messages of libraries."""
     return state_folder() / "sdtui.log"
+
+
+def daemon_log_file() -> Path:
+    """The log file of this host's daemon."""
+    return daemon_folder() / "daemon.log"
 
 
 def expanded(path: str | Path) -> Path:

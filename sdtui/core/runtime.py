@@ -6,9 +6,11 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NoReturn
 
 from sdtui.core import paths
@@ -118,6 +120,46 @@ def run_in_fork(work: Callable[[], object]) -> None:
             work()
         finally:
             os._exit(0)
+
+
+def run_detached(work: Callable[[int], object], folder: Path, log: Path) -> bytes:
+    """Run `work` in a process that outlives this one and its terminal, with `folder` as working
+    directory, and stdout and stderr going to the file `log`.
+
+    Returns what `work` writes to the file descriptor that it is called with, once it has closed it
+    or its process has ended. Must be called while the process has only one thread.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            if os.fork() == 0:  # which can't get a terminal, as it doesn't lead the session
+                os.close(reading)
+                os.chdir(folder)
+                _redirect_streams(log)
+                work(writing)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as pipe:
+        return pipe.read()
+
+
+def _redirect_streams(log: Path) -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(output)
+
+
+def ignore_hangup() -> None:
+    """Let the process go on when its terminal is closed."""
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def leave(code: int) -> NoReturn:

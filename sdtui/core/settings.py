@@ -198,6 +198,19 @@ class Settings:
             read.text, "Where the backend is: here, or that of a server, as --connect takes it."
         ),
     )
+    daemon_unload_minutes: float = field(
+        default=15.0,
+        metadata=_parsed_by(
+            read.amount,
+            "Minutes without a job after which the daemon unloads a model; never if 0.",
+        ),
+    )
+    daemon_end_hours: float = field(
+        default=8.0,
+        metadata=_parsed_by(
+            read.amount, "Hours without job and client after which the daemon ends; never if 0."
+        ),
+    )
     keys: Mapping[str, str] = field(
         default_factory=dict,
         metadata=_parsed_by(read.keys, "The app's keys by action, as `sdtui keys` lists them."),

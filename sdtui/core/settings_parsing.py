@@ -6,6 +6,7 @@ function raises WrongValueError.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -89,6 +90,17 @@ def switch(value: object) -> bool:
     if result is None:
         raise WrongValueError(f"should be true or false, not {_quoted(value)}")
     return result
+
+
+def amount(value: object) -> float:
+    """A number that isn't negative, also as a text."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, bool) or not 0 <= number < math.inf:
+        raise WrongValueError(f"should be a number from 0, not {_quoted(value)}")
+    return number
 
 
 _RENAMED_ACTIONS = {

@@ -13,6 +13,8 @@ from sdtui.core import paths
 from sdtui.core.errors import SettingsError
 from sdtui.core.locks import try_hold
 
+DIAL_GREETING = b"sdtui daemon: connected\n"
+"""What `sdtui daemon dial` writes first. Whatever comes before it was printed by a login shell."""
 _LONGEST = 107 if sys.platform == "linux" else 103
 """Most bytes of a socket's path: `sun_path` less the zero at its end."""
 _XUCRED = struct.Struct("2I")
@@ -30,8 +32,8 @@ def own_uid() -> int:
 def daemon_socket() -> Path:
     """Return the path of the daemon's socket, or that of `SDTUI_SOCKET`.
 
-    Not in the runtime folder of systemd, which is deleted at the user's last logout. The host is in the name
-    since several may share the folder.
+    Not in the runtime folder of systemd, which is deleted at the user's last logout. The host is in
+    the name since several may share the folder.
     """
     named = os.environ.get("SDTUI_SOCKET")
     if named:

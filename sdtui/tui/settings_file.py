@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import fields
 from pathlib import Path
 
 from sdtui.core.errors import SettingsError
 from sdtui.core.files import write_atomic
-from sdtui.core.settings import ABOUT_SETTINGS, FOLDER_LISTS, setting_choices
+from sdtui.core.settings import ABOUT_SETTINGS, FOLDER_LISTS, Settings, setting_choices
 from sdtui.core.text_files import UnreadableTextError, decode_text
 
 Value = str | bool | list[str]
@@ -60,5 +61,8 @@ def _example(key: str) -> str:
     choices = setting_choices(key)
     if choices == ("true", "false"):
         return choices[0]
+    default = next(each.default for each in fields(Settings) if each.name == key)
+    if isinstance(default, float):
+        return f"{default:g}"
     texts = {"model": "pocket", "pictures": "~/Pictures/sdtui"}
     return f'"{choices[0] if choices else texts.get(key, "auto")}"'

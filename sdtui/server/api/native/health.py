@@ -18,7 +18,7 @@ from sdtui.core.samplers import sampler_labels
 from sdtui.jobs import JobState
 from sdtui.models import ModelSource, memory_by_mode
 from sdtui.server.dependencies import ServerServices, ServicesDep
-from sdtui.server.errors import documented
+from sdtui.server.errors import ApiError, documented
 from sdtui.server.scopes import root_path_of
 from sdtui.server.services.readiness import find_problem
 from sdtui.server.services.served_models import ServedModels
@@ -119,6 +119,15 @@ def _status(
 async def livez() -> str:
     """Liveness probe: the process answers. Needs no key."""
     return "ok"
+
+
+@router.post("/shutdown", include_in_schema=False)
+async def shutdown(services: ServicesDep) -> None:
+    """Shut the server down, as SIGTERM does, if it belongs to the client's own user."""
+    if not services.options.own_user_only:
+        message = "Only a server without a key on a Unix socket is shut down by its clients."
+        raise ApiError(403, "Forbidden", message)
+    services.ending.set()
 
 
 @router.get(
