@@ -43,6 +43,11 @@ class Device:
         """True if weights can be kept in main memory while they aren't needed on the device."""
         return self.torch.type != "cpu"
 
+    @property
+    def has_own_memory(self) -> bool:
+        """True if the device doesn't share the main memory."""
+        return self.torch.type == "cuda"
+
     def memory(self) -> Memory:
         """Return the current memory use."""
         if self.torch.type == "cuda":

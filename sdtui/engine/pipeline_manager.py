@@ -151,7 +151,7 @@ class StableDiffusionEngine:
     def _modes_for(self, estimate: Estimate) -> tuple[MemoryMode, ...]:
         """Return the modes of the device that main memory has room for: a model that is loaded as a
         whole is there first, whatever its mode."""
-        if self.device.torch.type != "cuda":  # others share the main memory
+        if not self.device.has_own_memory:
             return self.modes
         has_room = estimate.weights <= free_main_memory() + self._held()
         return self.modes if has_room else (MemoryMode.PARTS,)

@@ -70,6 +70,11 @@ def can_quantize(description: ModelDescription, name: str) -> bool:
     return name.startswith("text_encoder") and description.parameters[name] >= LARGE_ENCODER
 
 
+def has_quantizable(description: ModelDescription) -> bool:
+    """True if one of a model's components can be quantized."""
+    return any(can_quantize(description, name) for name in description.parameters)
+
+
 def component_bytes(
     description: ModelDescription, name: str, dtype: DType, quantize: Quantize = Quantize.NONE
 ) -> int:

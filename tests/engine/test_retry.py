@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from sdtui.core.enums import MemoryMode, Policy
+from sdtui.core.enums import MemoryMode, Policy, Quantize
 from sdtui.engine.memory.ladder import LADDERS, Plan, fit_within, next_step
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.record import Stage
@@ -98,6 +100,27 @@ def test_tutorial_policy_has_three_attempts(stage: Stage) -> None:
 def test_cpu_has_no_offload_rungs() -> None:
     names = {name for name, _ in _walk(Policy.KEEP, Stage.DENOISE, _plan((MemoryMode.FULL,)))}
     assert not {"model offload", "group offload", "sequential offload"} & names
+
+
+def test_parts_that_do_not_fit_are_quantized() -> None:
+    plan = replace(_plan((MemoryMode.FULL, MemoryMode.PARTS)), can_quantize=True)
+    assert _walk(Policy.KEEP, Stage.LOAD, plan) == [
+        ("free caches", "freed the caches"),
+        ("loading in parts", "loading one part of the model at a time"),
+        ("fewer bits", "weights in 8 bits (int8)"),
+        ("fewer bits", "weights in 4 bits (nf4)"),
+    ]
+    assert _walk(Policy.KEEP, Stage.LOAD, replace(plan, quantize=Quantize.NF4))[2:] == []
+    assert "fewer bits" not in dict(_walk(Policy.STRICT, Stage.LOAD, plan))
+    assert "fewer bits" not in dict(_walk(Policy.KEEP, Stage.DECODE, plan))
+
+
+def test_gpu_loads_in_parts_only_if_loading_failed() -> None:
+    plan = replace(_plan((*_GPU, MemoryMode.PARTS)), has_own_memory=True, can_quantize=True)
+    denoising = [name for name, _ in _walk(Policy.KEEP, Stage.DENOISE, plan)]
+    assert denoising[-3:] == ["sequential offload", "smaller picture", "fewer steps"]
+    loading = [name for name, _ in _walk(Policy.KEEP, Stage.LOAD, plan)]
+    assert loading[-4:] == ["sequential offload", "loading in parts", "fewer bits", "fewer bits"]
 
 
 @pytest.mark.parametrize("policy", [Policy.KEEP, Policy.STRICT])

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from sdtui.core.enums import MemoryMode, Policy
+from sdtui.core.enums import MemoryMode, Policy, Quantize
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.record import Stage
 
@@ -21,6 +21,15 @@ TILES = (512, 256)
 _ALL = frozenset(Stage)
 _RUNNING = frozenset({Stage.ENCODE, Stage.PREPARE, Stage.DENOISE, Stage.DECODE})
 _VAE = frozenset({Stage.PREPARE, Stage.DECODE})
+_LARGE_PARTS = frozenset({Stage.LOAD, Stage.ENCODE, Stage.DENOISE})
+"""The stages that have weights in memory which can be quantized."""
+
+_FEWER_BITS = {
+    Quantize.NONE: (Quantize.INT8, "weights in 8 bits (int8)"),
+    Quantize.INT8: (Quantize.NF4, "weights in 4 bits (nf4)"),
+    Quantize.FP8: (Quantize.NF4, "weights in 4 bits (nf4)"),
+}
+"""The next smaller format for each, and what it is."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class Plan:
     memory_mode: MemoryMode
     modes: tuple[MemoryMode, ...]
     """The device's modes, fastest first."""
+    has_own_memory: bool = False
+    """True if the device has memory of its own, besides the main memory."""
+    quantize: Quantize = Quantize.NONE
+    can_quantize: bool = False
+    """True if parts of the model can be quantized; False until it is known."""
     resolved: ResolvedRequest | None = None
     """None until the model is loaded."""
     sections: Mapping[str, object] = field(default_factory=dict)
@@ -95,7 +109,8 @@ def _rungs(policy: Policy, more: tuple[Rung, ...]) -> tuple[Rung, ...]:
     lossless = tuple(rung for rung in more if rung.lossless)
     if policy is Policy.STRICT:
         return LADDERS[policy] + lossless
-    return LOSSLESS + lossless + tuple(rung for rung in more if not rung.lossless) + LOSSY
+    lossy = tuple(rung for rung in more if not rung.lossless)
+    return LOSSLESS + lossless + (_QUANTIZE,) + lossy + LOSSY
 
 
 def _free_caches(plan: Plan, stage: Stage) -> tuple[Plan, str] | None:
@@ -143,6 +158,21 @@ def _offload(mode: MemoryMode, words: str) -> Callable[[Plan, Stage], tuple[Plan
         return replace(plan, memory_mode=mode), words
 
     return apply
+
+
+def _load_in_parts(plan: Plan, stage: Stage) -> tuple[Plan, str] | None:
+    # With weights moved layer by layer, such a device has less in its memory than a whole part.
+    if plan.has_own_memory and stage is not Stage.LOAD:
+        return None
+    return _offload(MemoryMode.PARTS, "loading one part of the model at a time")(plan, stage)
+
+
+def _quantize(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+    smaller = _FEWER_BITS.get(plan.quantize)
+    if smaller is None or not plan.can_quantize or plan.memory_mode is not MemoryMode.PARTS:
+        return None
+    quantize, changes = smaller
+    return replace(plan, quantize=quantize), changes
 
 
 def _fit(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
@@ -199,22 +229,19 @@ _SEQUENTIAL = Rung(
     True,
     _offload(MemoryMode.SEQUENTIAL_OFFLOAD, "moving the weights layer by layer"),
 )
-_PARTS = Rung(
-    "loading in parts",
-    _ALL,
-    True,
-    _offload(MemoryMode.PARTS, "loading one part of the model at a time"),
-)
+_PARTS = Rung("loading in parts", _ALL, True, _load_in_parts)
+_QUANTIZE = Rung("fewer bits", _LARGE_PARTS, False, _quantize)
 _SMALLER = Rung("smaller picture", _RUNNING, False, _fit)
 _FEWER = Rung("fewer steps", frozenset({Stage.DENOISE}), False, _fewer_steps)
 
 LOSSLESS = (_FREE, _SLICE, _TILE, _SPLIT, _MODEL, _GROUP, _SEQUENTIAL, _PARTS)
 LOSSY = (_SMALLER, _FEWER)
+"""Behind those of the run's features."""
 
 TUTORIAL_ATTEMPTS = 3
 
 LADDERS: Mapping[Policy, tuple[Rung, ...]] = {
-    Policy.KEEP: LOSSLESS + LOSSY,
+    Policy.KEEP: (*LOSSLESS, _QUANTIZE, *LOSSY),
     Policy.STRICT: LOSSLESS,
     Policy.TUTORIAL: (_SMALLER, Rung("fewer steps", _RUNNING, False, _fewer_steps)),
 }
