@@ -122,6 +122,9 @@ class EmbeddingCache:
     def __init__(self) -> None:
         self._cached: OrderedDict[Encoding, Embeddings] = OrderedDict()
 
+    def __contains__(self, encoding: Encoding) -> bool:
+        return encoding in self._cached
+
     def get(self, encoding: Encoding, encode: Callable[[], Embeddings]) -> Embeddings:
         """Return the embeddings for an encoding, calling `encode` if they aren't cached."""
         if encoding in self._cached:

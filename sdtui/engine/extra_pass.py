@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from PIL import Image
@@ -14,10 +13,9 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Plan
 from sdtui.engine.passes import Batch, Pass, PassResults
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.run_stages import RunStages
 from sdtui.engine.stages.decode import decode
 from sdtui.engine.stages.denoise import denoise
-from sdtui.engine.stages.encode import encode
-from sdtui.engine.stages.needed_parts import needed_parts
 from sdtui.engine.stages.prepare import Preparation, prepare, prepared
 from sdtui.engine.step_reporter import BatchPlace, StepReporter
 from sdtui.requests.events import Report
@@ -35,18 +33,17 @@ class ExtraPasses:
     report: Report
     cancellation: Cancellation
     notice: Callable[[str], None]
-    in_stage: Callable[[Stage], AbstractContextManager[None]]
+    stages: RunStages
 
     def make(
         self, pass_: Pass, place: PassPlace, index: int, seed: int, variation_seed: int | None
     ) -> Image.Image:
         """Return the picture of a pass. `place` is that among the extra passes of the picture,
         `index` that of the picture in its run. Raises the errors of the stages."""
-        with self.in_stage(Stage.ENCODE):
-            embeddings = encode(self.model, pass_, self.features)
+        (embeddings,) = self.stages.encode(self.model, self.features, [(pass_, 1)])
         batch = Batch(pass_, (seed,), embeddings, (variation_seed,))
         kept = PassResults()
-        with self.in_stage(Stage.PREPARE):
+        with self.stages.enter_with(Stage.PREPARE, self.model, self.features):
             how = Preparation(
                 number=0,
                 indices=[index],
@@ -56,18 +53,16 @@ class ExtraPasses:
                 notice=self.notice,
                 cancellation=self.cancellation,
             )
-            with needed_parts(self.model, Stage.PREPARE, self.features):
-                prepare(self.model, batch, self.features, kept, how)
+            prepare(self.model, batch, self.features, kept, how)
         ready = prepared(batch, 0, [index], self.features, kept)
         assert ready is not None
-        with self.in_stage(Stage.DENOISE):
+        with self.stages.enter_with(Stage.DENOISE, self.model, self.features):
             reporter = self._reporter(pass_, place, index)
-            with needed_parts(self.model, Stage.DENOISE, self.features):
-                made = denoise(self.model, ready, self.features, reporter, watch=False)
+            made = denoise(self.model, ready, self.features, reporter, watch=False)
         self.cancellation.check()
         if isinstance(made, list):
             return made[0]
-        with self.in_stage(Stage.DECODE), needed_parts(self.model, Stage.DECODE, self.features):
+        with self.stages.enter_with(Stage.DECODE, self.model, self.features):
             (image,) = decode(
                 self.model,
                 made,

@@ -42,9 +42,9 @@ def generate(
         return run.result()
     engine.device.release()
     raise OutOfMemoryError(
-        f"memory ran out in the {run.stage} stage: {failure}",
+        f"memory ran out in the {run.stages.current} stage: {failure}",
         "Generate with the retry policy, or ask for less",
-        stage=run.stage,
+        stage=run.stages.current,
     )
 
 
@@ -77,22 +77,22 @@ class RobustStableDiffusionGenerator:
                 run.attempts.append(_attempt(run, step, failure, before))
                 if failure is None:
                     return run.result()
-                _log.warning("memory ran out in the %s stage: %s", run.stage, failure)
+                _log.warning("memory ran out in the %s stage: %s", run.stages.current, failure)
                 self.engine.device.release()
                 step = next_step(
                     request.execution.policy,
                     replace(run.plan, is_later_pass=run.is_in_later_pass),
-                    run.stage,
+                    run.stages.current,
                     len(run.attempts),
                     run.features.rungs(),
                 )
                 if step is None:
-                    raise OutOfMemoryError(_all_failed(run), _HINT, stage=run.stage)
+                    raise OutOfMemoryError(_all_failed(run), _HINT, stage=run.stages.current)
                 report(
                     Attempt(
                         number=len(run.attempts) + 1,
-                        stage=run.stage,
-                        of_pass=run.of_pass,
+                        stage=run.stages.current,
+                        of_pass=run.stages.of_pass,
                         rung=step.rung.name,
                         changes=step.changes,
                         lossless=step.rung.lossless,
@@ -102,7 +102,7 @@ class RobustStableDiffusionGenerator:
                 run.plan = step.plan
         except SdtuiError as error:
             if not isinstance(error, CancelledError):
-                _log.info("the run failed in the %s stage", run.stage, exc_info=error)
+                _log.info("the run failed in the %s stage", run.stages.current, exc_info=error)
             failed = _without_frames(error)
             if not isinstance(failed, OutOfMemoryError):
                 run.attempts.append(_attempt(run, step, str(failed), before))
@@ -117,8 +117,8 @@ def _attempt(
         rung=step.rung.name if step else None,
         changes=step.changes if step else "",
         lossless=step.rung.lossless if step else True,
-        stage=run.stage if failure else None,
-        of_pass=run.of_pass if failure else None,
+        stage=run.stages.current if failure else None,
+        of_pass=run.stages.of_pass if failure else None,
         error=failure,
         seconds=time.perf_counter() - before,
     )
@@ -127,7 +127,7 @@ def _attempt(
 def _all_failed(run: Run) -> str:
     tried = [attempt.changes for attempt in run.attempts if attempt.changes]
     also = f", also after: {'; '.join(tried)}" if tried else ""
-    return f"memory ran out in the {run.stage} stage{also}"
+    return f"memory ran out in the {run.stages.current} stage{also}"
 
 
 def _without_frames(error: SdtuiError) -> SdtuiError:

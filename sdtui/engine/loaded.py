@@ -15,7 +15,7 @@ from sdtui.engine.control.nets import ControlNets
 from sdtui.engine.device import Device
 from sdtui.engine.embeddings import EmbeddingCache
 from sdtui.engine.lora.active_set import LoraSet
-from sdtui.engine.memory.parts import ModelParts
+from sdtui.engine.memory.parts import ModelParts, OnPart, on_no_part
 from sdtui.engine.preview import LatentToRGB
 from sdtui.engine.speed.presets import SpeedUps, denoiser_of
 from sdtui.models import ModelDescription, ModelSource, TokenCounter
@@ -59,15 +59,20 @@ class LoadedModel:
     ip_adapters: IPAdapters = field(default_factory=IPAdapters)
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
 
-    def need_parts(self, names: Collection[str]) -> None:
+    def need_parts(self, names: Collection[str], on_part: OnPart = on_no_part) -> None:
         """Have these parts in memory and no others, if the model is loaded in parts; what features
         have changed in others is forgotten."""
-        if self.parts is None or not self.parts.need(names):
+        if self.parts is None:
             return
-        self.loras = LoraSet()
-        self.vae_file = None
-        self.controlnets.keep_only(())
-        self.ip_adapters.rest()
+        changed = True
+        try:
+            changed = self.parts.need(names, on_part)
+        finally:
+            if changed:
+                self.loras = LoraSet()
+                self.vae_file = None
+                self.controlnets.keep_only(())
+                self.ip_adapters.rest()
 
     @property
     def execution_device(self) -> torch.device:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -18,10 +17,9 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Plan
 from sdtui.engine.passes import Batch, Pass, PassResults
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.run_stages import RunStages
 from sdtui.engine.stages.decode import decode
 from sdtui.engine.stages.denoise import denoise
-from sdtui.engine.stages.encode import encode
-from sdtui.engine.stages.needed_parts import needed_parts
 from sdtui.engine.stages.prepare import Preparation, prepare, prepared
 from sdtui.engine.step_reporter import (
     BatchPlace,
@@ -45,8 +43,7 @@ class RunContext:
     """Of each picture; None without variation."""
     notice: Callable[[str], None]
     """Called with messages for the user."""
-    in_stage: Callable[[Stage, PassPlace | None], AbstractContextManager[None]]
-    """Reports a stage, and measures its time."""
+    stages: RunStages
     attachments: AttachmentReporter
     results: PassResults = field(default_factory=PassResults)
     steps: dict[int, int] = field(default_factory=dict)
@@ -75,9 +72,9 @@ class PassRunner:
         """Encode the prompts of some passes, for batches of the sizes that the plan makes."""
         count, size = len(self.run.seeds), self.plan.batch_size
         sizes = {min(count, size), count % size or size}
+        numbers = list(numbers)
+        self._encode([(number, pictures) for number in numbers for pictures in sizes])
         for number in numbers:
-            for pictures in sizes:
-                self._encode(number, pictures)
             batch = self._batch(number, [0] * min(sizes))
             for name in family_of(self.model.description).not_accepted(self.model, batch):
                 self.run.notice(f"{self.model.source.name} doesn't take {name}: it was left out")
@@ -87,14 +84,39 @@ class PassRunner:
     ) -> list[Image.Image] | None:
         """Prepare and denoise some pictures in pass `number`. Returns them if the model gives
         finished pictures. `finished` are the pictures of the run that are done."""
+        ready = self._ready(number, indices)
+        self.run.attachments.add(self.features.attachments(ready))
+        return self._denoise(number, indices, ready, finished)
+
+    def prepare(self, number: int, indices: list[int]) -> None:
+        """Prepare some pictures for pass `number`, as far as they aren't yet."""
+        self._ready(number, indices)
+
+    def decode(self, indices: list[int]) -> list[Image.Image]:
+        """Decode pictures that have completed all passes."""
+        with self.run.stages.enter_with(Stage.DECODE, self.model, self.features):
+            self.run.cancellation.check()
+            latents = self.run.results.latest(indices)
+            assert latents is not None
+            return decode(
+                self.model,
+                latents,
+                self.passes[-1].request,
+                slicing=self.plan.vae_slicing,
+                tile=self.plan.vae_tile,
+                notice=self.run.notice,
+            )
+
+    def _ready(self, number: int, indices: list[int]) -> Batch:
+        """Return a batch of pass `number` with all that is prepared for it."""
+        place = pass_place(self.passes, number)
         if (number, len(indices)) not in self._embeddings:
-            with self.run.in_stage(Stage.ENCODE, pass_place(self.passes, number)):
-                self._encode(number, len(indices))
+            self._encode([(number, len(indices))], place)
         batch = self._batch(number, indices)
         kept = self.run.results
         ready = prepared(batch, number, indices, self.features, kept)
         if ready is None:
-            with self.run.in_stage(Stage.PREPARE, pass_place(self.passes, number)):
+            with self.run.stages.enter_with(Stage.PREPARE, self.model, self.features, place):
                 self.run.cancellation.check()
                 how = Preparation(
                     number=number,
@@ -105,29 +127,10 @@ class PassRunner:
                     notice=self.run.notice,
                     cancellation=self.run.cancellation,
                 )
-                with needed_parts(self.model, Stage.PREPARE, self.features):
-                    prepare(self.model, batch, self.features, kept, how)
+                prepare(self.model, batch, self.features, kept, how)
             ready = prepared(batch, number, indices, self.features, kept)
             assert ready is not None
-        self.run.attachments.add(self.features.attachments(ready))
-        with self.run.in_stage(Stage.DENOISE, pass_place(self.passes, number)):
-            return self._denoise(number, indices, ready, finished)
-
-    def decode(self, indices: list[int]) -> list[Image.Image]:
-        """Decode pictures that have completed all passes."""
-        with self.run.in_stage(Stage.DECODE, None):
-            self.run.cancellation.check()
-            latents = self.run.results.latest(indices)
-            assert latents is not None
-            with needed_parts(self.model, Stage.DECODE, self.features):
-                return decode(
-                    self.model,
-                    latents,
-                    self.passes[-1].request,
-                    slicing=self.plan.vae_slicing,
-                    tile=self.plan.vae_tile,
-                    notice=self.run.notice,
-                )
+        return ready
 
     def _batch(self, number: int, indices: list[int]) -> Batch:
         return Batch(
@@ -139,19 +142,20 @@ class PassRunner:
             encoded=self.run.results.encoded,
         )
 
-    def _encode(self, number: int, pictures: int) -> None:
-        self.run.cancellation.check()
-        embeddings = encode(self.model, self.passes[number], self.features, pictures)
-        self._embeddings[number, pictures] = embeddings
+    def _encode(self, wanted: list[tuple[int, int]], place: PassPlace | None = None) -> None:
+        """Encode the prompts of passes, each given by its number and that of pictures."""
+        passes = [(self.passes[number], pictures) for number, pictures in wanted]
+        made = self.run.stages.encode(self.model, self.features, passes, place)
+        self._embeddings.update(zip(wanted, made, strict=True))
 
     def _denoise(
         self, number: int, indices: list[int], batch: Batch, finished: Iterable[int]
     ) -> list[Image.Image] | None:
         run = self.run
         place = self._place(number, indices, finished)
-        reporter = StepReporter(run.engine, self.model, place, run.report, run.cancellation)
         watch = run.engine.settings.previews
-        with needed_parts(self.model, Stage.DENOISE, self.features):
+        with run.stages.enter_with(Stage.DENOISE, self.model, self.features, place.of_pass):
+            reporter = StepReporter(run.engine, self.model, place, run.report, run.cancellation)
             denoised = denoise(self.model, batch, self.features, reporter, watch=watch)
             for notice in self.features.notices(self.model):
                 run.notice(notice)

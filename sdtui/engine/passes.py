@@ -178,6 +178,10 @@ class _Prepared:
     """None = for all of them."""
     values: Mapping[str, object]
 
+    def is_for(self, section: object, pass_: Pass, number: int) -> bool:
+        """Return whether it was prepared with a section for pass `number`."""
+        return (self.number, self.pass_, self.section) == (number, pass_, section)
+
     def rows_for(self, indices: Sequence[int]) -> Mapping[str, object] | None:
         """Return the values for some of the pictures; None if they aren't among these."""
         if self.indices is None or tuple(indices) == self.indices:
@@ -204,17 +208,18 @@ class PassResults:
         self._results: dict[int, list[tuple[Pass, torch.Tensor]]] = {}
         self._starts: dict[int, tuple[Pass, PictureStart]] = {}
         """Of the next pass of each picture."""
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[str, list[_Prepared]] = {}
         """By feature."""
         self.encoded = Remembered()
         """What pipelines have encoded of pictures."""
-        self._encoded: tuple[Pass, tuple[int, ...]] | None = None
-        """The last batch of which they have encoded everything."""
+        self._encoded: list[tuple[Pass, tuple[int, ...]]] = []
+        """The batches of which they have encoded everything, in their next pass."""
 
     def add(self, index: int, pass_: Pass, latents: torch.Tensor) -> None:
         """Add the latents of the next pass for picture `index`, 1 x C x h x w on the CPU."""
         self._results.setdefault(index, []).append((pass_, latents))
         self._starts.pop(index, None)
+        self._drop_used()
 
     def add_start(self, index: int, pass_: Pass, start: PictureStart) -> None:
         """Keep what the next pass of a picture starts from."""
@@ -238,24 +243,42 @@ class PassResults:
     ) -> None:
         """Keep what a feature has prepared for pass `number` of these pictures; None = of all."""
         kept = None if indices is None else tuple(indices)
-        self._prepared[feature] = _Prepared(number, pass_, section, kept, values)
+        made = _Prepared(number, pass_, section, kept, values)
+        others = [
+            each
+            for each in self._prepared.get(feature, ())
+            if each.is_for(section, pass_, number) and each.indices != kept
+        ]
+        self._prepared[feature] = [*others, made]
 
     def prepared(
         self, feature: str, section: object, pass_: Pass, number: int, indices: Sequence[int]
     ) -> Mapping[str, object] | None:
         """Return what a feature has prepared for these pictures, or None."""
-        kept = self._prepared.get(feature)
-        if kept is None or (kept.number, kept.pass_, kept.section) != (number, pass_, section):
-            return None
-        return kept.rows_for(indices)
+        kept = (
+            each.rows_for(indices)
+            for each in self._prepared.get(feature, ())
+            if each.is_for(section, pass_, number)
+        )
+        return next((values for values in kept if values is not None), None)
 
     def is_encoded(self, indices: Sequence[int], pass_: Pass) -> bool:
         """Return whether pipelines have encoded what they need for a batch of pictures."""
-        return self._encoded == (pass_, tuple(indices))
+        return (pass_, tuple(indices)) in self._encoded
 
     def set_encoded(self, indices: Sequence[int], pass_: Pass) -> None:
         """Note that pipelines have encoded what they need for a batch of pictures."""
-        self._encoded = (pass_, tuple(indices))
+        self._encoded.append((pass_, tuple(indices)))
+
+    def _drop_used(self) -> None:
+        """Drop what was prepared for batches that have completed their pass."""
+        for feature, kept in self._prepared.items():
+            self._prepared[feature] = [
+                each
+                for each in kept
+                if each.indices is None
+                or any(self.passes_done(index) == each.number for index in each.indices)
+            ]
 
     def passes_done(self, index: int) -> int:
         """Return the number of completed passes of a picture."""

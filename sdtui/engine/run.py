@@ -6,8 +6,7 @@ kept, so running out of memory in the decoder or in a later pass never repeats a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 
 from PIL import Image
@@ -23,7 +22,6 @@ from sdtui.engine.features.active import (
     sections_for,
 )
 from sdtui.engine.finisher import Finisher
-from sdtui.engine.interruptible import interruptible
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.batching import choose_batch_size, expected_peak, held_before
 from sdtui.engine.memory.ladder import Plan
@@ -35,9 +33,12 @@ from sdtui.engine.record_builder import ModelFacts, RecordBuilder
 from sdtui.engine.resolve import check_begins, check_same_latents, resolve
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.result import GenerationResult, OnImage
+from sdtui.engine.run_order import RunOrder
+from sdtui.engine.run_stages import RunStages
 from sdtui.engine.stages.encode import find_truncations
 from sdtui.models.ignored import ignored_fields, left_out_text
-from sdtui.requests.events import Estimated, Notice, Report, StageStarted, Truncated
+from sdtui.models.weights import has_quantizable
+from sdtui.requests.events import Estimated, Notice, Report, Truncated
 from sdtui.requests.record import (
     AttemptRecord,
     GenerationRecord,
@@ -62,24 +63,25 @@ class Run:
         self.request = request
         self._seeded = request.with_seed()
         self.seeds = self._seeded.seeds()
-        self.stage = Stage.LOAD
-        self.of_pass: PassPlace | None = None
-        """The pass that the stage belongs to."""
         self.plan = Plan(
             batch_size=request.num_images_per_prompt,
             memory_mode=request.execution.memory_mode,
             modes=engine.modes,
+            has_own_memory=engine.device.has_own_memory,
+            quantize=engine.settings.quantize
+            if request.execution.quantize is None
+            else request.execution.quantize,
         )
         self.attempts: list[AttemptRecord] = []
         """Attempts that ended, for the record."""
         self._builder = RecordBuilder(request, self.seeds, engine.device.torch.type)
+        self.stages = RunStages(engine, self._builder, report, cancellation)
         self._engine = engine
         self._report = report
         self._cancellation = cancellation
         self._on_image = on_image
         self._requested: frozenset[str] | None = None
         """The features that the request asks for; None before they are known."""
-        self._passes: tuple[Pass, ...] = ()
         self._context = RunContext(
             engine=engine,
             report=report,
@@ -87,12 +89,14 @@ class Run:
             seeds=self.seeds,
             variation_seeds=self._seeded.variation_seeds(),
             notice=self._notice,
-            in_stage=self._in_stage,
+            stages=self.stages,
             attachments=AttachmentReporter(report),
         )
         self._results = self._context.results
-        self._images: dict[int, Image.Image] = {}
-        self._finisher = Finisher(engine, report, cancellation, self._notice, self._in_stage)
+        self._finisher = Finisher(engine, report, cancellation, self._notice, self.stages.enter)
+        self._order = RunOrder(
+            len(self.seeds), request.model, self._results, self._finisher, cancellation
+        )
         self._noticed: set[str] = set()
         self._truncations_reported = False
         engine.meter.start()
@@ -103,9 +107,10 @@ class Run:
     @property
     def is_in_later_pass(self) -> bool:
         """True if the stage works with what an earlier pass has made."""
-        if self.stage is Stage.DECODE:
-            return len(self._passes) > 1
-        return self.of_pass is not None and self.of_pass.number > 1
+        if self.stages.current is Stage.DECODE:
+            return len(self._order.passes) > 1
+        of_pass = self.stages.of_pass
+        return of_pass is not None and of_pass.number > 1
 
     @property
     def features(self) -> ActiveFeatures:
@@ -125,7 +130,7 @@ class Run:
         return None
 
     def advance(self) -> None:
-        """Do all remaining work. Raises the errors of the stages; `stage` is the one that
+        """Do all remaining work. Raises the errors of the stages; `stages.current` is the one that
         failed."""
         if not self._open_sections().needs_model():
             self.plan = replace(self.plan, modes=())
@@ -133,25 +138,13 @@ class Run:
             return
         if self.plan.resolved is not None:
             self._set_passes(self.plan.resolved)
-        while len(self._images) < len(self.seeds):
-            self._advance_with(self._next_model())
-
-    def _next_model(self) -> str:
-        """Return the model of the next pass: all pictures complete those of one model before
-        another one is loaded."""
-        if not self._passes:
-            return self.request.model
-        open_ones = [each for each in self._unfinished() if each not in self._finisher.indices]
-        done = min(map(self._results.passes_done, open_ones), default=len(self._passes))
-        return self._model_of(min(done, len(self._passes) - 1))
-
-    def _model_of(self, number: int) -> str:
-        return self._passes[number].model or self.request.model
+        while not self._order.is_done:
+            self._advance_with(self._order.next_model)
 
     def _advance_with(self, name: str) -> None:
         """Do what the next passes of a model have to do, and decode after the last."""
         with ExitStack() as stack:
-            with self._in_stage(Stage.LOAD):
+            with self.stages.enter(Stage.LOAD):
                 model, features = self._load(name)
                 used = {feature.name for feature, _ in features.uses}
                 for feature in self._engine.features:
@@ -162,20 +155,18 @@ class Run:
                 stack.enter_context(features.applied(model, applied_in))
                 for notice in features.notices(model):
                     self._notice(notice)
-            runner = PassRunner(self._context, model, features, self._passes, self.plan)
-            with self._in_stage(Stage.ENCODE):
                 self._report_truncations(model)
-                numbers = range(len(self._passes))
-                runner.encode(each for each in numbers if self._model_of(each) == name)
-            while len(self._images) < len(self.seeds) and self._next_model() == name:
+            runner = PassRunner(self._context, model, features, self._order.passes, self.plan)
+            runner.encode(self._order.passes_of(name))
+            while not self._order.is_done and self._order.next_model == name:
                 self._advance_batch(runner)
 
     def result(self, error: SdtuiError | None = None) -> GenerationResult:
         """Return the finished pictures, in order, and the record."""
-        indices = sorted(self._images)
+        indices = sorted(self._order.images)
         return GenerationResult(
-            [self._images[index] for index in indices],
-            self._record(indices, error=error, complete=len(indices) == len(self.seeds)),
+            [self._order.images[index] for index in indices],
+            self._record(indices, error=error, complete=self._order.is_done),
             error,
         )
 
@@ -209,6 +200,7 @@ class Run:
         if is_own and self.plan.resolved is None:
             source, description = self._engine.find(name, self._report, self._cancellation)
             check_begins(source.name, description)
+            self.plan = replace(self.plan, can_quantize=has_quantizable(description))
             for field in ignored_fields(description, self.request):
                 self._notice(left_out_text(source.name, field))
         before = self._engine.loaded
@@ -217,7 +209,7 @@ class Run:
             self.request.execution.dtype,
             self.plan.memory_mode,
             self.request.execution.speed,
-            self.request.execution.quantize,
+            self.plan.quantize,
             report=self._report,
             cancellation=self._cancellation,
             features=self.features if is_own else self._features_of(name),
@@ -258,16 +250,16 @@ class Run:
         self.plan = replace(self.plan, resolved=resolved, memory_mode=model.memory_mode)
         self._set_passes(resolved)
         if first:
-            for other in dict.fromkeys(each.model for each in self._passes if each.model):
+            for other in dict.fromkeys(each.model for each in self._order.passes if each.model):
                 source, description = self._engine.find(other, self._report, self._cancellation)
                 check_same_latents(model, source.name, description)
             self._choose_batch_size(model)
 
     def _set_passes(self, resolved: ResolvedRequest) -> None:
-        self._passes = self.features.passes(Pass(resolved))
-        last = self._passes[-1].request
+        self._order.passes = self.features.passes(Pass(resolved))
+        last = self._order.passes[-1].request
         self.plan = replace(self.plan, finished_side=max(last.width, last.height))
-        self._results.keep_only(self._passes)
+        self._results.keep_only(self._order.passes)
         self._context.steps.clear()
 
     def _choose_sections(self, model: LoadedModel) -> None:
@@ -283,9 +275,9 @@ class Run:
 
     def _choose_batch_size(self, model: LoadedModel) -> None:
         added = self.features.memory(model.description, model.dtype)
-        size = choose_batch_size(model, self._passes, len(self.seeds), added)
+        size = choose_batch_size(model, self._order.passes, len(self.seeds), added)
         self.plan = replace(self.plan, batch_size=min(size, self.plan.batch_size))
-        self._builder.estimate = expected_peak(model, self._passes, size, self._held, added)
+        self._builder.estimate = expected_peak(model, self._order.passes, size, self._held, added)
         self._report(
             Estimated(
                 estimate=self._builder.estimate,
@@ -296,38 +288,33 @@ class Run:
 
     def _report_truncations(self, model: LoadedModel) -> None:
         if not self._truncations_reported:
-            truncations = find_truncations(model, self._passes[0].request)
+            truncations = find_truncations(model, self._order.passes[0].request)
             self._builder.truncations = truncations
             for truncation in truncations:
                 self._report(Truncated(truncation=truncation))
             self._truncations_reported = True
 
-    def _unfinished(self) -> list[int]:
-        return [index for index in range(len(self.seeds)) if index not in self._images]
-
     def _advance_batch(self, runner: PassRunner) -> None:
-        """Finish a decoded picture, else decode those that have completed all passes, else denoise
-        those that have completed most of those that this model makes."""
-        if self._finisher.has_pictures:
+        """Finish a decoded picture, else decode or denoise the next batch. In parts, all pictures
+        complete what some parts are needed for, before others are loaded."""
+        in_parts, order = runner.model.parts is not None, self._order
+        is_early = in_parts and not order.are_decoded and runner.features.finish_with_model()
+        if self._finisher.has_pictures and not is_early:
             self._finish_next(runner)
             return
-        count, name = len(self._passes), self._next_model()
-        unfinished = self._unfinished()
-        # In parts, all pictures complete a stage before others parts are loaded for the next.
-        choose = max if runner.model.parts is None else min
-        done = choose(
-            number
-            for number in map(self._results.passes_done, unfinished)
-            if self._model_of(min(number, count - 1)) == name
+        done, batches = order.next_batches(
+            order.next_model, self.plan.batch_size, together=in_parts
         )
-        furthest = [each for each in unfinished if self._results.passes_done(each) == done]
-        indices = furthest[: self.plan.batch_size]
-        if done == count:
+        indices = batches[0]
+        if done == len(order.passes):
             self._keep_decoded(indices, runner.decode(indices))
             return
         if done == 0:
             self._cancellation.check_between_pictures()
-        images = runner.advance(done, indices, self._images)
+        if in_parts:
+            for each in batches:
+                runner.prepare(done, each)
+        images = runner.advance(done, indices, order.images)
         if images is not None:
             self._keep_decoded(indices, images)
 
@@ -343,7 +330,7 @@ class Run:
 
         def make(index: int, pass_: Pass, place: PassPlace) -> Image.Image:
             assert runner is not None
-            reports = (self._report, self._cancellation, self._notice, self._in_stage)
+            reports = (self._report, self._cancellation, self._notice, self.stages)
             model, features = runner.model, runner.features
             passes = ExtraPasses(self._engine, model, features, self.plan, *reports)
             seeds = (self.seeds[index], self._context.variation_seed(index))
@@ -353,7 +340,7 @@ class Run:
         if self._finisher.estimate is not None:
             expected = self._builder.estimate or 0
             self._builder.estimate = max(expected, self._finisher.estimate)
-        self._images[index] = image
+        self._order.images[index] = image
         if self._on_image is not None:
             self._on_image(index, image, self._record([index]).of_image(index))
 
@@ -363,15 +350,6 @@ class Run:
             self._builder.notices.append(message)
             self._report(Notice(message=message))
 
-    @contextmanager
-    def _in_stage(self, stage: Stage, of_pass: PassPlace | None = None) -> Iterator[None]:
-        """Report a stage, and the pass if it belongs to one, and measure its time."""
-        self.stage, self.of_pass = stage, of_pass
-        self._report(StageStarted(stage=stage, of_pass=of_pass))
-        model = None if stage is Stage.LOAD else self._engine.loaded
-        with self._builder.timing(stage), interruptible(model, self._cancellation.check):
-            yield
-
     def _record(
         self, indices: list[int], *, error: SdtuiError | None = None, complete: bool = True
     ) -> GenerationRecord:
@@ -380,8 +358,8 @@ class Run:
                 index=index,
                 seed=self.seeds[index],
                 variation_seed=self._context.variation_seed(index),
-                width=self._images[index].width,
-                height=self._images[index].height,
+                width=self._order.images[index].width,
+                height=self._order.images[index].height,
             )
             for index in indices
         )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sdtui.core.enums import EventLevel
 from sdtui.core.units import data_size, duration, gibibytes, step_rate
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.events import Attempt, Downloading, Event, Loaded, Step, Truncated
+from sdtui.requests.events import Attempt, Downloading, Event, Loaded, Loading, Step, Truncated
 from sdtui.requests.record import PassPlace, Stage
 
 _STAGES = {
@@ -19,6 +19,8 @@ _STAGES = {
     "decode": "decoding",
     "upscale": "upscaling",
 }
+
+_COMPONENTS = {"unet": "U-Net", "vae": "VAE"}
 
 
 class EventText(NamedTuple):
@@ -58,7 +60,7 @@ def _text(event: Event) -> str:
         case "started":
             return "started" if event.seed is None else f"started with seed {event.seed}"
         case "loading":
-            return f"loading {event.model}: {event.component} ({event.number} of {event.total})"
+            return _loading(event)
         case "downloading":
             return _downloading(event)
         case "downloaded":
@@ -132,11 +134,27 @@ def images_text(progress: JobProgress) -> str:
     return f"{which} of {progress.num_images}"
 
 
+def loading_text(progress: JobProgress) -> str:
+    """Return which component a job loads; "" if it does something else."""
+    return _loading(progress.activity) if isinstance(progress.activity, Loading) else ""
+
+
 def steps_text(step: Step) -> str:
     """Return the progress, speed and remaining time of denoising, and the pass."""
     speed, left = step_rate(step.it_per_second), duration(step.remaining)
     parts = (f"step {step.step}/{step.total}", speed, f"{left} left", pass_text(step.of_pass))
     return "  ".join(filter(None, parts))
+
+
+def component_text(name: str) -> str:
+    """Return what a component of a model is called: "text encoder 2"."""
+    return _COMPONENTS.get(name, _words(name))
+
+
+def _loading(event: Loading) -> str:
+    what = component_text(event.component)
+    what = f"the {what}" if event.is_part else f"{event.model}: {what}"
+    return f"loading {what} ({event.number} of {event.total})"
 
 
 def _downloading(event: Downloading) -> str:

@@ -39,7 +39,7 @@ class ModelStatus:
         match event:
             case EngineStarting():
                 return replace(self, loading=job)
-            case Loading():
+            case Loading(is_part=False):
                 return replace(self, loading=job, loaded=None)
             case Loaded():
                 return ModelStatus(loaded=event, was_loaded=True)

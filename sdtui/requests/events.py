@@ -61,6 +61,9 @@ class Loading(_Event):
     number: int
     """1 for the first component."""
     total: int
+    is_part: bool = False
+    """True for a part of a model that is ready and loaded in parts (memory mode parts): a stage
+    needs it."""
 
 
 class Downloading(_Event):
@@ -133,7 +136,7 @@ class Truncated(_Event):
 
 
 class StageStarted(_PassEvent):
-    """A stage begins. Those of loading, encoding and decoding belong to no pass."""
+    """A stage begins. Those of loading the model, encoding and decoding belong to no pass."""
 
     kind: Literal["stage"] = "stage"
     stage: Stage

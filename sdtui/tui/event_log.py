@@ -7,6 +7,7 @@ from dataclasses import replace
 from sdtui.core.text import counted, one_line
 from sdtui.jobs.event_text import (
     cancelled_text,
+    component_text,
     event_text,
     images_text,
     pass_text,
@@ -49,7 +50,7 @@ def shown_progress(progress: JobProgress) -> ShownProgress:
         case events.EngineStarting():
             return replace(shown, stage="loading PyTorch")
         case events.Loading(component=component):
-            return replace(shown, stage="loading", message=component)
+            return replace(shown, stage="loading", message=one_line(component_text(component)))
         case events.Downloading() as event:
             return replace(shown, stage="downloading", message=_text(event))
         case events.Loaded() as event:

@@ -7,7 +7,7 @@ from functools import reduce
 import pytest
 
 from sdtui.core.enums import EventLevel
-from sdtui.jobs.event_text import event_text, images_text, stage_text
+from sdtui.jobs.event_text import event_text, images_text, loading_text, stage_text
 from sdtui.jobs.model_status import ModelStatus
 from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.requests.events import (
@@ -71,6 +71,15 @@ def test_done_and_total_count_what_is_going_on() -> None:
     assert (denoising.done, denoising.total) == (3, 20)
     decoding = progress_of(step_event(20, 20), StageStarted(stage=Stage.DECODE))
     assert (decoding.done, decoding.total, decoding.stage) == (0, 0, "decode")
+
+
+def test_part_of_a_model_that_is_ready_is_loaded_within_a_job() -> None:
+    part = Loading(model="m", component="text_encoder_2", number=1, total=2, is_part=True)
+    progress = progress_of(Started(seed=0), StageStarted(stage=Stage.LOAD), part)
+    assert loading_text(progress) == "loading the text encoder 2 (1 of 2)"
+    assert loading_text(progress_of(part, StageStarted(stage=Stage.ENCODE))) == ""
+    ready = ModelStatus(loaded=LOADED, was_loaded=True)
+    assert ready.apply(in_envelope("a", part), progress) == ready
 
 
 def test_steps_of_a_second_pass_go_on_counting() -> None:

@@ -84,6 +84,11 @@ def test_stage_and_place(event: Event, stage: str, place: str) -> None:
     assert (shown.stage, shown.place) == (stage, place)
 
 
+def test_component_that_is_loaded_is_named_in_words() -> None:
+    part = Loading(model="m", component="text_encoder", number=1, total=2, is_part=True)
+    assert shown_progress(progress_of(part)).message == "text encoder"
+
+
 def test_bytes_of_a_download_fill_no_log() -> None:
     downloading = Downloading(model="m", done=1, total=2, speed=1.0)
     assert log_line(in_envelope("a", downloading), progress_of(downloading)) is None

@@ -211,6 +211,10 @@ class ActiveFeatures:
         """True if the run can't do without its model."""
         if self.given_image() is None:
             return True
+        return self.finish_with_model()
+
+    def finish_with_model(self) -> bool:
+        """True if pictures are finished with the run's model."""
         return any(feature.needs_model(section) for feature, section in self.uses)
 
     def rungs(self) -> tuple[Rung, ...]:

@@ -12,6 +12,12 @@ from sdtui.engine.device import Device
 
 LoadPart = Callable[[str], torch.nn.Module]
 """Loads the component of a name into main memory."""
+OnPart = Callable[[str, int, int], None]
+"""Called before each part is loaded: its name, its number (from 1), and the total."""
+
+
+def on_no_part(_: str, __: int, ___: int) -> None:
+    """Do nothing."""
 
 
 class ModelParts:
@@ -33,16 +39,22 @@ class ModelParts:
             _fill_with_placeholders(part, device.torch)
         self._loaded: set[str] = set()
 
-    def need(self, names: Collection[str]) -> bool:
+    def lacks(self, names: Collection[str]) -> bool:
+        """Return whether one of these parts isn't in memory."""
+        return bool(self._empty.keys() & set(names) - self._loaded)
+
+    def need(self, names: Collection[str], on_part: OnPart = on_no_part) -> bool:
         """Have these parts in memory and no others. Returns False if that was so already.
 
-        Raises the errors of loading; what was loaded before is freed then, too.
+        Raises the errors of loading and of `on_part`; what was loaded before stays.
         """
         wanted = self._empty.keys() & set(names)
         if wanted == self._loaded:
             return False
         self._free(self._loaded - wanted)
-        for name in sorted(wanted - self._loaded):
+        missing = sorted(wanted - self._loaded)
+        for number, name in enumerate(missing, start=1):
+            on_part(name, number, len(missing))
             setattr(self._pipeline, name, self._load(name).to(self._device.torch))
             self._loaded.add(name)
         return True

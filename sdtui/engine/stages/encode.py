@@ -9,16 +9,14 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.samplers import make_scheduler
-from sdtui.engine.stages.needed_parts import needed_parts
 from sdtui.engine.stages.refusals import refusals
-from sdtui.requests.record import Stage, Truncation
+from sdtui.requests.record import Truncation
 
 
-def encode(
+def encoding_of(
     model: LoadedModel, pass_: Pass, features: ActiveFeatures, pictures: int = 1
-) -> Embeddings:
-    """Return the embeddings of a pass's prompts for a batch of `pictures`, from the model's cache
-    if possible."""
+) -> Encoding:
+    """Return what the embeddings of a pass's prompts for a batch of `pictures` depend on."""
     request = pass_.request
     guidance = model.description.uses_cfg(request.guidance_scale)
     options = features.encode_options(model)
@@ -32,22 +30,27 @@ def encode(
         (negative,) = options.parse(
             request.negative_prompt, calls, base_calls=base_calls, is_negative=True
         )
-    family = family_of(model.description)
-    encoding = Encoding(
+    batches_prompts = family_of(model.description).batches_prompts
+    return Encoding(
         prompt=prompt,
         negative_prompt=negative,
         guidance=guidance,
         options=options,
-        pictures=pictures if family.batches_prompts else 1,
+        pictures=pictures if batches_prompts else 1,
         of_features=features.embedding_key(pass_),
     )
 
-    def encoded() -> Embeddings:
-        with needed_parts(model, Stage.ENCODE, features):
-            features.before_encoding(model, pass_)
-            return family.encode(model, encoding, pass_)
 
-    with refusals(model, request):
+def encode(
+    model: LoadedModel, encoding: Encoding, pass_: Pass, features: ActiveFeatures
+) -> Embeddings:
+    """Return the embeddings of a pass's prompts, from the model's cache if possible."""
+
+    def encoded() -> Embeddings:
+        features.before_encoding(model, pass_)
+        return family_of(model.description).encode(model, encoding, pass_)
+
+    with refusals(model, pass_.request):
         return model.embeddings.get(encoding, encoded)
 
 

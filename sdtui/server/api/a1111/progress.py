@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from sdtui.jobs.event_text import pass_text
+from sdtui.jobs.event_text import loading_text, pass_text
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.previews import enlarged_size, preview_base64
@@ -92,7 +92,7 @@ async def progress(
             sampling_steps=step.total if step else 0,
         ),
         current_image=shown,
-        textinfo=pass_text(running.of_pass) or None,
+        textinfo=loading_text(running) or pass_text(running.of_pass) or None,
     )
 
 
