@@ -62,7 +62,6 @@ def upscale(
     from sdtui.cli.backend import open_models
     from sdtui.cli.destination import open_destination
     from sdtui.cli.logs import log_to_file
-    from sdtui.jobs.request_checks import check_files
     from sdtui.requests.input_images import open_picture
     from sdtui.requests.request import GenerationRequest
 
@@ -79,7 +78,7 @@ def upscale(
         given = {**own, "prompt": own.get("prompt", ""), **values, "upscale_image": path}
         requests.append(GenerationRequest.parse(given, prompt_needed=False))
     # What is wrong is reported before torch is loaded.
-    check_files(open_models(settings), requests, allow_files=True)
+    open_models(settings).check_files(requests, allow_files=True)
     for path in pictures:
         open_picture(path)
     with open_destination(out, requests, as_json=as_json) as destination:

@@ -132,5 +132,5 @@ def exists(path: Path) -> bool:
 def _or_false(check: Callable[[], bool]) -> bool:
     try:
         return check()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in it
         return False

@@ -298,6 +298,14 @@ class Models(Protocol):
         Raises ModelError."""
         ...
 
+    def check_files(
+        self, requests: Sequence[GenerationRequest], *, allow_files: bool = False
+    ) -> None:
+        """Raise ModelError if a request names a VAE, a ControlNet, an IP-Adapter, a LoRA or an
+        upscaler that isn't on the backend's disk, or one of the first three that is made for other
+        models; paths of files are names only if `allow_files`. Reads folders."""
+        ...
+
     def download(
         self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
     ) -> str:

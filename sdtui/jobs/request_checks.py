@@ -35,15 +35,14 @@ def check_grid(models: Models, grid: Grid) -> None:
     requests = [cell.request for cell in grid.cells]
     sizes = {name: _native_size_of(models, name) for name in {each.model for each in requests}}
     grid.check_sheet(sizes.__getitem__)
-    check_files(models, requests, allow_files=True)
+    models.check_files(requests, allow_files=True)
 
 
 def check_files(
     models: Models, requests: Sequence[GenerationRequest], *, allow_files: bool = False
 ) -> None:
-    """Raise ModelError if a request names a VAE, a ControlNet, an IP-Adapter, a LoRA or an upscaler
-    that isn't here, or one of the first three that is made for other models; paths of files are
-    names only if `allow_files`. Reads folders."""
+    """Check requests as `Models.check_files` says, with the other methods of `models`, whose files
+    are on this machine."""
     for model, name in dict.fromkeys((each.model, each.vae.vae) for each in requests):
         if name is None or name == OWN_VAE:
             continue

@@ -10,7 +10,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sdtui.server.services.refusals import ConnectionLogger, RefusalLog
-from sdtui.server.sockets import set_tcp_user_timeout, unix_peer
+from sdtui.server.sockets import limit_unsent_bytes, set_tcp_user_timeout, unix_peer
 
 _BUSY = object()
 
@@ -48,6 +48,7 @@ class Connection(H11Protocol):
         )
         self._drop_silent()
         set_tcp_user_timeout(transport)
+        limit_unsent_bytes(transport)
         self._answered: object = None
         self._next_check = self.loop.call_later(self.head_seconds, self._check)
 

@@ -19,6 +19,12 @@ if sys.platform != "win32":
 
 _MAX_FILES = 65_536
 """Open files of the process, of which each connection is one; the usual soft limit is 1024."""
+_TCP_NOTSENT_LOWAT = 25
+"""From linux/tcp.h; Python 3.11 has no name for it."""
+_MOST_UNSENT = 2**14
+"""Bytes that wait for the line, in each of the buffers of asyncio and of the system. What waits
+there can't be replaced by something newer: with the usual buffers, a slow line shows steps that are
+seconds old."""
 _TCP_USER_TIMEOUT_SECONDS = 120
 """Seconds in which a client must acknowledge data. One that reads slowly acknowledges rarely: with
 30 s, 5 KB/s was too slow."""
@@ -47,6 +53,14 @@ def set_tcp_user_timeout(transport: asyncio.BaseTransport) -> None:
         own.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT_SECONDS * 1000
         )
+
+
+def limit_unsent_bytes(transport: asyncio.Transport) -> None:
+    """Let senders wait early on a slow line (TCP_NOTSENT_LOWAT on Linux)."""
+    transport.set_write_buffer_limits(_MOST_UNSENT)
+    own = transport.get_extra_info("socket")
+    if sys.platform == "linux" and own.family != socket.AF_UNIX:
+        own.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _MOST_UNSENT)
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:

@@ -97,8 +97,8 @@ class EventPresenter:
             self._estimator.learn(record)
 
     def submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None) -> Job:
-        """Queue a request, with its prompts if they were resolved. Raises QueueFullError or
-        QueueClosedError."""
+        """Queue a request, with its prompts if they were resolved. Raises SdtuiError. Another
+        machine's queue needs a moment."""
         return self._queue.submit(request, prompts=prompts)
 
     def saved_picture(self, job_id: str, path: str) -> ShownPicture:

@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sdtui.core.errors import ImageError, InvalidRequestError
+from sdtui.core.errors import ImageError, InvalidRequestError, SdtuiError
 from sdtui.core.fields import REQUIRED, Field
+from sdtui.core.paths import exists
 from sdtui.core.text import one_line
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
 from sdtui.requests.field_table import FieldTable, is_word
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
 from sdtui.requests.sections.image_to_image import default_strength
+
+if TYPE_CHECKING:
+    from sdtui.history import Entry
+    from sdtui.jobs import Pictures
 
 Kind = Literal["prompt", "model", "names", "choice", "integer", "number", "path", "text"]
 
@@ -265,15 +270,16 @@ def step_problems(steps: str, texts: Mapping[str, str]) -> dict[str, str]:
     return {"strength": message}
 
 
-def file_problems(texts: Mapping[str, str]) -> dict[str, str]:
-    """Read the files that a form names, and return what is wrong with them: field → message."""
+def file_problems(texts: Mapping[str, str], pictures: Pictures | None = None) -> dict[str, str]:
+    """Read the files that a form names, and return what is wrong with them: field → message. One
+    that isn't here may be one of the backend's `pictures`."""
     problems = {}
     for name, text in texts.items():
         field = REQUEST_FIELDS.get(name)
         if field is None or not text.strip() or is_word(field, text.strip()):
             continue
         files = [text] if field.is_file else _images_in_entries(field, text)
-        problem = next(filter(None, map(_file_problem, files)), "")
+        problem = next(filter(None, (_file_problem(each, pictures) for each in files)), "")
         if problem:
             problems[name] = problem
     return problems
@@ -292,11 +298,23 @@ def _images_in_entries(field: Field, text: str) -> list[str]:
     return images
 
 
-def _file_problem(text: str) -> str:
+def _file_problem(text: str, pictures: Pictures | None) -> str:
     try:
-        return picture_problem(parse_typed_path(text))
+        path = parse_typed_path(text)
+        problem = picture_problem(path)
+        return problem if problem and _entry_of(path, pictures) is None else ""
     except PathTextError as error:
         return f"{text.strip()} {error}"
+
+
+def _entry_of(path: Path, pictures: Pictures | None) -> Entry | None:
+    """Return a picture of the backend by its path, if it isn't on this machine."""
+    if pictures is None or exists(path):
+        return None
+    try:
+        return pictures.get(path)
+    except (SdtuiError, ValueError):  # ValueError: a NUL in it
+        return None
 
 
 def picture_problem(path: Path) -> str:
@@ -310,15 +328,25 @@ def picture_problem(path: Path) -> str:
     return ""
 
 
-def init_image_size(texts: Mapping[str, str]) -> tuple[int, int] | None:
-    """Read width and height of the init image that a form names; None if there is none or it can't
-    be read."""
+def init_image_size(
+    texts: Mapping[str, str], pictures: Pictures | None = None
+) -> tuple[int, int] | None:
+    """Read width and height of the init image that a form names, which may be one of the backend's
+    `pictures`; None if there is none or it can't be read."""
     from sdtui.requests.input_images import size_of_picture
 
     text = texts["init_image"].strip()
     try:
-        return size_of_picture(parse_typed_path(text)) if text else None
-    except (ImageError, PathTextError):
+        path = parse_typed_path(text) if text else None
+    except PathTextError:
+        return None
+    if path is None:
+        return None
+    if (entry := _entry_of(path, pictures)) is not None:
+        return entry.width, entry.height
+    try:
+        return size_of_picture(path)
+    except ImageError:
         return None
 
 

@@ -237,6 +237,10 @@ class FakeModels:
         del source
         return {}
 
+    def check_files(
+        self, requests: Sequence[GenerationRequest], *, allow_files: bool = False
+    ) -> None: ...
+
     def download(
         self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
     ) -> str:

@@ -114,7 +114,7 @@ class Form:
             self.edited.append,
         )
 
-    def _submit(self, request: GenerationRequest, _: ResolvedPrompts | None) -> None:
+    async def _submit(self, request: GenerationRequest, _: ResolvedPrompts | None) -> None:
         if self.failure is not None:
             raise self.failure
         self.submitted.append(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, SdtuiError
@@ -13,6 +13,7 @@ from sdtui.core.settings import Settings
 from sdtui.core.upscaler_names import built_in_name
 from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.execution import failed_event
+from sdtui.jobs.request_checks import check_files
 from sdtui.models import (
     CONTROLNETS,
     IP_ADAPTERS,
@@ -113,6 +114,11 @@ class LocalModels:
 
     def find_controlnet(self, name: str, *, allow_files: bool = False) -> ControlNet:
         return CONTROLNETS.find(name, self._settings, allow_files=allow_files)
+
+    def check_files(
+        self, requests: Sequence[GenerationRequest], *, allow_files: bool = False
+    ) -> None:
+        check_files(self, requests, allow_files=allow_files)
 
     def download(
         self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False

@@ -11,7 +11,7 @@ from fastapi import Request
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.jobs import Backend, Job, Output, SheetPicture
 from sdtui.jobs.prompts import ResolvedPrompts, one_combination
-from sdtui.jobs.request_checks import check_files, check_resolved
+from sdtui.jobs.request_checks import check_resolved
 from sdtui.requests.grids import (
     NOTHING,
     Axis,
@@ -116,7 +116,7 @@ def _with_served_models(services: ServerServices, axis: Axis) -> Axis:
 def _resolve(backend: Backend, requests: Sequence[GenerationRequest]) -> Sequence[ResolvedPrompts]:
     """Return what the templates of requests become. Raises ModelError for a VAE or LoRA that isn't
     here, also in these."""
-    check_files(backend.models, requests)
+    backend.models.check_files(requests)
     found = [backend.prompts.resolve(one_combination(request)) for request in requests]
     for request, resolved in zip(requests, found, strict=True):
         check_resolved(backend.models, request, resolved.prompts)

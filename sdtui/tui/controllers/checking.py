@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.dom import DOMNode
 
@@ -11,12 +12,19 @@ from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.fields import file_problems, init_image_size, problems_of, step_problems
 from sdtui.tui.recipe import Recipe
 
+if TYPE_CHECKING:
+    from sdtui.jobs import Pictures
+
 
 class RecipeChecker:
     """Keeps the recipe's problems up to date."""
 
-    def __init__(self, recipe: Recipe, owner: DOMNode) -> None:
-        """`owner` runs the workers that read files."""
+    def __init__(
+        self, recipe: Recipe, owner: DOMNode, open_pictures: Callable[[], Pictures]
+    ) -> None:
+        """`owner` runs the workers that read files, and ask the pictures that `open_pictures`
+        returns on their threads."""
+        self._open_pictures = open_pictures
         self._recipe = recipe
         self._owner = owner
         self._files = [name for name, each in recipe.fields.items() if each.kind == "path"]
@@ -63,7 +71,10 @@ class RecipeChecker:
             start_worker(self._owner, work, group="files", exclusive=True)
 
     async def _show_file_problems(self, files: Mapping[str, str]) -> None:
-        problems = await run_on_thread(lambda: file_problems(files))
-        self._recipe.use_init_image_size(await run_on_thread(lambda: init_image_size(files)))
+        has_any = any(text.strip() for text in files.values())
+        pictures = await run_on_thread(self._open_pictures) if has_any else None
+        problems = await run_on_thread(lambda: file_problems(files, pictures))
+        size = await run_on_thread(lambda: init_image_size(files, pictures))
+        self._recipe.use_init_image_size(size)
         for name, text in files.items():
             self.show_disk_problem(name, text, problems.get(name, ""))

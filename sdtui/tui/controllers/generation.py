@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ class GenerationController:
         screen: Screen[None],
         panes: Panes,
         layout: WindowLayout,
-        submit: Callable[[GenerationRequest, ResolvedPrompts | None], object],
+        submit: Callable[[GenerationRequest, ResolvedPrompts | None], Awaitable[object]],
         edit_value: Callable[[str], None],
     ) -> None:
         """`screen` runs workers; `submit` queues a request and may raise SdtuiError; `edit_value`
@@ -48,7 +48,7 @@ class GenerationController:
         self._edit_value = edit_value
         self._in_order = asyncio.Lock()
         self.recipe = context.recipe
-        self.checker = RecipeChecker(self.recipe, screen)
+        self.checker = RecipeChecker(self.recipe, screen, lambda: context.backend.pictures)
 
     def restore(self) -> None:
         """Fill the recipe with the settings' defaults, then with what was saved of it."""
@@ -149,12 +149,12 @@ class GenerationController:
     async def _resolve_and_submit(self, request: GenerationRequest) -> None:
         """Queue a request. Styles and wildcards are read on another thread. Raises SdtuiError."""
         if not request.has_templates:
-            self._submit(request, None)
+            await self._submit(request, None)
             return
         prompts = await run_on_thread(partial(self._context.backend.prompts.resolve, request))
         for notice in prompts.notices:
             self._context.notify(f"{notice[:1].upper()}{notice[1:]}.", severity="warning")
-        self._submit(prompts.request, prompts)
+        await self._submit(prompts.request, prompts)
 
     def current_request(self) -> GenerationRequest | None:
         """Return the request of the recipe, or None after its problems were shown."""

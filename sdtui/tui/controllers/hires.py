@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ class HiresController:
         context: AppContext,
         screen: Screen[Any],
         gallery: Gallery,
-        submit: Callable[[GenerationRequest], Job],
+        submit: Callable[[GenerationRequest], Awaitable[Job]],
     ) -> None:
         """`screen` runs workers. `submit` queues a request and may raise SdtuiError."""
         self._context = context
@@ -61,7 +61,6 @@ class HiresController:
         self._context.push_screen(HiresScreen(title, choices, size, self._last), queue)
 
     async def _queue(self, entries: tuple[Entry, ...], values: dict[str, Any]) -> None:
-        from sdtui.jobs.request_checks import check_files
         from sdtui.tui.hires import hires_request
 
         recipe = self._context.recipe.texts
@@ -74,9 +73,9 @@ class HiresController:
                 if (made := await self._record_of_whole(entry)) is not None
             ]
             models = self._context.backend.models
-            await run_on_thread(lambda: check_files(models, requests))
+            await run_on_thread(lambda: models.check_files(requests))
             for request in requests:
-                self._submit(request)
+                await self._submit(request)
         except SdtuiError as error:
             self._context.show_error(error)
             return

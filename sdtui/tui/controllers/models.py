@@ -108,8 +108,9 @@ class ModelController:
         Not for the app's thread."""
         from sdtui.tui.model_offers import model_problem
 
-        problems = file_problems(texts)
-        problem = model_problem(self._context.backend.models, texts["model"])
+        backend = self._context.backend
+        problems = file_problems(texts, backend.pictures)
+        problem = model_problem(backend.models, texts["model"])
         if problem is not None:
             problems["model"] = problem.what
         return problems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,7 @@ class PicturesController:
         panes: Panes,
         generation: GenerationController,
         stop: StopJob,
-        submit: Callable[[GenerationRequest], Job],
+        submit: Callable[[GenerationRequest], Awaitable[Job]],
         masks: MaskController,
     ) -> None:
         """`screen` runs workers and is posted HistoryRead."""

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import counted, one_line
-from sdtui.tui.background import start_worker
+from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.bindings import written_key
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
@@ -69,10 +69,12 @@ class QueueController:
             )
         return self._presenter
 
-    def submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None) -> Job:
-        """Queue a request, with its prompts if they were resolved. Raises QueueFullError or
-        QueueClosedError."""
-        return self.presenter.submit(request, prompts)
+    async def submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None) -> Job:
+        """Queue a request, with its prompts if they were resolved. Raises SdtuiError."""
+        submit = partial(self.presenter.submit, request, prompts)
+        if self._context.backend.connection is None:
+            return submit()  # at once, so that the next key finds it in the queue
+        return await run_on_thread(submit)
 
     @property
     def loss(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ class UpscaleController:
         self,
         context: AppContext,
         screen: Screen[Any],
-        submit: Callable[[GenerationRequest], Job],
+        submit: Callable[[GenerationRequest], Awaitable[Job]],
     ) -> None:
         """`screen` runs workers. `submit` queues a request and may raise SdtuiError."""
         self._context = context
@@ -55,7 +55,6 @@ class UpscaleController:
         self._context.push_screen(screen, queue)
 
     async def _queue(self, entries: tuple[Entry, ...], values: dict[str, Any]) -> None:
-        from sdtui.jobs.request_checks import check_files
         from sdtui.requests.request import GenerationRequest
 
         try:
@@ -64,9 +63,9 @@ class UpscaleController:
                 for entry in entries
             ]
             models = self._context.backend.models
-            await run_on_thread(lambda: check_files(models, requests))
+            await run_on_thread(lambda: models.check_files(requests))
             for request in requests:
-                self._submit(request)
+                await self._submit(request)
         except SdtuiError as error:
             self._context.show_error(error)
             return

@@ -10,6 +10,7 @@ from textual.geometry import Offset
 from textual.screen import Screen
 
 from sdtui.core.fields import Field
+from sdtui.core.paths import home_folder
 from sdtui.core.picture_entries import PictureEntry
 from sdtui.core.typed_paths import PathTextError, parse_typed_path
 from sdtui.requests.request import REQUEST_FIELDS
@@ -175,7 +176,8 @@ class ValueController:
 
     def _first_folder(self, text: str) -> Path:
         """Return the folder of a field's file, or that of the pictures."""
-        pictures = self._context.backend.pictures.folder
+        backend = self._context.backend
+        pictures = backend.pictures.folder if backend.connection is None else home_folder()
         try:
             return parse_typed_path(text).parent if text.strip() else pictures
         except PathTextError:

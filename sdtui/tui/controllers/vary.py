@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -43,7 +44,7 @@ class VaryController:
         context: AppContext,
         screen: Screen[Any],
         panes: Panes,
-        submit: Callable[[GenerationRequest], Job],
+        submit: Callable[[GenerationRequest], Awaitable[Job]],
         compare: Callable[[Entry, Entry], Awaitable[None]],
     ) -> None:
         """`screen` is the window. `submit` queues a request and may raise SdtuiError."""
@@ -59,24 +60,34 @@ class VaryController:
         from sdtui.tui.screens.vary import VaryScreen
 
         screen = VaryScreen(entry.path.name, record, self._models)
-        self._context.push_screen(screen, partial(self._queue, entry))
+
+        def queue(requests: tuple[GenerationRequest, ...] | None) -> None:
+            if requests:
+                start_worker(self._screen, partial(self._queue, entry, requests))
+
+        self._context.push_screen(screen, queue)
 
     def _models(self) -> list[str]:
         return [source.name for source in self._context.backend.models.installed()]
 
-    def _queue(self, entry: Entry, requests: tuple[GenerationRequest, ...] | None) -> None:
+    async def _queue(self, entry: Entry, requests: tuple[GenerationRequest, ...]) -> None:
         variation = _Variation(entry)
+        queue = self._context.backend.jobs
         try:
-            grid = as_grid(requests) if requests else None
-            if grid is not None:
-                jobs = self._context.backend.jobs.submit_grid(grid)
+            if (grid := as_grid(requests)) is not None:
+                jobs = await run_on_thread(partial(queue.submit_grid, grid))
                 variation.open_jobs |= {job.id for job in jobs}
             else:
-                variation.open_jobs |= {self._submit(request).id for request in requests or ()}
+                for request in requests:
+                    variation.open_jobs.add((await self._submit(request)).id)
         except SdtuiError as error:
             self._context.show_error(error)
         if variation.open_jobs:
             self._variations.append(variation)
+        for job_id in list(variation.open_jobs):
+            with suppress(KeyError):
+                if (job := queue.job(job_id)).state.is_over:  # its end was seen before its id
+                    self.job_over(job)
 
     def job_over(self, job: Job) -> None:
         """A job is over: show the variation, if it was its last job."""

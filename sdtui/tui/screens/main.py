@@ -97,11 +97,13 @@ class MainScreen(WindowScreen):
     def _stop_current(self, *, after_picture: bool) -> None:
         self.queue.stop_current(after_picture=after_picture)
 
-    def _submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None = None) -> Job:
+    async def _submit(
+        self, request: GenerationRequest, prompts: ResolvedPrompts | None = None
+    ) -> Job:
         if not self.queue.presenter.progress.is_running:
             self.panes.gallery.follow()
         self.completion.read_names()  # files may have been added since
-        return self.queue.submit(request, prompts)
+        return await self.queue.submit(request, prompts)
 
     def on_mount(self) -> None:
         """Restore the form. Everything else waits until the window is visible."""

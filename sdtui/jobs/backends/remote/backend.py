@@ -56,7 +56,7 @@ class RemoteBackend:
             self._caller, self._hand, Uploads(self._caller, is_needed=not where.is_this_machine)
         )
         self._pictures = RemotePictures(self._caller, self._cache, self._is_saved)
-        self._models = RemoteModels(self._caller)
+        self._models = RemoteModels(self._caller, self._hand)
         self._hardware = RemoteHardware(self._caller)
         self._has_snapshot = threading.Event()
         self._stream = EventStream(

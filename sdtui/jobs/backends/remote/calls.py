@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from sdtui.jobs.wire import (
     members,
     read_property,
 )
+from sdtui.jobs.wire.batch import read_batch, write_batch
 from sdtui.jobs.wire.messages import State
 
 _LONG_SECONDS = 600.0
@@ -56,6 +57,16 @@ class Caller:
         )
         self.check(answer)
         return call.read_result(answer.data)
+
+    def call_all(self, calls: Iterable[tuple[Call, dict[str, Any]]]) -> list[Any]:
+        """Return the results of calls that change nothing, carried out by one request; an error in
+        place of a result. Raises ConnectionLostError."""
+        asked = list(calls)
+        body = write_batch(asked)
+        headers = {"Content-Type": "application/json"}
+        answer = self.requests.send("POST", "/attach/batch", body, headers)
+        self.check(answer)
+        return read_batch(asked, answer.data)
 
     def check(self, answer: Answer) -> None:
         """Raise the error that an answer has, if it isn't the result."""

@@ -21,7 +21,7 @@ from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.subscribers import Subscribers
 from sdtui.jobs.wire import CALLS
 from sdtui.jobs.wire.messages import Change, Snapshot
-from sdtui.requests.events import JobEvent, Loaded, Notice
+from sdtui.requests.events import Failed, JobEvent, Loaded, Notice
 from sdtui.requests.request import GenerationRequest
 
 _SHEET_PAUSE = 0.3
@@ -44,6 +44,8 @@ class RemoteJobs(RemotePart):
         self._changed = threading.Condition()
         self._subscribers = Subscribers()
         self._loaded: Loaded | None = None
+        self._preloads: dict[str, str] = {}
+        """The server's ids of preloads by this client's. Used by the hand's thread."""
         self._is_paused: bool | None = None
         """As it was asked for, until the server says what it is."""
 
@@ -166,6 +168,26 @@ class RemoteJobs(RemotePart):
             self._mirror.move(job_id, position)
         self._ask("move", job_id=job_id, position=position)
 
+    def load(self, *args: Any, **kwargs: Any) -> str:
+        return self._preload("load", CALLS["jobs", "load"].bind(*args, **kwargs))
+
+    def unload(self) -> str:
+        return self._preload("unload", {})
+
+    def _preload(self, name: str, arguments: dict[str, Any]) -> str:
+        """Ask for a preload; return an id for it, by which it can be cancelled."""
+        preload_id = secrets.token_hex(6)
+
+        def ask() -> None:
+            try:
+                self._preloads[preload_id] = self._caller.call(CALLS["jobs", name], arguments)
+            except SdtuiError as error:
+                failed = Failed(error=error.what, hint=error.hint, error_type=type(error).__name__)
+                self.publish(JobEvent(job=preload_id, time=time.time(), event=failed))
+
+        self._hand.do(ask)
+        return preload_id
+
     def pause(self) -> None:
         self._is_paused = True
         self._ask("pause")
@@ -178,6 +200,8 @@ class RemoteJobs(RemotePart):
         """Carry out a call later, in its order."""
 
         def ask() -> None:
+            if (preload := self._preloads.get(arguments.get("job_id", ""))) is not None:
+                arguments["job_id"] = preload
             try:
                 self._caller.call(CALLS["jobs", name], arguments)
             except (SdtuiError, KeyError) as error:
@@ -224,7 +248,7 @@ class RemoteJobs(RemotePart):
             self._changed.notify_all()
 
     def publish(self, envelope: JobEvent) -> None:
-        """Publish a preview."""
+        """Publish an event that changes no job."""
         with self._changed:
             self._publish(envelope)
 

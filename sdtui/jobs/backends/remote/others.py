@@ -2,49 +2,132 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from sdtui.core.errors import SdtuiError
 from sdtui.jobs.api import DownloadSubscriber
-from sdtui.jobs.backends.remote.calls import Caller, RemotePart
+from sdtui.jobs.backends.remote.calls import Caller, Hand, RemotePart
 from sdtui.jobs.wire import CALLS
+from sdtui.models import ModelDescription, ModelSource, TokenCounter
 from sdtui.monitor import Sample
-from sdtui.requests.events import Downloading, JobEvent
+from sdtui.requests.events import Downloading, Failed, JobEvent
+
+_RECENT_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class _Download:
+    id: str
+    """This client's own."""
+    subscriber: DownloadSubscriber
 
 
 class RemoteModels(RemotePart):
-    """Implements the protocol `Models`. Thread-safe."""
+    """Implements the protocol `Models`. Thread-safe.
 
-    def __init__(self, caller: Caller) -> None:
+    What it says of a model is remembered for some seconds: a key asks for it several times.
+    """
+
+    def __init__(self, caller: Caller, hand: Hand) -> None:
         super().__init__("models", caller)
-        self._subscribers: dict[str, DownloadSubscriber] = {}
+        self._hand = hand
+        self._downloads: dict[str, _Download] = {}
+        """By the server's ids."""
         self._early: dict[str, JobEvent] = {}
         """The newest event of downloads whose id isn't known here yet."""
+        self._remembered: dict[tuple[str, str], tuple[float, Any]] = {}
         self._lock = threading.Lock()
+
+    def find(self, name: str) -> ModelSource:
+        source: ModelSource = self._recent("find", name, name=name)
+        return source
+
+    def describe(self, source: ModelSource) -> ModelDescription | None:
+        description: ModelDescription | None = self._recent(
+            "describe", source.location, source=source
+        )
+        return description
+
+    def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
+        counters: Mapping[str, TokenCounter] = self._recent(
+            "token_counters", source.location, source=source
+        )
+        return counters
+
+    def installed(self) -> list[ModelSource]:
+        sources: list[ModelSource] = self._call(CALLS["models", "installed"])
+        self._describe_all(sources)
+        return sources
+
+    def _describe_all(self, sources: Sequence[ModelSource]) -> None:
+        """Remember what all models are, with one question: a list shows each of them."""
+        call = CALLS["models", "describe"]
+        answers = self._caller.call_all((call, {"source": source}) for source in sources)
+        now = time.monotonic()
+        with self._lock:
+            self._remembered = {
+                ("describe", source.location): (now, answer)
+                for source, answer in zip(sources, answers, strict=True)
+            }
+
+    def _recent(self, call: str, key: str, **arguments: Any) -> Any:
+        with self._lock:
+            at, result = self._remembered.get((call, key), (-_RECENT_SECONDS, None))
+        if time.monotonic() - at >= _RECENT_SECONDS:
+            result = self._caller.call(CALLS["models", call], arguments)
+            with self._lock:
+                self._remembered[call, key] = (time.monotonic(), result)
+        if isinstance(result, SdtuiError):
+            raise result
+        return result
 
     def download(
         self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
     ) -> str:
+        download = _Download(secrets.token_hex(6), subscriber)
         arguments = {"hub_id": hub_id, "without_transformer": without_transformer}
-        download_id: str = self._caller.call(CALLS["models", "download"], arguments)
-        with self._lock:
-            self._subscribers[download_id] = subscriber
-            early = self._early.pop(download_id, None)
-            self._early.clear()
-        if early is not None:
-            self.put(early)
-        return download_id
+
+        def ask() -> None:
+            try:
+                server_id: str = self._caller.call(CALLS["models", "download"], arguments)
+            except SdtuiError as error:
+                failed = Failed(error=error.what, hint=error.hint, error_type=type(error).__name__)
+                subscriber(JobEvent(job=download.id, time=time.time(), event=failed))
+                return
+            with self._lock:
+                self._downloads[server_id] = download
+                early = self._early.pop(server_id, None)
+            if early is not None:
+                self.put(early)
+
+        self._hand.do(ask)
+        return download.id
+
+    def cancel_download(self, download_id: str) -> None:
+        def ask() -> None:
+            with self._lock:
+                found = [each for each, known in self._downloads.items() if known.id == download_id]
+            for each in found:
+                self._caller.call(CALLS["models", "cancel_download"], {"download_id": each})
+
+        self._hand.do(ask)
 
     def put(self, envelope: JobEvent) -> None:
         """Pass on an event of a download. Called by the stream."""
         with self._lock:
-            subscriber = self._subscribers.get(envelope.job)
-            if subscriber is None:
-                self._early[envelope.job] = envelope
-            elif not isinstance(envelope.event, Downloading):
-                del self._subscribers[envelope.job]
-        if subscriber is not None:
-            subscriber(envelope)
+            download = self._downloads.get(envelope.job)
+            if download is None:
+                self._early = {envelope.job: envelope}
+                return
+            if not isinstance(envelope.event, Downloading):
+                del self._downloads[envelope.job]
+                self._remembered.clear()
+        download.subscriber(envelope.model_copy(update={"job": download.id}))
 
 
 class RemoteHardware(RemotePart):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
@@ -21,6 +22,7 @@ from sdtui.jobs.wire import (
     WireError,
     error_to_wire,
 )
+from sdtui.jobs.wire.batch import answer_batch
 from sdtui.server.api.attach.rules import Caller, carry_out
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError
@@ -32,6 +34,7 @@ _log = logging.getLogger(__name__)
 _COMPRESSED_FROM = 1400
 """Bytes; a shorter answer is one packet anyway."""
 _LEVEL = 5
+_LONGEST_ID = 64
 _JSON = "application/json"
 
 
@@ -41,8 +44,7 @@ async def call(
     name: str,
     services: ServicesDep,
     http: Request,
-    call_id: Annotated[str, Header(alias=CALL_HEADER, max_length=64)] = "",
-    client: Annotated[str, Header(alias=CLIENT_HEADER, max_length=64)] = "",
+    call_id: Annotated[str, Header(alias=CALL_HEADER, max_length=_LONGEST_ID)] = "",
     protocol: Annotated[int, Header(alias=PROTOCOL_HEADER)] = PROTOCOL,
 ) -> Response:
     """Carry out a call, whose arguments are the body, by name. A call that is repeated with the
@@ -54,13 +56,35 @@ async def call(
         return _answer(http, 400, version_error(protocol).model_dump_json().encode())
     body = await http.body()
     http.state.release_body()
-    caller = Caller(client, client_address(http), services.options.own_user_only)
+    caller = _caller(services, http)
 
     async def run() -> tuple[int, bytes]:
         return await asyncio.to_thread(_run, services, found, body, caller)
 
     status, data = await services.attach_calls.once(call_id, run)
     return _answer(http, status, data)
+
+
+@router.post("/batch")
+async def batch(services: ServicesDep, http: Request) -> Response:
+    """Carry out several calls, one after the other, and return their results."""
+    body = await http.body()
+    http.state.release_body()
+    caller = _caller(services, http)
+
+    def run() -> tuple[int, bytes]:
+        try:
+            return 200, answer_batch(body, partial(carry_out, services, caller))
+        except (ValidationError, KeyError) as error:
+            sent = WireError(type="SdtuiError", what=f"the calls aren't understood: {error}")
+            return 422, sent.model_dump_json().encode()
+
+    return _answer(http, *await asyncio.to_thread(run))
+
+
+def _caller(services: ServerServices, http: Request) -> Caller:
+    client = http.headers.get(CLIENT_HEADER, "")[:_LONGEST_ID]
+    return Caller(client, client_address(http), services.options.own_user_only)
 
 
 class IdsBody(BaseModel):
@@ -97,7 +121,7 @@ def _run(services: ServerServices, call: Call, body: bytes, caller: Caller) -> t
         )
         return 422, sent.model_dump_json().encode()
     try:
-        result = carry_out(services, call, arguments, caller)
+        result = carry_out(services, caller, call, arguments)
     except (SdtuiError, KeyError) as error:
         return 400, error_to_wire(error).model_dump_json().encode()
     return 200, call.write_result(result)

@@ -49,7 +49,7 @@ class Caller:
 
 
 def carry_out(
-    services: ServerServices, call: Call, arguments: Mapping[str, Any], caller: Caller
+    services: ServerServices, caller: Caller, call: Call, arguments: Mapping[str, Any]
 ) -> Any:
     """Return what a call returns, if it is allowed. Raises what it raises."""
     given = dict(arguments)
