@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import socket
+
     from sdtui.core.settings import Settings
     from sdtui.jobs import Backend, Models, Pictures, Prompts
     from sdtui.jobs.backends.remote.backend import RemoteBackend
 
-_CONNECT_SECONDS = 10.0
-"""How long a command waits for a server."""
+_CONNECT_SECONDS = 60.0
+"""How long a command waits for a server. A daemon may have to be started, after a login."""
 
 
 def open_local_backend(
@@ -45,6 +47,17 @@ def _remote(settings: Settings) -> RemoteBackend | None:
     from sdtui.jobs.backends.remote.backend import RemoteBackend
 
     return RemoteBackend(where, previews="webp" if settings.previews else "none")
+
+
+def connect_daemon() -> socket.socket:
+    """Connect to this user's daemon, which is started if need be. Raises SdtuiError or OSError."""
+    from sdtui.jobs.backends.remote.where import DAEMON, parse_where
+
+    where = parse_where(DAEMON)
+    assert where is not None
+    connection = where.open(_CONNECT_SECONDS)
+    connection.settimeout(None)
+    return connection
 
 
 def open_app_backend(settings: Settings, sample_interval: float) -> Backend:

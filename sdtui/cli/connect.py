@@ -29,7 +29,8 @@ def connect_option(command: _Command) -> _Command:
         expose_value=False,
         is_eager=True,
         callback=_remember,
-        help="Use the backend of a server: http://HOST:PORT, or here. [as configured]",
+        help="Where the backend is: here, daemon, ssh://HOST, http://HOST:PORT or unix:PATH."
+        " [as configured]",
     )(command)
 
 

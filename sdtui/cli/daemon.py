@@ -18,7 +18,6 @@ from sdtui.core.text import one_line
 from sdtui.core.units import duration
 from sdtui.core.unix_sockets import (
     DIAL_GREETING,
-    connect_unix,
     daemon_socket,
     hold_socket,
     make_socket_folder,
@@ -125,11 +124,9 @@ def status(as_json: bool) -> int:
 @daemon.command()
 def dial() -> int:
     """Connect stdin and stdout with the daemon, which is started if need be. For `ssh://`."""
-    from sdtui.cli.daemon_process import start_daemon
+    from sdtui.cli.backend import connect_daemon
 
-    path = daemon_socket()
-    start_daemon(path)
-    with connect_unix(path, None) as connection:
+    with connect_daemon() as connection:
         os.write(1, DIAL_GREETING)
         threading.Thread(target=_send_input, args=(connection,), daemon=True).start()
         while data := connection.recv(_CHUNK):

@@ -17,7 +17,7 @@ TOPICS: Mapping[str, str] = {
     "speed": "Speed presets, batches, benchmarks.",
     "history": "Saved pictures, search, tags, trash, pictures of other tools.",
     "server": "The HTTP server: its APIs, access, shutdown, metrics.",
-    "remote": "Another machine: a daemon that outlives the terminal.",
+    "remote": "An engine on another machine, and a daemon that outlives the terminal.",
     "configuration": "The config file, environment variables, folders.",
     "architecture": "How the code is divided, and why.",
     "development": "Glossary, conventions, tests, adding features.",
