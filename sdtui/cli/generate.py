@@ -59,6 +59,7 @@ def generate(
     from sdtui.cli.backend import open_models
     from sdtui.cli.logs import log_to_file
     from sdtui.cli.prompts import read_requests
+    from sdtui.jobs.request_checks import check_requests
     from sdtui.requests.input_images import check_input_images
 
     if (prompt is None) == (file is None) and like is None:
@@ -73,7 +74,7 @@ def generate(
     # What is wrong is reported before torch is loaded.
     for model in {request.model for request in requests}:
         models.describe(models.find(model))
-    models.check_files(requests, allow_files=True)
+    check_requests(models, requests, allow_files=True)
     if len(requests) == 1:  # of several, one may start from the picture of another
         check_input_images(requests[0])
     with open_destination(out, requests, as_json=as_json) as destination:

@@ -49,7 +49,7 @@ def _model_line(entry: _Entry) -> str:
     assert isinstance(memory, dict)
     count = f"{parameters / 1e6:8,.0f} M"
     least, most = data_size(min(memory.values())), data_size(max(memory.values()))
-    size = f"{entry['width']}×{entry['height']}"
+    size = f"{entry['width']}×{entry['height']}" if entry["width"] else ""
     about = f"{entry['family_name']!s:15} {count} {entry['weight_format'] or '':6}"
     return f"{about} {size:>9}  {least} to {most}"
 

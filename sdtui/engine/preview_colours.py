@@ -34,7 +34,7 @@ _PICTURES = 8
 
 def latent_to_rgb(family: str, vae: Any, device: torch.device) -> LatentToRGB | None:
     """Return the map for a model: published factors for SD 1.x, 2.x and SDXL, else factors fitted
-    to its VAE on `device`; None without a VAE, or if the scale of its latents isn't known."""
+    to its VAE on `device`; None without a VAE, or if its latents can't be mapped."""
     channels = int(getattr(vae.config, "latent_channels", 4)) if vae is not None else 0
     if family in ("sd1", "sd2") and channels == 4:
         return LatentToRGB(torch.tensor(_SD1))
@@ -44,7 +44,8 @@ def latent_to_rgb(family: str, vae: Any, device: torch.device) -> LatentToRGB | 
         return None
     before = vae.device
     try:
-        return LatentToRGB(fit_factors(vae.to(device)))
+        factors = fit_factors(vae.to(device))
+        return None if factors is None else LatentToRGB(factors)
     finally:
         vae.to(before)
 
@@ -54,10 +55,10 @@ def _has_known_scale(vae: Any) -> bool:
     return has_patches(vae) or any(hasattr(vae.config, name) for name in known)
 
 
-def fit_factors(vae: Any) -> Tensor:
+def fit_factors(vae: Any) -> Tensor | None:
     """Fit the linear map by least squares: smooth random latents in the denoiser's scale (in that
     of the VAE, if the denoiser takes patches) against the VAE's pictures of them, averaged over the
-    pixels of each latent. Shape (channels + 1) x 3."""
+    pixels of each latent. Shape (channels + 1) x 3; None if the VAE overflows for most of them."""
     channels = int(getattr(vae.config, "latent_channels", 0) or vae.config.z_dim)
     generator = torch.Generator().manual_seed(0)
     shape = (_PICTURES, channels, 3, 3)
@@ -69,7 +70,10 @@ def fit_factors(vae: Any) -> Tensor:
     inputs = latents.permute(0, 2, 3, 1).reshape(-1, channels)
     inputs = torch.cat([inputs, torch.ones(len(inputs), 1, dtype=torch.float32)], dim=1)
     targets = small.permute(0, 2, 3, 1).reshape(-1, 3)
-    solution: Tensor = torch.linalg.lstsq(inputs, targets).solution
+    is_usable = targets.isfinite().all(dim=1)
+    if is_usable.sum() <= channels:
+        return None
+    solution: Tensor = torch.linalg.lstsq(inputs[is_usable], targets[is_usable]).solution
     return solution
 
 

@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 from sdtui.core.enums import PromptSyntax
-from sdtui.core.errors import InvalidRequestError, Problem, UnsupportedModelError
+from sdtui.core.errors import UnsupportedModelError
 from sdtui.core.prompt_tags import take_tags
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.resolved_request import ResolvedRequest
-from sdtui.models import ModelDescription
+from sdtui.models import ModelDescription, check_sides
 from sdtui.requests.request import GenerationRequest
 
 _USUAL_STEPS = 25
@@ -40,7 +40,7 @@ def resolve(
     if request.width is None and request.height is None:
         width, height = features.size((width, height), multiple)
     width, height = request.width or width, request.height or height
-    _check_size({"width": width, "height": height}, multiple, model.source.name)
+    check_sides({"width": width, "height": height}, multiple, model.source.name)
     steps = request.num_inference_steps or native.num_inference_steps
     guidance = (
         request.guidance_scale if request.guidance_scale is not None else native.guidance_scale
@@ -85,13 +85,3 @@ def check_same_latents(model: LoadedModel, other: str, description: ModelDescrip
             f"({model.description.family}) has begun: their latents differ",
             "Take two models of the same family",
         )
-
-
-def _check_size(sides: dict[str, int], multiple: int, model: str) -> None:
-    problems = [
-        Problem(name, side, f"must be a multiple of {multiple} for {model}, not {side}")
-        for name, side in sides.items()
-        if side % multiple
-    ]
-    if problems:
-        raise InvalidRequestError(problems)

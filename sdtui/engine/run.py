@@ -36,7 +36,7 @@ from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.engine.run_order import RunOrder
 from sdtui.engine.run_stages import RunStages
 from sdtui.engine.stages.encode import find_truncations
-from sdtui.models.ignored import ignored_fields, left_out_text
+from sdtui.models import check_values, ignored_fields, left_out_text
 from sdtui.models.weights import has_quantizable
 from sdtui.requests.events import Estimated, Notice, Report, Truncated
 from sdtui.requests.record import (
@@ -200,6 +200,7 @@ class Run:
         if is_own and self.plan.resolved is None:
             source, description = self._engine.find(name, self._report, self._cancellation)
             check_begins(source.name, description)
+            check_values(description, self.request)
             self.plan = replace(self.plan, can_quantize=has_quantizable(description))
             for field in ignored_fields(description, self.request):
                 self._notice(left_out_text(source.name, field))

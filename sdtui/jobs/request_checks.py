@@ -14,6 +14,7 @@ from sdtui.jobs.prompts import PicturePrompts
 from sdtui.models import (
     ControlNet,
     IPAdapter,
+    check_values,
     ignored_fields,
     is_lora_path,
     left_out_text,
@@ -36,6 +37,19 @@ def check_grid(models: Models, grid: Grid) -> None:
     sizes = {name: _native_size_of(models, name) for name in {each.model for each in requests}}
     grid.check_sheet(sizes.__getitem__)
     models.check_files(requests, allow_files=True)
+
+
+def check_requests(
+    models: Models, requests: Sequence[GenerationRequest], *, allow_files: bool = False
+) -> None:
+    """Raise InvalidRequestError if a request has a value that its model can't be used with, and the
+    errors of `Models.check_files`. Reads folders and configs."""
+    models.check_files(requests, allow_files=allow_files)
+    for request in requests:
+        if request.upscale.image is None:  # which may need no model
+            description = models.describe(models.find(request.model))
+            if description is not None:
+                check_values(description, request)
 
 
 def check_files(

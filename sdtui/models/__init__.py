@@ -12,6 +12,7 @@ from sdtui.models.catalog import (
     hub_cache_folder,
     installed_models,
 )
+from sdtui.models.checks import check_sides, check_values
 from sdtui.models.component_files import weight_variant
 from sdtui.models.controlnets import CONTROLNETS, ControlNet
 from sdtui.models.describe import describe_model
@@ -86,6 +87,8 @@ __all__ = [
     "WildcardFiles",
     "automatic_dtype",
     "cached_snapshot",
+    "check_sides",
+    "check_values",
     "counters_of",
     "describe_model",
     "download_model",

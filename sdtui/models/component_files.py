@@ -19,7 +19,7 @@ UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 """Components that Stable Diffusion pipelines can do without and that sdtui doesn't load."""
 
 _WEIGHTS = ".safetensors"
-_SHARD = re.compile(r"-\d{5}-of-\d{5}")
+_SHARD = re.compile(r"-\d{5}-of-(\d{5})")
 _FOR_TRAINING = ("non_ema",)
 _WITHOUT_WEIGHTS = re.compile(r"(Tokenizer|TokenizerFast|Scheduler|Processor|Extractor)$")
 """Classes of components that have no weights."""
@@ -128,6 +128,7 @@ def components_with_weights(
         if not part.is_dir() or not any(part.iterdir()):
             raise _damaged(folder, f"the part {name} is missing")
         if _has_weights(part):
+            _check_complete(part)
             found.append(name)
         elif not _WITHOUT_WEIGHTS.search(class_name):
             raise _damaged(folder, f"the part {name} has no weights")
@@ -151,6 +152,22 @@ def _has_weights(path: Path) -> bool:
             "Get a version of this model with .safetensors files",
         )
     raise ModelDamagedError(f"{path} has no weights", "Download or copy the model again")
+
+
+def _check_complete(path: Path) -> None:
+    """Raise ModelDamagedError if a component with weights lacks its config or one of the files that
+    its weights are divided into."""
+    if not (path / "config.json").is_file():
+        raise _damaged(path / "config.json", "it is missing")
+    first = weight_files(path)[0].name
+    shard = _SHARD.search(first)
+    if shard is None:
+        return
+    count = shard[1]
+    for number in range(1, int(count) + 1):
+        file = path / _SHARD.sub(f"-{number:05}-of-{count}", first)
+        if not file.is_file():
+            raise _damaged(file, "it is missing")
 
 
 def count_parameters(folder: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sdtui.core.enums import DType
 from sdtui.models.model_name import model_name
@@ -56,6 +57,8 @@ class ModelDescription:
     """True if nothing says what the prediction type is. The weights show it once they are
     loaded."""
     zero_terminal_snr: bool = False
+    scheduler: Mapping[str, Any] = field(default_factory=dict)
+    """The config of the model's own scheduler; empty for checkpoints."""
     timestep_spacing: str | None = None
     """Set if the model needs another than that of its scheduler's config."""
     components: Mapping[str, tuple[str, str]] = field(default_factory=dict)

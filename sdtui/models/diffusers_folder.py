@@ -20,16 +20,10 @@ from sdtui.models.distilled import distilled_values
 from sdtui.models.model_name import model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.own_values import read_own_values
-from sdtui.models.text_to_image import check_text_to_image
+from sdtui.models.text_to_image import STABLE_DIFFUSION, text_to_image_class
 from sdtui.models.traits import traits_of
 from sdtui.models.transformer_file import TRANSFORMER, TransformerFile
 from sdtui.models.weights import WeightCount, count_weights
-
-_INPAINTING = {
-    "StableDiffusionInpaintPipeline": "StableDiffusionPipeline",
-    "StableDiffusionXLInpaintPipeline": "StableDiffusionXLPipeline",
-}
-"""Pipelines of models that inpaint, and those that have the same components."""
 
 _UPCASTING = ("StableDiffusionXL", "Kolors", "AuraFlow", "Sana")
 """Beginnings of the names of pipelines that convert an fp16 VAE to fp32 if its config has
@@ -46,10 +40,7 @@ def describe_folder(folder: Path, transformer: TransformerFile | None = None) ->
     """
     index = read_json(index_file(folder))
     components = components_in(index)
-    named_class = str(index.get("_class_name", ""))
-    pipeline_class = _INPAINTING.get(named_class, named_class)
-    if pipeline_class != SDXL_REFINER:
-        check_text_to_image(str(folder), pipeline_class)
+    pipeline_class = text_to_image_class(str(folder), index)
     path = transformer.path if transformer else folder
     in_file = {TRANSFORMER: transformer.count} if transformer else {}
     counts = in_file | {
@@ -65,7 +56,7 @@ def describe_folder(folder: Path, transformer: TransformerFile | None = None) ->
     tiny = vae.get("_class_name") == "AutoencoderTiny"
     factor = _vae_factor(vae, tiny)
     family = _family(pipeline_class, denoiser, tiny)
-    is_stable_diffusion = pipeline_class in _INPAINTING.values()
+    is_stable_diffusion = pipeline_class in STABLE_DIFFUSION
     is_inpainting = is_stable_diffusion and takes_masks(
         folder, denoiser.get("in_channels", 4), denoiser.get("out_channels", 4)
     )
@@ -99,6 +90,7 @@ def describe_folder(folder: Path, transformer: TransformerFile | None = None) ->
         is_inpainting=is_inpainting,
         denoiser_channels=_width(denoiser),
         traits=traits,
+        scheduler=scheduler,
         timestep_spacing=distilled.timestep_spacing if distilled else None,
         stored=_stored(transformer),
         transformer_file=transformer is not None,

@@ -19,7 +19,7 @@ from sdtui.models.component_files import (
     variant_of,
 )
 from sdtui.models.own_values import OWN_FILE
-from sdtui.models.text_to_image import check_text_to_image
+from sdtui.models.text_to_image import text_to_image_class
 from sdtui.models.transformer_file import TRANSFORMER
 
 OnBytes = Callable[[int, int, float], None]
@@ -65,7 +65,7 @@ def download_model(
             )
         snapshot = Path(hf_hub_download(hub_id, name_of_index, revision=info.sha)).parent
         index = read_json(snapshot / name_of_index)
-        check_text_to_image(hub_id, str(index.get("_class_name", "")))
+        text_to_image_class(hub_id, index)
         without = (TRANSFORMER,) if without_transformer else ()
         needed = wanted_files(hub_id, sizes, components_in(index), without)
         counter = _ByteCounter(sum(sizes[name] for name in needed), on_bytes, cancellation)

@@ -16,6 +16,22 @@ def _is_stable_diffusion(description: ModelDescription) -> bool:
     return description.is_stable_diffusion
 
 
+def _starts_from_pictures(description: ModelDescription) -> bool:
+    return _does_any_task(description) or bool(
+        {Task.IMAGE, Task.EDIT} & description.traits.tasks.keys()
+    )
+
+
+def _inpaints(description: ModelDescription) -> bool:
+    return _does_any_task(description) or Task.INPAINT in description.traits.tasks
+
+
+def _does_any_task(description: ModelDescription) -> bool:
+    """Return whether no task is known to be impossible: Stable Diffusion does all, and what a
+    pipeline does that isn't known is looked up in diffusers."""
+    return description.is_stable_diffusion or not description.traits.name
+
+
 _TAKEN_BY: Mapping[str, Callable[[ModelDescription], bool]] = {
     **dict.fromkeys(("emphasis", "comma_backtrack", "tiling"), _is_stable_diffusion),
     **dict.fromkeys(("guidance_rescale", "guidance_start", "guidance_end"), _is_stable_diffusion),
@@ -28,6 +44,8 @@ _TAKEN_BY: Mapping[str, Callable[[ModelDescription], bool]] = {
 """Fields that not all models take, by unique name."""
 _REFUSED_BY: Mapping[str, Callable[[ModelDescription], bool]] = {
     **dict.fromkeys(("controls", "ip_adapters"), _is_stable_diffusion),
+    **dict.fromkeys(("init_image", "hires_scale", "redraw_strength"), _starts_from_pictures),
+    **dict.fromkeys(("mask_image", "outpaint"), _inpaints),
 }
 """The same for fields with which a run ends with an error."""
 

@@ -7,8 +7,24 @@ alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from sdtui.core.errors import UnsupportedModelError
+from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
+from sdtui.models.description import SDXL_REFINER
+from sdtui.models.traits import TRAITS
+
+STABLE_DIFFUSION = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+_SAME_PARTS = {
+    **{name.replace("Pipeline", "InpaintPipeline"): name for name in STABLE_DIFFUSION},
+    **{
+        other: name
+        for name, traits in TRAITS.items()
+        for other in traits.tasks.values()
+        if other not in TRAITS
+    },
+}
+"""Pipelines for inpainting and image-to-image, and those for text with the same components."""
 
 _VIDEO = (
     r"Video|T2V|I2V|V2V|TI2VA|^(Kandinsky6|Wan|LTX|Mochi|AnimateDiff|Allegro|AnyFlow|EasyAnimate|Helios|Latte"
@@ -35,17 +51,43 @@ _OTHER_WAYS = {
 }
 
 
-def check_text_to_image(model: str, pipeline_class: str) -> None:
-    """Raise UnsupportedModelError if a pipeline is known to make no pictures from text alone.
+def text_to_image_class(model: str, index: Mapping[str, Any]) -> str:
+    """Return the class of the pipeline that makes pictures from text with the components of a
+    model; for SDXL's refiner, which makes none, its own. `index` is its model_index.json, `model`
+    its path or hub id, for messages.
 
-    `model` is the path or hub id, for the message.
+    Raises UnsupportedModelError if its pipeline is known to make no pictures from text alone,
+    UnsafeModelError if that is a file of the model, and ModelDamagedError if none is named.
     """
+    named = index.get("_class_name")
+    if isinstance(named, list):
+        raise UnsafeModelError(
+            f"{model} has a pipeline with Python code of its own, which sdtui never runs",
+            "Use a model that needs no remote code",
+        )
+    if not isinstance(named, str) or not named:
+        raise ModelDamagedError(
+            f"{model} can't be used: its index names no pipeline",
+            "Download or copy the model again",
+        )
+    pipeline_class = _SAME_PARTS.get(named, named)
+    if pipeline_class != SDXL_REFINER:
+        _check_name(model, pipeline_class)
+    return pipeline_class
+
+
+def _check_name(model: str, pipeline_class: str) -> None:
     for way, pattern in _OTHER_WAYS.items():
         if re.search(pattern, pipeline_class):
             raise UnsupportedModelError(
                 f"{model} is made for {pipeline_class}, which runs {way}; sdtui doesn't",
                 "Use the diffusers version of this model, or another model",
             )
+    if not pipeline_class.endswith("Pipeline") or pipeline_class == "DiffusionPipeline":
+        raise UnsupportedModelError(
+            f"{model} is made for {pipeline_class}, which is no pipeline that makes pictures",
+            "Use a text-to-image model",
+        )
     for made, pattern in _OTHER_KINDS.items():
         if re.search(pattern, pipeline_class):
             raise UnsupportedModelError(

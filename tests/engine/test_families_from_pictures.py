@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from sdtui.core.enums import Policy
+from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.call_defaults import call_defaults
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
@@ -141,3 +142,16 @@ def test_repainted_part_is_the_plain_one(
     plain = family.plain(1, image, mask)
     pairs = zip(result.images, plain, strict=True)
     assert [difference(one, Image.composite(other, image, mask)) for one, other in pairs] == [0, 0]
+
+
+def test_model_that_starts_from_no_picture_is_refused_before_it_is_loaded(
+    engine: StableDiffusionEngine, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "p.png")
+    folder = tmp_path / "pixart"
+    make_family("pixart").save_pretrained(folder)
+    starts: list[dict[str, Any]] = [{"init_image": tmp_path / "p.png"}, {"hires_scale": 2}]
+    for values in starts:
+        with pytest.raises(UnsupportedModelError, match="makes pictures from text alone"):
+            generate(engine, make_request(folder, **values))
+        assert engine.loaded is None

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 
 from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.preview_colours import latent_to_rgb
 from sdtui.pocket import MODEL_FOLDER
 from tests.support.events import Events
 from tests.support.requests import make_request
 from tests.support.tiny_families import make_family, make_flux_transformer
+from tests.support.tiny_transformers import small_vae
 
 
 def test_last_preview_is_like_the_picture(
@@ -34,3 +37,9 @@ def test_last_preview_is_like_the_picture(
     colours = numpy.frombuffer(shown.rgb, dtype=numpy.uint8)
     small = numpy.asarray(picture.resize(size, Image.Resampling.BOX))
     assert numpy.corrcoef(colours, small.ravel())[0, 1] > 0.9
+
+
+def test_vae_that_overflows_has_no_previews() -> None:
+    vae: Any = small_vae()
+    vae.decoder.conv_out.bias.data.fill_(torch.nan)
+    assert latent_to_rgb("FluxPipeline", vae, torch.device("cpu")) is None

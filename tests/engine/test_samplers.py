@@ -81,9 +81,30 @@ def test_scheduler_of_the_model_is_named(scheduler: Any, label: str) -> None:
 def test_flow_models_accept_only_flow_samplers() -> None:
     model = diffusers.FlowMatchEulerDiscreteScheduler()
     for label in ("Euler", "Heun", "UniPC", "Euler Simple"):
-        make_scheduler(model, label).set_timesteps(4)
+        make_scheduler(model, label).set_timesteps(4, sigmas=[1.0, 0.75, 0.5, 0.25])
     with pytest.raises(InvalidRequestError, match="flow kind"):
         make_scheduler(model, "DPM++ 2M Karras")
+
+
+def test_flow_model_takes_the_sampler_of_its_own_scheduler() -> None:
+    own = diffusers.DPMSolverMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+    )
+    assert make_scheduler(own, label_of(own)).config == make_scheduler(own, None).config
+
+
+def test_heun_of_flow_models_is_that_of_diffusers() -> None:
+    model = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
+    found = []
+    plain: Any = diffusers.FlowMatchHeunDiscreteScheduler(shift=3.0)
+    for scheduler in (make_scheduler(model, "Heun"), plain):
+        scheduler.set_timesteps(5)
+        sample = torch.linspace(-1, 1, 8)
+        for timestep in scheduler.timesteps:
+            prediction = torch.sin(3 * sample) * timestep / 1000
+            sample = scheduler.step(prediction, timestep, sample, return_dict=False)[0]
+        found.append(sample)
+    torch.testing.assert_close(*found)
 
 
 @pytest.mark.parametrize("label", ["Euler", "DPM++ 2M", "DPM++ 2M Karras"])

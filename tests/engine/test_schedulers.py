@@ -16,6 +16,7 @@ from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.samplers import make_scheduler
 from tests.support.requests import make_request
+from tests.support.tiny_families import make_family
 from tests.support.tiny_transformers import save_tiny
 
 _BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -80,11 +81,19 @@ def test_missing_library_is_named_instead_of_calling_the_model_damaged(
 
 
 @pytest.mark.parametrize("sampler", ["Heun", "UniPC"])
-def test_sampler_that_a_pipeline_cannot_use_is_refused(
+def test_flow_samplers_take_a_shift_that_they_have_no_use_for(
     shared_engine: StableDiffusionEngine, tmp_path: Path, sampler: str
 ) -> None:
     folder = save_tiny("z_image", tmp_path / "z_image")
-    request = make_request(folder, sampler=sampler)
+    assert generate(shared_engine, make_request(folder, sampler=sampler)).images
+
+
+def test_sampler_that_a_pipeline_cannot_use_is_refused(
+    shared_engine: StableDiffusionEngine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cogview4"
+    make_family("cogview4").save_pretrained(folder)
+    request = make_request(folder, sampler="UniPC", negative_prompt="x")
     with pytest.raises(UnsupportedModelError, match="can't be used like this"):
         generate(shared_engine, request)
     assert generate(shared_engine, request.changed(sampler=None)).images

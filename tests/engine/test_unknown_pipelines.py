@@ -78,6 +78,11 @@ class _WithSketch(FutureImagePipeline):
         raise NotImplementedError
 
 
+class _WithOtherParts(FutureImagePipeline):
+    def encode_prompt(self, prompt: str, count: int) -> torch.Tensor:
+        return super().encode_prompt(prompt, count)[..., :1]
+
+
 @pytest.fixture
 def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Any]], Path]:
     """Return a function that makes a class one of diffusers', and saves a model for it."""
@@ -118,7 +123,11 @@ def test_unknown_pipeline_runs_in_stages(
 
 @pytest.mark.parametrize(
     ("pipeline_class", "words"),
-    [(_WithoutPictures, "returns no pictures"), (_WithSketch, "it needs sketch")],
+    [
+        (_WithoutPictures, "returns no pictures"),
+        (_WithSketch, "it needs sketch"),
+        (_WithOtherParts, "can't be used like this: mat1 and mat2"),
+    ],
 )
 def test_pipeline_of_another_kind_is_refused_in_a_sentence(
     shared_engine: StableDiffusionEngine,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from sdtui.core.errors import InvalidRequestError, ModelNotFoundError, Unsupport
 from sdtui.core.settings import Settings
 from sdtui.jobs.backends.models import LocalModels
 from sdtui.jobs.prompts import PicturePrompts
-from sdtui.jobs.request_checks import check_files, check_loras, check_resolved
+from sdtui.jobs.request_checks import check_files, check_loras, check_requests, check_resolved
 from sdtui.requests.request import GenerationRequest
 from tests.support.model_files import safetensors, sd1_folder
 
@@ -120,3 +122,27 @@ def test_vaes_are_checked_against_their_model(tmp_path: Path) -> None:
     check_files(models, [request(path)], allow_files=True)
     with pytest.raises(ModelNotFoundError, match="there is no VAE"):
         check_files(models, [request(path)])
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"width": 1032}, "must be a multiple of 16 for flow, not 1032: 1024 or 1040"),
+        ({"sampler": "Euler a"}, "which is of the flow kind"),
+    ],
+)
+def test_values_that_a_model_cannot_take_are_refused(
+    tmp_path: Path, values: dict[str, Any], problem: str
+) -> None:
+    folder = sd1_folder(tmp_path / "flow")
+    index = json.loads((folder / "model_index.json").read_text())
+    index["_class_name"] = "StableDiffusion3Pipeline"
+    (folder / "model_index.json").write_text(json.dumps(index))
+    (folder / "scheduler").mkdir(exist_ok=True)
+    scheduler = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
+    (folder / "scheduler/scheduler_config.json").write_text(json.dumps(scheduler))
+    request = GenerationRequest.parse({"prompt": "x", "model": str(folder), **values})
+    models = LocalModels(Settings())
+    check_files(models, [request])
+    with pytest.raises(InvalidRequestError, match=problem):
+        check_requests(models, [request])

@@ -309,6 +309,43 @@ def test_folder_without_a_part_cannot_be_used(tmp_path: Path, missing: str) -> N
         describe_model(folder)
 
 
+@pytest.mark.parametrize(
+    ("file", "missing"),
+    [
+        ("config.json", "config.json"),
+        ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"),
+        ("model.fp16-00002-of-00002.safetensors", "model.fp16-00001-of-00002.safetensors"),
+    ],
+)
+def test_folder_without_a_file_of_a_part_cannot_be_used(
+    tmp_path: Path, file: str, missing: str
+) -> None:
+    folder = sd1_folder(tmp_path / "m")
+    weights = folder / "unet/diffusion_pytorch_model.safetensors"
+    if file == "config.json":
+        (folder / "unet" / file).unlink()
+    else:
+        weights.rename(weights.with_name(file))
+    with pytest.raises(ModelDamagedError, match=f"{missing} can't be used: it is missing"):
+        describe_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        (None, "names no pipeline"),
+        (["pipeline", "Mine"], "Python code of its own"),
+        ("UNet2DConditionModel", "no pipeline that makes pictures"),
+        ("DiffusionPipeline", "no pipeline that makes pictures"),
+    ],
+)
+def test_index_that_names_no_pipeline_of_diffusers_is_refused(
+    tmp_path: Path, named: object, problem: str
+) -> None:
+    with pytest.raises(ModelError, match=problem):
+        describe_model(sd1_folder(tmp_path / "m", _class_name=named))
+
+
 def test_folder_whose_index_names_nothing_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     with pytest.raises(ModelDamagedError, match="names no parts"):

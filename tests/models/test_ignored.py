@@ -60,3 +60,18 @@ def test_reason_names_the_family() -> None:
     reasons = unused_fields(_model("Flux2KleinPipeline"))
     assert reasons["negative_prompt"] == "Flux.2 Klein takes no negative prompt"
     assert "controls" in reasons
+
+
+@pytest.mark.parametrize(
+    ("pipeline_class", "missing"),
+    [
+        ("SanaPipeline", {"init_image", "mask_image", "outpaint", "hires_scale"}),
+        ("Flux2Pipeline", {"mask_image", "outpaint"}),
+        ("FluxPipeline", set()),
+        ("FuturePipeline", set()),
+        ("StableDiffusionXLPipeline", set()),
+    ],
+)
+def test_what_a_family_cannot_start_from_is_known(pipeline_class: str, missing: set[str]) -> None:
+    names = {"init_image", "mask_image", "outpaint", "hires_scale"}
+    assert unused_fields(_model(pipeline_class)).keys() & names == missing

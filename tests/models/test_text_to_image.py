@@ -8,6 +8,7 @@ import pytest
 
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.models import describe_model
+from sdtui.models.text_to_image import text_to_image_class
 from tests.support.model_files import sd1_folder
 
 
@@ -38,6 +39,19 @@ def test_pipelines_that_make_no_pictures_from_text_are_refused(
 ) -> None:
     with pytest.raises(UnsupportedModelError, match=f"{pipeline_class}, which makes.*{made}"):
         describe_model(sd1_folder(tmp_path, _class_name=pipeline_class))
+
+
+@pytest.mark.parametrize(
+    ("named", "made"),
+    [
+        ("FluxImg2ImgPipeline", "FluxPipeline"),
+        ("StableDiffusion3InpaintPipeline", "StableDiffusion3Pipeline"),
+        ("StableDiffusionXLInpaintPipeline", "StableDiffusionXLPipeline"),
+        ("StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLImg2ImgPipeline"),
+    ],
+)
+def test_pipelines_with_the_same_parts_make_pictures_from_text(named: str, made: str) -> None:
+    assert text_to_image_class("m", {"_class_name": named}) == made
 
 
 @pytest.mark.parametrize(

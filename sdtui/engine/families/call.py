@@ -8,7 +8,6 @@ from typing import Any
 import diffusers
 from PIL import Image
 
-from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.call_defaults import guidance_argument
 from sdtui.engine.families.seams import made_of_parts
 from sdtui.engine.loaded import LoadedModel
@@ -107,30 +106,21 @@ def inpainting_class(description: ModelDescription) -> Any:
     return _class_for(description, Task.INPAINT, "Inpaint")
 
 
+def starting_class(description: ModelDescription) -> Any:
+    """Return diffusers' pipeline that starts from pictures with the components of a model, or
+    None."""
+    found = _class_for(description, Task.IMAGE, "Img2Img")
+    return found or _class_for(description, Task.EDIT, "")
+
+
 def pipeline_for(model: LoadedModel, pass_: Pass) -> Any:
     """Return the pipeline for a pass: the model's own, or one for image-to-image or inpainting made
-    of its components.
-
-    Raises UnsupportedModelError if the model doesn't support the pass's kind of start.
-    """
+    of its components."""
     own = model.pipeline
     if pass_.start is None:
         return own
-    name = model.description.pipeline_class
-    if not pass_.start.has_pictures:
-        raise UnsupportedModelError(
-            f"{model.source.name} ({name}) can't go on from enlarged latents",
-            "Choose an upscaler of pictures, such as Lanczos",
-        )
     found = inpainting_class(model.description) if pass_.masked is not None else None
-    found = found or _class_for(model.description, Task.IMAGE, "Img2Img")
-    found = found or _class_for(model.description, Task.EDIT, "")
-    if found is None:
-        raise UnsupportedModelError(
-            f"{model.source.name} ({name}) makes no pictures from an init image or a smaller "
-            "picture",
-            "Leave the init image or hires out, or use another model",
-        )
+    found = found or starting_class(model.description)
     if found.__name__ == type(own).__name__:
         return own
     made = made_of_parts(found, own, model.execution_device)

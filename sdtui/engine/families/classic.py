@@ -16,6 +16,7 @@ from sdtui.engine.families.call import (
     call_arguments,
     inpainting_class,
     pipeline_for,
+    starting_class,
 )
 from sdtui.engine.families.family import OnStep
 from sdtui.engine.families.seams import (
@@ -58,6 +59,10 @@ class ClassicFamily:
             if name not in _REWRITING
             and (stage is Stage.LOAD or stage in _stages_of(description, name))
         ]
+
+    def can_start(self, description: ModelDescription) -> bool:
+        """Return whether diffusers has a pipeline for that with the same components."""
+        return starting_class(description) is not None
 
     def can_inpaint(self, description: ModelDescription) -> bool:
         """Return whether diffusers has an inpainting pipeline for the same components."""

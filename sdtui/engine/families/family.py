@@ -86,6 +86,10 @@ class Family(Protocol):
         """
         ...
 
+    def can_start(self, description: ModelDescription) -> bool:
+        """Return whether passes may start from pictures."""
+        ...
+
     def can_inpaint(self, description: ModelDescription) -> bool:
         """Return whether passes may have a mask."""
         ...
@@ -95,10 +99,7 @@ class Family(Protocol):
         ...
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
-        """Return the request fields that the pipeline doesn't accept.
-
-        Raises UnsupportedModelError if the model doesn't support the pass's kind of start.
-        """
+        """Return the request fields that the pipeline doesn't accept."""
         ...
 
     def start_latents(self, context: StartContext, start: Start) -> torch.Tensor | None:

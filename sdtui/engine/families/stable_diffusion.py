@@ -36,6 +36,10 @@ class StableDiffusionFamily:
             if name not in UNUSED and stage in _stages_of(name)
         ]
 
+    def can_start(self, description: ModelDescription) -> bool:
+        """Return True: its VAE encodes pictures."""
+        return True
+
     def can_inpaint(self, description: ModelDescription) -> bool:
         """Return True: latents can be put back after each step."""
         return True

@@ -12,6 +12,7 @@ from torch.nn import functional
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.upscaler_names import LANCZOS
 from sdtui.engine.features.feature import Feature
+from sdtui.engine.features.starting import check_starts
 from sdtui.engine.latents import encode_pixels
 from sdtui.engine.memory.ladder import Plan, Rung
 from sdtui.engine.passes import Pass, StartContext
@@ -163,8 +164,10 @@ class HiresFix(Feature[OpenedHires]):
         return OpenedHires(section, self._find(section.upscaler))
 
     def check(self, section: OpenedHires, description: ModelDescription) -> None:
-        """Raise InvalidRequestError for what only Stable Diffusion can do: to go on from enlarged
-        latents, and to run no step."""
+        """Raise UnsupportedModelError if the model can't start from pictures, and
+        InvalidRequestError for what only Stable Diffusion can do: to go on from enlarged latents,
+        and to run no step."""
+        check_starts(description, "hires")
         given = section.section
         if description.is_stable_diffusion:
             return
@@ -176,11 +179,10 @@ class HiresFix(Feature[OpenedHires]):
             raise InvalidRequestError([Problem("hires_strength", given.strength, message)])
 
     def for_model(self, section: OpenedHires, description: ModelDescription) -> OpenedHires:
-        """Fill in the model's native values. Where latents can't be enlarged, pictures are, unless
-        latents are asked for."""
+        """Fill in the model's native values. Where latents can't be enlarged, pictures are."""
         given, native = section.section, description.native
         upscaler = given.upscaler or native.get("hires_upscaler")
-        if upscaler is None and not description.is_stable_diffusion:
+        if not description.is_stable_diffusion and upscaler in (None, *LATENT_UPSCALERS):
             upscaler = LANCZOS
         strength = given.strength
         if strength is None:

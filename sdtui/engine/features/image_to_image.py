@@ -11,9 +11,11 @@ from PIL import Image
 from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.fit import fit_image
 from sdtui.engine.features.feature import Feature
+from sdtui.engine.features.starting import check_starts
 from sdtui.engine.latents import encode_image
 from sdtui.engine.passes import Pass, StartContext
 from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.models import ModelDescription
 from sdtui.requests.input_images import InitImage, open_init_image
 from sdtui.requests.request import GenerationRequest
 
@@ -65,6 +67,10 @@ class ImageToImage(Feature[OpenedImageToImage]):
             request.strength,
             section.noise_multiplier,
         )
+
+    def check(self, section: OpenedImageToImage, description: ModelDescription) -> None:
+        """Raise UnsupportedModelError if the model can't start from pictures."""
+        check_starts(description, "image-to-image")
 
     def embedding_key(self, section: OpenedImageToImage, pass_: Pass) -> None:
         """Return None: the prompts are encoded without the picture."""

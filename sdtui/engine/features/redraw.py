@@ -10,11 +10,13 @@ from PIL import Image
 
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.features.feature import Feature
+from sdtui.engine.features.starting import check_starts
 from sdtui.engine.finishing import FinishingContext
 from sdtui.engine.latents import encode_image
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import CanvasPart, Pass, StartContext
 from sdtui.engine.upscaling.redrawn_tiles import padded_canvas, paste, redrawn_tiles
+from sdtui.models import ModelDescription
 from sdtui.requests.record import PassPlace
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.redraw import Redraw
@@ -61,6 +63,10 @@ class TiledRedraw(Feature[OpenedRedraw]):
         """Return the request's section."""
         has_mask = request.inpainting is not None or request.outpainting is not None
         return None if request.redraw is None else OpenedRedraw(request.redraw, has_mask)
+
+    def check(self, section: OpenedRedraw, description: ModelDescription) -> None:
+        """Raise UnsupportedModelError if the model can't start from pictures."""
+        check_starts(description, "a redraw")
 
     def embedding_key(self, section: OpenedRedraw, pass_: Pass) -> None:
         """Return None: the prompts are encoded as ever."""

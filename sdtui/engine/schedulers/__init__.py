@@ -10,6 +10,8 @@ from sdtui.engine.schedulers.ancestral import (
     EulerAncestralScheduler,
     KDPM2AncestralDiscreteScheduler,
 )
+from sdtui.engine.schedulers.flow_heun import FlowMatchHeunDiscreteScheduler
+from sdtui.engine.schedulers.flow_unipc import FlowUniPCScheduler
 from sdtui.engine.schedulers.lms import LMSDiscreteScheduler
 from sdtui.engine.schedulers.multistep_sde import DPMSolver3MSDEScheduler
 from sdtui.engine.schedulers.restart import RestartScheduler
@@ -20,6 +22,8 @@ OWN_SCHEDULERS: Mapping[str, Any] = {
         DPMSolver3MSDEScheduler,
         DPMSolverAncestralScheduler,
         EulerAncestralScheduler,
+        FlowMatchHeunDiscreteScheduler,
+        FlowUniPCScheduler,
         KDPM2AncestralDiscreteScheduler,
         LMSDiscreteScheduler,
         RestartScheduler,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.core.text import one_line
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.resolved_request import ResolvedRequest
 
 
@@ -18,13 +20,21 @@ def refusals(model: LoadedModel, request: ResolvedRequest) -> Iterator[None]:
         yield
     except (ValueError, NotImplementedError) as error:
         raise _refused(model, error, "Change the values that it names") from error
-    except (TypeError, AttributeError) as error:
-        # Some pipelines don't check which schedulers they can work with.
-        if request.sampler is None or model.description.is_stable_diffusion:
+    except (TypeError, AttributeError, LookupError, RuntimeError, AssertionError) as error:
+        # Most pipelines check neither which schedulers nor which parts they can work with.
+        if model.description.is_stable_diffusion or is_out_of_memory(error) or _is_own(error):
             raise
-        raise _refused(model, error, "Leave the sampler open") from error
+        hint = "Leave the sampler open" if request.sampler else "See the log for the whole error"
+        raise _refused(model, error, hint) from error
+
+
+def _is_own(error: BaseException) -> bool:
+    """Return whether an error was raised by sdtui's own code, not by a library."""
+    frames = list(walk_tb(error.__traceback__))
+    return not frames or frames[-1][0].f_globals.get("__name__", "").startswith("sdtui.")
 
 
 def _refused(model: LoadedModel, error: Exception, hint: str) -> UnsupportedModelError:
-    problem = f"{model.source.name} can't be used like this: {one_line(str(error))[:300]}"
+    text = one_line(str(error))[:300] or type(error).__name__
+    problem = f"{model.source.name} can't be used like this: {text}"
     return UnsupportedModelError(problem, f"{hint}, or use another model")

@@ -22,7 +22,7 @@ from sdtui.core.errors import (
 )
 from sdtui.jobs import Job, JobPicture, JobState, Output
 from sdtui.jobs.prompts import ResolvedPrompts
-from sdtui.jobs.request_checks import check_resolved, left_out
+from sdtui.jobs.request_checks import check_requests, check_resolved, left_out
 from sdtui.requests.events import Cancelled, Failed, FinalEvent
 from sdtui.requests.presets import Preset, preset, preset_names
 from sdtui.requests.record import GenerationRecord
@@ -122,7 +122,7 @@ def _prepare(
     if named is None:
         named = services.models.default
     request = with_served_models(services, replace(request, model=named))
-    services.backend.models.check_files([request])
+    check_requests(services.backend.models, [request])
     check_limits(services, request)
     services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
     return request
