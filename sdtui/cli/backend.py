@@ -103,7 +103,10 @@ def open_prompts(settings: Settings) -> Prompts:
 def open_pictures(settings: Settings) -> Iterator[Pictures]:
     """Open only the pictures. Raises SettingsError if the history can't be opened."""
     if (remote := _remote(settings)) is not None:
-        yield remote.pictures
+        try:
+            yield remote.pictures
+        finally:
+            remote.close()
         return
     from sdtui.jobs.backends.pictures import LocalPictures
 

@@ -99,6 +99,11 @@ class Call:
     def _result(self) -> TypeAdapter[Any]:
         return TypeAdapter(self._hints["return"])
 
+    def check(self) -> None:
+        """Raise NameError, or pydantic's error, if a type of the method can't be written."""
+        assert self._arguments.model_fields is not None
+        assert self._result is not None
+
     def bind(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return arguments by name, without functions. Raises TypeError."""
         bound = self._signature.bind(None, *args, **kwargs).arguments

@@ -169,6 +169,8 @@ class AttachStream:
             job: Job | None = self._jobs.job(job_id)
         except KeyError:  # a preload, or forgotten
             job = None
+        if job is not None and job.state.is_over and job.remaining() is not None:
+            return Change()  # the shutdown stopped it, and it goes on after the next start
         if job is not None and self._sent_jobs.get(job_id) is job:
             job = None
         elif job is not None and job.state.is_over:

@@ -7,6 +7,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from sdtui.core.errors import ConnectionLostError
@@ -120,8 +121,8 @@ class Requests:
     ) -> Answer:
         try:
             connection.request(method, f"{self.where.prefix}{path}", body, dict(headers))
-            response = connection.getresponse()
-            data = response.read()
+            with closing(connection.getresponse()) as response:
+                data = response.read()
         except BaseException:
             connection.close()
             raise

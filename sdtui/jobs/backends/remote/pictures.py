@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sdtui.core.errors import HistoryError
+from sdtui.history import Imported
+from sdtui.jobs.backends.remote import transfer
 from sdtui.jobs.backends.remote.calls import Caller, RemotePart
 from sdtui.jobs.backends.remote.picture_cache import PictureCache
 from sdtui.jobs.picture_api import JobPicture, PictureId, SheetPicture
@@ -72,6 +74,12 @@ class RemotePictures(RemotePart):
         """Return None: the files are the server's."""
         del picture
         return None
+
+    def export(self, target: Path, query: str = "", ids: Iterable[int] | None = None) -> int:
+        return transfer.export(self._caller, list(self.ids(query) if ids is None else ids), target)
+
+    def import_(self, sources: Iterable[Path]) -> Imported:
+        return transfer.import_(self._caller, sources)
 
     def changes_by_others(self) -> int:
         return self._changes_by_others

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from sdtui.core.errors import ConnectionLostError, SdtuiError
 from sdtui.jobs.api import ConnectionStatus
@@ -117,19 +117,19 @@ class EventStream:
         http = self._http = Connection(where, _SILENT_SECONDS)
         try:
             http.request("GET", f"{where.prefix}{self._path}", headers=headers)
-            response = http.getresponse()
-            if response.status != 200:
-                self._refused(response.status, dict(response.getheaders()), response.read(65536))
-            check(where, _answer(response.status, dict(response.getheaders())))
-            return self._read(response.readline)
+            with closing(http.getresponse()) as response:
+                headers = {name.lower(): each for name, each in response.getheaders()}
+                is_refused = response.status != 200
+                data = response.read(2**16) if is_refused else b""
+                check(where, Answer(response.status, headers, data))
+                if is_refused:
+                    raise ConnectionLostError(
+                        f"{where.name} answered with status {response.status}",
+                        f"The log on {where.name} says more",
+                    )
+                return self._read(response.readline)
         finally:
             http.close()
-
-    def _refused(self, status: int, headers: dict[str, str], data: bytes) -> None:
-        answer = Answer(status, {name.lower(): each for name, each in headers.items()}, data)
-        check(self._requests.where, answer)
-        name = self._requests.where.name
-        raise ConnectionLostError(f"{name} answered {status}", f"The log on {name} says more")
 
     def _read(self, readline: Callable[[int], bytes]) -> bool:
         name, data, event_id = "", b"", ""
@@ -162,7 +162,3 @@ class EventStream:
             self._take(message)
             if not self._connection.status.is_connected:
                 self._connection.change(ConnectionStatus(is_connected=True))
-
-
-def _answer(status: int, headers: dict[str, str]) -> Answer:
-    return Answer(status, {name.lower(): each for name, each in headers.items()}, b"")

@@ -18,7 +18,8 @@ from sdtui.server.errors import ApiError
 router = APIRouter(prefix="/attach", include_in_schema=False)
 
 _LARGEST = 2**63 - 1  # of SQLite's integers
-_HEADERS = {PROTOCOL_HEADER: str(PROTOCOL), "Cache-Control": "private, immutable, max-age=31536000"}
+_PROTOCOL = {PROTOCOL_HEADER: str(PROTOCOL)}
+_HEADERS = {**_PROTOCOL, "Cache-Control": "private, immutable, max-age=31536000"}
 Edge = Annotated[int | None, Query(ge=16, le=8192)]
 Sha256 = Annotated[str, PathValue(pattern="^[0-9a-f]{64}$")]
 
@@ -56,7 +57,7 @@ async def _picture(
     try:
         data = await asyncio.to_thread(services.backend.pictures.read, picture, edge=edge)
     except HistoryError as error:
-        raise ApiError(404, "NotFound", str(error)) from error
+        raise ApiError(404, "NotFound", str(error), headers=_PROTOCOL) from error
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {**_HEADERS, "ETag": tag}
     if http.headers.get("if-none-match") == tag:
@@ -69,7 +70,8 @@ async def uploaded(sha256: Sha256, services: ServicesDep) -> Response:
     """Return a picture that was sent. HEAD says whether it has to be sent."""
     file = await asyncio.to_thread(services.attach_uploads.find, sha256)
     if file is None:
-        raise ApiError(404, "NotFound", "The picture wasn't sent, or isn't kept any more.")
+        message = "The picture wasn't sent, or isn't kept any more."
+        raise ApiError(404, "NotFound", message, headers=_PROTOCOL)
     data = await asyncio.to_thread(file.read_bytes)
     return Response(data, headers=_HEADERS, media_type="application/octet-stream")
 
@@ -80,4 +82,4 @@ async def upload(sha256: Sha256, services: ServicesDep, http: Request) -> Respon
     data = await http.body()
     await asyncio.to_thread(services.attach_uploads.keep, sha256, data)
     http.state.release_body()
-    return Response(status_code=204, headers={PROTOCOL_HEADER: str(PROTOCOL)})
+    return Response(status_code=204, headers=_PROTOCOL)

@@ -16,7 +16,9 @@ from typing import Any
 from sdtui.core.errors import (
     HistoryError,
     ImageError,
+    InvalidRequestError,
     ModelNotFoundError,
+    Problem,
     SettingsError,
 )
 from sdtui.jobs import Job, Output
@@ -109,25 +111,36 @@ def _restricted(services: ServerServices, call: Call, given: Arguments) -> Argum
 
 
 def _submitting(services: ServerServices, given: Arguments) -> Arguments:
-    output: Output | None = given.get("output")
-    if output is not None and (output.folder or output.file):
-        raise SettingsError("pictures can't be saved anywhere on the server", "Fetch them instead")
+    _check_output(given)
+    served = with_served_models(services, given["request"])
+    check_limits(services, served)
     prompts = given.get("prompts")
-    request = with_served_models(services, given["request"])
-    check_limits(services, request)
     if prompts is not None:
         prompts = replace(prompts, request=with_served_models(services, prompts.request))
         check_limits(services, prompts.request)
-    return {**given, "request": request, "prompts": prompts}
+    return {**given, "request": served, "prompts": prompts}
 
 
 def _submitting_grid(services: ServerServices, given: Arguments) -> Arguments:
-    for cell in given["grid"].cells:
-        with_served_models(services, cell.request)
-        check_limits(services, cell.request)
-    return _submitting(services, {**given, "request": given["grid"].request, "prompts": None}) | {
-        "prompts": given.get("prompts")
+    _check_output(given)
+    requests = [cell.request for cell in given["grid"].cells]
+    if len(requests) > services.options.max_grid:
+        most = services.options.max_grid
+        message = f"{len(requests):,} pictures; this server makes {most:,} of a grid"
+        raise InvalidRequestError([Problem("grid", None, message)])
+    different = {
+        (each.model, each.width, each.height, each.hires, each.refiner): each for each in requests
     }
+    for request in different.values():
+        with_served_models(services, request)
+        check_limits(services, request)
+    return given
+
+
+def _check_output(given: Arguments) -> None:
+    output: Output | None = given.get("output")
+    if output is not None and (output.folder or output.file):
+        raise SettingsError("pictures can't be saved anywhere on the server", "Fetch them instead")
 
 
 def _named(services: ServerServices, given: Arguments) -> Arguments:
