@@ -19,6 +19,8 @@ from sdtui.requests.field_table import FieldTable
 from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.requests.sizes import parse_size
 
+_OPEN: Any = object()
+"""The value of a flag whose field is left open."""
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -46,17 +48,17 @@ def field_option(name: str, *flags: str, more: str = "") -> Callable[[_Command],
 
 
 def request_values(flags: dict[str, Any]) -> dict[str, Any]:
-    """Return the request's fields from the flags that were given; `--size` becomes width and
-    height.
+    """Return the request's fields from the flags that were given, None for those that are left
+    open; `--size` becomes width and height.
 
     Raises InvalidRequestError if the size is invalid.
     """
-    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    given = {name: value for name, value in flags.items() if value not in (None, (), _OPEN)}
     values = REQUEST_FIELDS.map_files(given, _plain_path)
     size = values.pop("size", None)
     if size is not None:
         values["width"], values["height"] = parse_size(size)
-    return values
+    return {**values, **{name: None for name, value in flags.items() if value is _OPEN}}
 
 
 def _plain_path(field: str, value: Any) -> Path:
@@ -78,11 +80,14 @@ def _option(
         name = field.name.replace("_", "-")
         flags = flags or (f"--{name}/--no-{name}",)
         return click.option(*flags, field.name, default=None, help=spec.help)
+    kind = _CLICK_TYPES.get(field.type, str)
+    if field.default is None and (spec.native or field.name == "seed"):
+        kind = _OrOpen(kind)
     limits = "" if spec.ge is None or spec.le is None else f"[{spec.ge}..{spec.le}]"
     return click.option(
         *(flags or spec.flags or (f"--{field.name.replace('_', '-')}",)),
         field.name,
-        type=click.Choice(choices) if choices else _CLICK_TYPES.get(field.type, str),
+        type=click.Choice(choices) if choices else kind,
         metavar=spec.metavar or (None if choices else _METAVARS.get(field.type, "TEXT")),
         help=" ".join(filter(None, (spec.help, spec.flag_help, limits, more))),
         multiple=field.is_list,
@@ -108,6 +113,21 @@ def complete_presets(context: click.Context, param: click.Parameter, incomplete:
     with suppress(SdtuiError):
         return [name for name in preset_names() if name.startswith(incomplete)]
     return []
+
+
+class _OrOpen(click.ParamType[Any]):
+    """A value, or "none" for a field that is left open although a picture, a preset or the settings
+    have a value for it."""
+
+    def __init__(self, kind: type) -> None:
+        self._kind = click.types.convert_type(kind)
+        self.name = self._kind.name
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        is_open = value is _OPEN or str(value).lower() == "none"
+        return _OPEN if is_open else self._kind.convert(value, param, context)
 
 
 class FilePath(click.ParamType[Path]):

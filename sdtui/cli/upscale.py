@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdtui.cli.connect import connect_option, connected_settings
-from sdtui.cli.options import FilePath, field_option
+from sdtui.cli.options import FilePath, field_option, request_values
 from sdtui.cli.running import output_options, run_jobs, shared_values
 from sdtui.core.runtime import leave
 
@@ -67,7 +67,7 @@ def upscale(
 
     log_to_file()
     settings = connected_settings()
-    values = {name: value for name, value in flags.items() if value is not None}
+    values = request_values(flags)
     if not {"upscale_factor", "upscale_width", "upscale_height"} & values.keys():
         values["upscale_factor"] = _USUAL_FACTOR
     _check_of_redraw(flags)

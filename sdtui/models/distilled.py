@@ -7,8 +7,8 @@ stabilityai/sd-turbo and sdxl-turbo, Lykon/dreamshaper-xl-v2-turbo, ByteDance/Hy
 tianweiy/DMD2, jasperai/flash-sdxl, wangfuyun/PCM_Weights, h1t/TCD-SDXL-LoRA,
 black-forest-labs/FLUX.1-schnell and FLUX.2-klein, alimama-creative/FLUX.1-Turbo-Alpha,
 Tongyi-MAI/Z-Image-Turbo, krea/Krea-2-Turbo, stabilityai/stable-diffusion-3.5-large-turbo,
-lightx2v/Qwen-Image-Lightning, HiDream-ai/HiDream-I1, baidu/ERNIE-Image-Turbo,
-tencent/HunyuanImage-2.1 and PixArt-alpha/PixArt-LCM-XL-2-1024-MS.
+lightx2v/Qwen-Image-Lightning, nvidia/Qwen-Image-Flash, HiDream-ai/HiDream-I1,
+baidu/ERNIE-Image-Turbo, tencent/HunyuanImage-2.1 and PixArt-alpha/PixArt-LCM-XL-2-1024-MS.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+from sdtui.models.traits import TRAITS, Traits
 
 
 @dataclass(frozen=True)
@@ -49,26 +51,31 @@ _BY_WORD = {
     "tcd": Distilled(4, 0.0, "TCD"),
 }
 _OF_OTHER_FAMILIES = {
-    # Pipeline: words in the names of distilled models, and their values.
+    # Pipeline, also of variants such as QwenImageEditPipeline: words in the names of distilled
+    # models, and their values.
     "ErnieImagePipeline": {"turbo": Distilled(8, 1.0)},
     "HiDreamImagePipeline": {"dev": Distilled(28, 0.0), "fast": Distilled(16, 0.0)},
     "HunyuanImagePipeline": {"distilled": Distilled(8, 3.25)},
     "PixArtAlphaPipeline": {"lcm": Distilled(4, 0.0)},
-    "QwenImagePipeline": {"lightning": Distilled(8, 1.0)},
+    "QwenImagePipeline": {"lightning": Distilled(8, 1.0), "flash": Distilled(4, 1.0)},
     "StableDiffusion3Pipeline": {"turbo": Distilled(4, 0.0)},
-    "ZImagePipeline": {"turbo": Distilled(9, 0.0)},
+    # What people call Z-Image Turbo in the names of its fine-tunes.
+    "ZImagePipeline": dict.fromkeys(("turbo", "zit"), Distilled(9, 0.0)),
 }
 _MARKED = {
     # Pipelines whose index says `is_distilled`.
     "Flux2KleinPipeline": Distilled(4, 1.0),
     "Krea2Pipeline": Distilled(8, 0.0),
 }
-_LORAS_OF_OTHER_FAMILIES = {
-    # Families: words in the names of LoRAs, and their values. They keep Flux's embedded guidance.
-    "flux": {"hyper": Distilled(8, None), "turbo": Distilled(8, None)},
-    "qwen": {"lightning": Distilled(8, 1.0)},
-    "sd3": {"hyper": Distilled(8, 3.0)},
-}
+_FEW_STEPS = frozenset(
+    ("distill", "distilled", "dmd", "flash", "hyper", "lcm", "lightning", "pcm", "turbo")
+)
+"""Words in the names of models and LoRAs of all other families that say how many steps they are
+for."""
+_HYPER_SD3 = 3.0
+"""The guidance of Hyper-SD's LoRAs for SD 3, which is their own."""
+_TURBO_ALPHA = 8
+"""The steps of FLUX.1-Turbo-Alpha."""
 _STEPS = re.compile(r"(?<!\d)([1-9]|1\d)[-_ ]?steps?")
 """The number of steps in a name."""
 _UNDONE = re.compile(r"de-?turbo|de-?distill?")
@@ -114,20 +121,26 @@ def distilled_values(
 def distilled_lora(name: str, family: str) -> Distilled | None:
     """Return the settings of a LoRA that makes a model of few steps, None for other LoRAs.
 
-    `name` is that of its file, `family` that of the model as LoRAs have it: "sd1", "sdxl", "flux"
-    and so on.
+    `name` is that of its file, `family` that of the model as in `distilled_values`.
     """
     words = _words(name)
-    by_word = _LORAS_OF_OTHER_FAMILIES.get(family, {})
     if family in ("sd1", "sd2", "sdxl"):
         by_word = {**_BY_WORD, "lcm": _LCM_MERGED, "turbo": _TURBO_MERGED}
-    word = next((each for each in by_word if _has_word(each, words)), None)
-    is_named = _STEPS.search(name.lower()) or "alpha" in words  # FLUX.1-Turbo-Alpha
-    if word is None or (word in _COMMON_WORDS and not is_named):
-        return None
-    found = _with_named_steps(by_word[word], name)
+        word = next((each for each in by_word if _has_word(each, words)), None)
+        if word is None or (word in _COMMON_WORDS and not _STEPS.search(name.lower())):
+            return None
+        found: Distilled | None = _with_named_steps(by_word[word], name)
+    elif family.startswith("Flux") and {"turbo", "alpha"} <= set(words):
+        found = Distilled(_TURBO_ALPHA, None)
+    else:
+        if "turbo" in _by_word(family) or family in _MARKED:
+            # LoRAs for styles are named after the model that they were trained on.
+            words = [word for word in words if word != "turbo"]
+        found = _of_named_steps(name, words, family)
+        if found and family == "StableDiffusion3Pipeline" and "hyper" in words:
+            return replace(found, guidance_scale=_HYPER_SD3)
     # Those of Hyper-SD that keep guidance say so.
-    return replace(found, guidance_scale=None) if "cfg" in words else found
+    return replace(found, guidance_scale=None) if found and "cfg" in words else found
 
 
 def _of_other_family(
@@ -137,11 +150,32 @@ def _of_other_family(
         return _SCHNELL
     if is_distilled:
         return _MARKED.get(family)
-    by_word = _OF_OTHER_FAMILIES.get(family, {})
     if _UNDONE.search(name.lower()):
         return None
+    by_word = _by_word(family)
     found = next((by_word[word] for word in words if word in by_word), None)
-    return _with_named_steps(found, name) if found else None
+    return _with_named_steps(found, name) if found else _of_named_steps(name, words, family)
+
+
+def _by_word(family: str) -> Mapping[str, Distilled]:
+    """Return the words in the names of a family's distilled models, and their values."""
+    variants = (
+        values
+        for pipeline, values in _OF_OTHER_FAMILIES.items()
+        if family.startswith(pipeline.removesuffix("Pipeline"))
+    )
+    return next(variants, {})
+
+
+def _of_named_steps(name: str, words: list[str], family: str) -> Distilled | None:
+    """Return the settings of a model or LoRA of another family than Stable Diffusion whose name
+    says that it needs few steps, and how many; None for others. There is no guidance then, unless
+    it is embedded."""
+    steps = _STEPS.search(name.lower())
+    if steps is None or _FEW_STEPS.isdisjoint(words) or _UNDONE.search(name.lower()):
+        return None
+    traits = TRAITS.get(family, Traits())
+    return Distilled(int(steps[1]), None if traits.embedded else traits.guidance_off)
 
 
 def _words(name: str) -> list[str]:

@@ -10,6 +10,7 @@ from sdtui.models.native import with_loras
 from sdtui.models.traits import Task
 from sdtui.requests.lora_uses import lora_uses
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
+from sdtui.requests.sections.vae import OWN_VAE
 
 
 def _is_stable_diffusion(description: ModelDescription) -> bool:
@@ -100,4 +101,5 @@ def ignored_fields(description: ModelDescription, request: GenerationRequest) ->
 
 
 def _is_set(name: str, value: Any) -> bool:
-    return value not in (REQUEST_FIELDS[name].default, "")
+    is_own_vae = name == "vae" and value == OWN_VAE
+    return value not in (REQUEST_FIELDS[name].default, "") and not is_own_vae

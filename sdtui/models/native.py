@@ -8,7 +8,6 @@ from typing import Any
 
 from sdtui.core.samplers import DEFAULT_SAMPLER, SAMPLERS
 from sdtui.models.distilled import Distilled, distilled_lora
-from sdtui.models.lora_header import model_family
 from sdtui.models.traits import Traits
 from sdtui.requests.request import REQUEST_FIELDS
 
@@ -98,8 +97,7 @@ def with_loras(native: NativeValues, family: str, loras: Iterable[str]) -> Nativ
 
     `family` is that of the model's description, `loras` are names of files.
     """
-    known = model_family(family) or ""
-    found = next(filter(None, (distilled_lora(name, known) for name in loras)), None)
+    found = next(filter(None, (distilled_lora(name, family) for name in loras)), None)
     if found is None:
         return native
     return replace(

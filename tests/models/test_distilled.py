@@ -100,6 +100,11 @@ def test_other_models_are_not_taken_for_distilled(name: str) -> None:
         ("krea/Krea-2", "Krea2Pipeline", True, 8, 0.0),
         ("stabilityai/stable-diffusion-3.5-large-turbo", "StableDiffusion3Pipeline", False, 4, 0.0),
         ("Qwen-Image-Lightning-4steps", "QwenImagePipeline", False, 4, 1.0),
+        ("Qwen-Image-Edit-Lightning-8steps", "QwenImageEditPlusPipeline", False, 8, 1.0),
+        ("nvidia/Qwen-Image-Flash", "QwenImagePipeline", False, 4, 1.0),
+        ("ZIT-realism_v2", "ZImagePipeline", False, 9, 0.0),
+        ("flux1-dev-Hyper-8step", "FluxPipeline", False, 8, None),
+        ("Hyper-Chroma-16steps", "ChromaPipeline", False, 16, 1.0),
         ("HiDream-ai/HiDream-I1-Dev", "HiDreamImagePipeline", False, 28, 0.0),
         ("HiDream-ai/HiDream-I1-Fast", "HiDreamImagePipeline", False, 16, 0.0),
         ("baidu/ERNIE-Image-Turbo", "ErnieImagePipeline", False, 8, 1.0),
@@ -108,7 +113,7 @@ def test_other_models_are_not_taken_for_distilled(name: str) -> None:
     ],
 )
 def test_distilled_models_of_other_families_are_recognised(
-    name: str, family: str, is_distilled: bool, steps: int, guidance: float
+    name: str, family: str, is_distilled: bool, steps: int, guidance: float | None
 ) -> None:
     found = distilled_values(name, {}, {}, family, is_distilled=is_distilled)
     assert found is not None
@@ -148,6 +153,8 @@ def test_sdtui_json_precedes_distilled_values(tmp_path: Path) -> None:
         ("Hyper-FLUX.1-dev-8steps-lora", "FluxPipeline", 8, 5.0, None),
         ("FLUX.1-Turbo-Alpha", "FluxPipeline", 8, 5.0, None),
         ("Qwen-Image-Lightning-4steps-V1.0", "QwenImagePipeline", 4, 1.0, None),
+        ("Z-Image-Fun-Lora-Distill-8-Steps-2603", "ZImagePipeline", 8, 0.0, None),
+        ("Hyper-SD3-Medium-8steps-CFG-lora", "StableDiffusion3Pipeline", 8, 3.0, None),
         # Those for styles, and those of other families:
         ("lightning_style_xl", "sdxl", 25, 5.0, None),
         ("hyper_detail_v2", "sdxl", 25, 5.0, None),
