@@ -13,7 +13,7 @@ def open_app(connect: str | None = None) -> int:
     configured."""
     skip_pydantic_plugins()
     pause_garbage_collection()  # until the window is seen
-    from sdtui.cli.backend import open_app_backend
+    from sdtui.cli.backend import check_place, open_app_backend
     from sdtui.cli.logs import log_to_file
     from sdtui.core.settings import load_settings
     from sdtui.tui import run_app
@@ -22,4 +22,5 @@ def open_app(connect: str | None = None) -> int:
     settings = load_settings()
     if connect is not None:
         settings = replace(settings, connect=connect)
+    check_place(settings)
     return run_app(settings, partial(open_app_backend, settings))

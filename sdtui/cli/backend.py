@@ -49,6 +49,14 @@ def _remote(settings: Settings) -> RemoteBackend | None:
     return RemoteBackend(where, previews="webp" if settings.previews else "none")
 
 
+def check_place(settings: Settings) -> None:
+    """Raise SettingsError if the place of the backend can't be read."""
+    if settings.connect != "here":  # what reads it needn't be imported then
+        from sdtui.jobs.backends.remote.where import parse_where
+
+        parse_where(settings.connect)
+
+
 def connect_daemon() -> socket.socket:
     """Connect to this user's daemon, which is started if need be. Raises SdtuiError or OSError."""
     from sdtui.jobs.backends.remote.where import DAEMON, parse_where

@@ -155,7 +155,8 @@ class SdtuiApp(TerminalApp, inherit_bindings=False):
         self._app_shutdown.leave()
 
     def _stop(self) -> None:
-        self.main.models.downloads.cancel()
+        if self._backend is None or not self._backend.keeps_running:
+            self.main.models.downloads.cancel()
         if self._backend is not None:
             self.main.queue.presenter.unsubscribe()
             self._backend.hardware.stop()

@@ -11,6 +11,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
+    from sdtui.jobs import ConnectionStatus
     from sdtui.models import ModelDescription, PromptReader, TokenCounter
     from sdtui.monitor import Sample
 
@@ -45,6 +46,13 @@ class Sampled(Message):
     """The monitor took a sample."""
 
     sample: Sample
+
+
+@message
+class ConnectionChanged(Message):
+    """The connection to the backend was lost or found again."""
+
+    status: ConnectionStatus
 
 
 @message

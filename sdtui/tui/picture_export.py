@@ -37,14 +37,24 @@ def scp_line(path: Path, environment: Mapping[str, str], user: str, host: str) -
     if len(parts) != 4:
         raise SdtuiError("You didn't come here by SSH", f"The picture is {one_line(str(path))}")
     client, _, server, port = parts
-    name = str(path.absolute())
+    option = "" if port == _SSH_PORT else f"-P {port} "
+    return _scp_line(option, f"{user}@{_address(client, server, host)}", path.absolute())
+
+
+def scp_line_from(host: str, path: Path) -> str:
+    """Return the command that copies a file of another machine to this one. Raises SdtuiError."""
+    if "/" in host:  # a socket, which may lead anywhere
+        raise SdtuiError(f"scp can't reach {host}", f"There the picture is {one_line(str(path))}")
+    return _scp_line("", f"[{host}]" if ":" in host else host, path)
+
+
+def _scp_line(option: str, address: str, path: Path) -> str:
+    name = str(path)
     if any(ord(each) < 32 for each in name):
         raise SdtuiError("scp can't copy a name with control characters", "Rename the file")
     # A backslash works both where a shell reads the name and where scp takes it for a pattern.
     escaped = _ODD.sub(r"\\\g<0>", name)
-    remote = f"{user}@{_address(client, server, host)}:{escaped}"
-    option = "" if port == _SSH_PORT else f"-P {port} "
-    return f"scp {option}{shlex.quote(remote)} ."
+    return f"scp {option}{shlex.quote(f'{address}:{escaped}')} ."
 
 
 def _address(client: str, server: str, host: str) -> str:

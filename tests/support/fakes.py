@@ -10,7 +10,7 @@ from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import ModelNotFoundError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Job, JobState, Output
-from sdtui.jobs.api import Connection, DownloadSubscriber, Subscriber
+from sdtui.jobs.api import Connection, ConnectionStatus, DownloadSubscriber, Subscriber
 from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.models import (
@@ -268,6 +268,26 @@ class FakeHardware:
     def wait_for_sample(self, timeout: float) -> bool:
         del timeout
         return True
+
+
+class FakeConnection:
+    """A connection that changes when the test says so. Implements the protocol `Connection`."""
+
+    name = "gpu1"
+
+    def __init__(self) -> None:
+        self.status = ConnectionStatus()
+        self._subscribers: list[Callable[[ConnectionStatus], object]] = []
+
+    def subscribe(self, on_change: Callable[[ConnectionStatus], object]) -> Callable[[], None]:
+        self._subscribers.append(on_change)
+        return lambda: self._subscribers.remove(on_change)
+
+    def change(self, status: ConnectionStatus) -> None:
+        """Replace the status, and tell the subscribers."""
+        self.status = status
+        for subscriber in self._subscribers:
+            subscriber(status)
 
 
 class FakeBackend:

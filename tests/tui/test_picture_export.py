@@ -22,6 +22,7 @@ from sdtui.tui.picture_export import (
     file_strings,
     image_strings,
     scp_line,
+    scp_line_from,
     viewer_command,
 )
 from sdtui.tui.terminal.probe import TerminalCapabilities
@@ -74,6 +75,13 @@ def test_scp_line_survives_both_shells(name: str, tmp_path: Path) -> None:
     )
     assert shown.stdout == str(tmp_path / name)
     assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_scp_line_of_another_machine_names_it() -> None:
+    assert scp_line_from("gpu1", Path("/a/a cat.png")) == "scp 'gpu1:/a/a\\ cat.png' ."
+    assert scp_line_from("::1", Path("/a/cat.png")) == "scp '[::1]:/a/cat.png' ."
+    with pytest.raises(SdtuiError, match=r"scp can't reach unix:/run/a\.sock"):
+        scp_line_from("unix:/run/a.sock", Path("/a/cat.png"))
 
 
 def test_scp_line_says_why_there_is_none() -> None:

@@ -15,7 +15,7 @@ from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.themed_app import ThemedApp
 from sdtui.tui.widgets.line_parts import shortened_in_the_middle, shortened_sentence
 from sdtui.tui.widgets.sparkline import sparkline
-from sdtui.tui.widgets.top_line import TopLine
+from sdtui.tui.widgets.top_line import ShownConnection, TopLine
 
 GIB = 2**30
 RUNNING = ShownProgress(
@@ -163,6 +163,18 @@ async def test_text_of_a_model_is_no_markup() -> None:
         text = line.render().plain
         assert "[red]" in text
         assert "\x1b" not in text
+
+
+async def test_connection_stands_first_and_what_is_done_about_it_stays_where_it_is_narrow() -> None:
+    lost = ShownConnection("gpu1", "reconnecting, 8 s", "[b]no[/b]")
+    async with shown(200) as (line, _):
+        line.connection = ShownConnection("gpu1")
+        assert line.render().plain.startswith("sdtui · gpu1  pocket · cpu bf16")
+        line.connection = lost
+        assert "sdtui · gpu1 · reconnecting, 8 s: [b]no" in line.render().plain
+    async with shown(40) as (line, _):
+        line.connection, line.progress, line.sample = lost, RUNNING, sample(3)
+        assert "reconnecting, 8 s" in line.render().plain
 
 
 def test_a_graph_shows_the_newest_shares() -> None:

@@ -109,8 +109,8 @@ class ChangeController:
         from sdtui.tui.screens.dialogs import ConfirmScreen
 
         size = await asyncio.to_thread(_size_of, chosen)
-        what = counted(len(chosen), "picture")
-        question = f"Delete {what} ({data_size(size)}) for good? This can't be undone."
+        what = counted(len(chosen), "picture") + (f" ({data_size(size)})" if size else "")
+        question = f"Delete {what} for good? This can't be undone."
         screen = ConfirmScreen("Delete?", question, "Delete", "Back")
         if await self._context.push_screen_wait(screen):
             self._gallery.unmark(chosen)

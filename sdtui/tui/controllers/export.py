@@ -21,7 +21,7 @@ from sdtui.tui.textual_internals.driver import write_to_terminal
 if TYPE_CHECKING:
     from sdtui.history import Entry
 
-EXPORTS = ("copy_image", "copy_scp_line", "send_file", "open_viewer")
+EXPORTS = ("copy_image", "copy_path", "copy_scp_line", "send_file", "open_viewer")
 """The verbs that are carried out here."""
 
 
@@ -39,8 +39,10 @@ class ExportController:
             match verb:
                 case "copy_image":
                     await self._copy_image(entry)
+                case "copy_path":
+                    await self._copy_path(entry)
                 case "copy_scp_line":
-                    line = export.scp_line_here(entry.path)
+                    line = await run_on_thread(partial(self._scp_line, entry))
                     self._context.copy(line, "The line for scp")
                 case "send_file":
                     await self._send(entry)
@@ -48,6 +50,22 @@ class ExportController:
                     await self._open(entry)
         except SdtuiError as error:
             self._context.notify(str(error), severity="warning")
+
+    async def _copy_path(self, entry: Entry) -> None:
+        other = await run_on_thread(partial(self._other_machine, entry))
+        self._context.copy(str(entry.path), f"The path on {other}" if other else "The path")
+
+    def _other_machine(self, entry: Entry) -> str:
+        """Return the name of the machine that has a picture; "" if it is this one."""
+        backend = self._context.backend
+        if backend.connection is None or backend.pictures.local_file(entry.id) is not None:
+            return ""
+        return backend.connection.name
+
+    def _scp_line(self, entry: Entry) -> str:
+        if other := self._other_machine(entry):
+            return export.scp_line_from(other, entry.path)
+        return export.scp_line_here(entry.path)
 
     async def _read(self, entry: Entry) -> bytes:
         pictures = self._context.backend.pictures

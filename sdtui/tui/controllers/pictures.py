@@ -243,8 +243,6 @@ class PicturesController:
                 await self._upscaling.ask(entries)
             case "copy":
                 self._ask_what_to_copy(entries)
-            case "copy_path":
-                self._context.copy(str(entry.path), "The path")
             case _ if verb in EXPORTS:
                 await self._export.perform(verb, entry)
             case "copy_prompt":

@@ -79,7 +79,7 @@ class QueueController:
     @property
     def loss(self) -> str:
         """What quitting would lose, in words; "" if nothing."""
-        if self._presenter is None:
+        if self._presenter is None or self._context.backend.keeps_running:
             return ""
         return what_is_lost(self._context.backend.jobs, self._presenter.progress)
 

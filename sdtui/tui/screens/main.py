@@ -17,6 +17,7 @@ from sdtui.core.text import visible
 from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.completing import CompletionController
+from sdtui.tui.controllers.connection import ConnectionController
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.masks import MaskController
 from sdtui.tui.controllers.models import ModelController
@@ -35,6 +36,7 @@ from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.late_imports import import_parts
 from sdtui.tui.log_file import save_log
 from sdtui.tui.messages import (
+    ConnectionChanged,
     HistoryRead,
     ModelKnown,
     PartsImported,
@@ -85,6 +87,7 @@ class MainScreen(WindowScreen):
             context, self, panes, self.top_line, self.generation, self.pictures
         )
         self.watcher = HistoryWatcher(context, self)
+        self.connection_view = ConnectionController(context, self, self.top_line, panes.log)
         self.models = ModelController(
             context,
             self,
@@ -137,6 +140,7 @@ class MainScreen(WindowScreen):
             return
         if note := self.context.colours_note:
             self.panes.log.add([LogLine(time.time(), EventLevel.INFO, note)])
+        self.connection_view.begin()
         self.models.describe()
         self.pictures.read()
         hardware = self.context.backend.hardware
@@ -319,6 +323,10 @@ class MainScreen(WindowScreen):
     @on(HistoryRead)
     def _history_read(self, event: HistoryRead) -> None:
         self.pictures.show_refreshed(event.problem)
+
+    @on(ConnectionChanged)
+    def _connection_changed(self, event: ConnectionChanged) -> None:
+        self.connection_view.show(event.status)
 
     @on(Sampled)
     def _sampled(self, event: Sampled) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 from textual.reactive import reactive
@@ -30,6 +30,16 @@ _WARM, _FULL = 0.8, 0.92
 """Shares of the memory from which its graph is a warning, and an error."""
 
 
+class ShownConnection(NamedTuple):
+    """What is said of the connection to a backend in another process."""
+
+    name: str = ""
+    """Of the backend's machine; "" if the backend is in this process."""
+    state: str = ""
+    """What is being done to connect; "" while it is connected."""
+    problem: str = ""
+
+
 class TopLine(Widget):
     """Draws itself only when its text changes, and never needs a new layout."""
 
@@ -52,6 +62,7 @@ class TopLine(Widget):
     sample: reactive[Sample | None] = reactive(None, repaint=False)
     download: reactive[float | None] = reactive(None, repaint=False)
     """The downloaded share of a model, from 0 to 1; None if none is being downloaded."""
+    connection: reactive[ShownConnection] = reactive(ShownConnection(), repaint=False)
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +78,7 @@ class TopLine(Widget):
         self._draw_changes()
 
     def on_mount(self) -> None:
-        for name in ("model", "progress", "queued", "paused", "download"):
+        for name in ("model", "progress", "queued", "paused", "download", "connection"):
             self.watch(self, name, self._draw_changes, init=False)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._draw_changes())
 
@@ -98,14 +109,27 @@ class TopLine(Widget):
 
     def _model(self, width: int) -> list[Part]:
         name, separator, how = one_line(self.model).partition(" · ")
-        parts = [fixed(6, "sdtui  " if name else "sdtui", theme_style(self.app, "accent"))]
+        parts = [fixed(6, "sdtui", theme_style(self.app, "accent")), *self._connection()]
         if name:
+            parts.append(fixed(6, "  ", theme_style(self.app, "plain")))
             wanted = max(_SHORTEST_NAME, width // 4)
             shown = name if len(name) <= wanted else name.rpartition("/")[2]
             style = theme_style(self.app, "name")
             parts.append(shortenable(3, shown, style, _SHORTEST_NAME, wanted))
         if how:
             parts.append(fixed(11, f"{separator}{how}", theme_style(self.app, "muted")))
+        return parts
+
+    def _connection(self) -> list[Part]:
+        name, state, problem = self.connection
+        if not name:
+            return []
+        muted, warning = theme_style(self.app, "muted"), theme_style(self.app, "warning")
+        parts = [shortenable(5, f" · {name}", muted, _SHORTEST_NAME, len(name) + 3)]
+        if state:
+            parts.append(fixed(0, f" · {state}", warning))
+        if problem:
+            parts.append(shortenable(13, f": {problem}", muted, 2 * _SHORTEST_NAME, len(problem)))
         return parts
 
     def _memory(self, width: int) -> list[Part]:
