@@ -175,8 +175,8 @@ def _entry(parse: Callable[[Any], PictureEntry], value: Any, shown: str) -> Pict
 
 
 def _as_list(value: Any) -> Any:
-    """A list of one text or object may be that itself."""
-    return (value,) if isinstance(value, str | Mapping) else value
+    """A list of one text, path or object may be that itself."""
+    return (value,) if isinstance(value, str | Path | Mapping) else value
 
 
 class Section:
@@ -234,7 +234,7 @@ class Field:
 
     @property
     def is_file(self) -> bool:
-        """True if the value is the path of an input file."""
+        """True if the value is the path of an input file, or a list of them."""
         return issubclass(self.type, Path)
 
 

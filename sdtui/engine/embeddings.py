@@ -111,6 +111,8 @@ class Encoding:
     options: EncodeOptions = EncodeOptions()  # noqa: RUF009  # frozen
     pictures: int = 1
     """The number that is denoised together, where the embeddings are made for them."""
+    with_pictures: Hashable = ()
+    """What tells the pictures apart that the prompts are encoded together with."""
     of_features: Hashable = ()
     """The sections of the run's features that may change the encoding."""
 

@@ -54,6 +54,11 @@ class Start(Protocol):
         """Return N pictures of the pass's size, if it `has_pictures`."""
         ...
 
+    def picture(self, request: ResolvedRequest) -> Image.Image | None:
+        """Return the one picture that all N are, if it is there before the previous pass.
+        `request` is that of the pass."""
+        ...
+
 
 @dataclass(frozen=True)
 class PictureStart:
@@ -105,6 +110,8 @@ class Pass:
     """What the noise that is added to `start` is multiplied by."""
     masked: MaskedPicture | None = None
     """What is repainted of `start`; None = all of it."""
+    references: tuple[Image.Image, ...] = ()
+    """Pictures in RGB that an editing model uses besides the prompt, of any sizes."""
     part: CanvasPart | None = None
     """What the pass makes anew, if that is a part of a larger picture."""
     end: float = 1.0
@@ -118,6 +125,11 @@ class Pass:
     """What the pass is called, e.g. "hires"; "" for an ordinary first one."""
     model: str | None = None
     """The model that makes it; None = the request's."""
+
+    @property
+    def has_pictures(self) -> bool:
+        """True if pictures are encoded before it is denoised."""
+        return self.start is not None or bool(self.references)
 
     @property
     def expected_steps(self) -> int:

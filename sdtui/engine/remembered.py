@@ -51,13 +51,14 @@ class Remembered:
 def _key(value: Any) -> Hashable | None:
     """Return what tells arguments apart, by their contents; None if some can't be compared."""
     try:
-        return _content(value)
+        return content_of(value)
     except TypeError:
         return None
 
 
-def _content(value: Any) -> Hashable:
-    """Return a hashable stand-in. Raises TypeError for values of other kinds."""
+def content_of(value: Any) -> Hashable:
+    """Return a hashable value that tells what encoders are given apart, by its contents. Raises
+    TypeError for values of other kinds."""
     if isinstance(value, _PLAIN):
         return type(value).__name__, value
     if isinstance(value, torch.Tensor):
@@ -66,9 +67,9 @@ def _content(value: Any) -> Hashable:
     if isinstance(value, Image.Image):
         return value.mode, value.size, hashlib.sha256(value.tobytes()).digest()
     if isinstance(value, Mapping):
-        return tuple((name, _content(each)) for name, each in sorted(value.items()))
+        return tuple((name, content_of(each)) for name, each in sorted(value.items()))
     if isinstance(value, tuple | list):
-        return tuple(_content(each) for each in value)
+        return tuple(content_of(each) for each in value)
     raise TypeError(f"{type(value).__name__} can't be compared")
 
 

@@ -29,6 +29,7 @@ _STEPS = (
     ("outpaint", "outpainted"),
     ("mask_image", "inpainted"),
     ("hires_scale", "hires"),
+    ("references", "edited"),
     ("init_image", "image to image"),
     ("controls", "ControlNet"),
     ("ip_adapters", "IP-Adapter"),

@@ -46,10 +46,16 @@ def check_requests(
     errors of `Models.check_files`. Reads folders and configs."""
     models.check_files(requests, allow_files=allow_files)
     for request in requests:
-        if request.upscale.image is None:  # which may need no model
-            description = models.describe(models.find(request.model))
-            if description is not None:
-                check_values(description, request)
+        check_model_values(models, request)
+
+
+def check_model_values(models: Models, request: GenerationRequest) -> None:
+    """Raise InvalidRequestError if a request has a value that its model can't be used with. Reads
+    configs. Raises ModelError."""
+    if request.upscale.image is None:  # which may need no model
+        description = models.describe(models.find(request.model))
+        if description is not None:
+            check_values(description, request)
 
 
 def check_files(

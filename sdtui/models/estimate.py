@@ -72,6 +72,7 @@ def estimate_run(
     *,
     guidance: bool = True,
     prompts: int = 1,
+    references: int = 0,
     tile: int | None = None,
     added: int = 0,
     quantize: Quantize = Quantize.NONE,
@@ -80,7 +81,8 @@ def estimate_run(
     """Estimate the peak for pictures of `width` x `height` pixels, `batch_size` at once.
 
     `guidance` doubles the denoiser's batch; `prompts` is the number of parts of a prompt that are
-    denoised apart, with an unconditional one. `tile` is the side of a VAE tile in pixels, if the
+    denoised apart, with an unconditional one; `references` that of pictures of about the native
+    size that the denoiser sees besides. `tile` is the side of a VAE tile in pixels, if the
     VAE works in tiles. `added` = bytes of weights besides the denoiser's own, a ControlNet's for
     example. `quantize` is how weights are stored in fewer bits than those of `dtype`. `on_cpu` is
     for a run without a GPU.
@@ -97,7 +99,7 @@ def estimate_run(
     is_doubled = (guidance and description.traits.in_one_pass) or prompts > 1
     rows = batch_size * (prompts + 1 if is_doubled else 1)
     encode = sum(encoders) // 20
-    denoise = int(_denoiser_values(description, width, height) * rows * size)
+    denoise = int(_denoiser_values(description, width, height, references) * rows * size)
     pixels = min(width, tile or width) * min(height, tile or height)
     per_pixel = _vae_bytes_per_pixel(description, on_cpu=on_cpu, overflows=vae_size > size)
     decode = per_pixel * pixels * (1 if tile else batch_size) * vae_size
@@ -121,7 +123,9 @@ def estimate_run(
     )
 
 
-def _denoiser_values(description: ModelDescription, width: int, height: int) -> float:
+def _denoiser_values(
+    description: ModelDescription, width: int, height: int, references: int
+) -> float:
     """Return how many values a pass of the denoiser needs for a row, besides the weights."""
     if "transformer" not in description.components:
         factor = description.vae_factor
@@ -129,6 +133,8 @@ def _denoiser_values(description: ModelDescription, width: int, height: int) -> 
         return DENOISER_MAPS * description.denoiser_channels * latents
     side, traits = description.size_multiple, description.traits
     tokens = (width // side) * (height // side) + (traits.text_length or USUAL_TEXT_LENGTH)
+    native = description.native
+    tokens += references * ((native.width or width) // side) * ((native.height or height) // side)
     return traits.maps * description.denoiser_channels * tokens
 
 

@@ -47,6 +47,7 @@ _REFUSED_BY: Mapping[str, Callable[[ModelDescription], bool]] = {
     **dict.fromkeys(("controls", "ip_adapters"), _is_stable_diffusion),
     **dict.fromkeys(("init_image", "hires_scale", "redraw_strength"), _starts_from_pictures),
     **dict.fromkeys(("mask_image", "outpaint"), _inpaints),
+    "references": lambda description: description.traits.edits,
 }
 """The same for fields with which a run ends with an error."""
 
@@ -57,10 +58,14 @@ def takes_field(description: ModelDescription, name: str) -> bool:
 
 
 def unused_fields(
-    description: ModelDescription, guidance_scale: float | None = None
+    description: ModelDescription,
+    guidance_scale: float | None = None,
+    *,
+    has_mask: bool = False,
 ) -> dict[str, str]:
     """Return the fields that have no effect with a model, and why: unique name → reason, or that
-    can't be used with it. `guidance_scale` is that of the request, None if it is open."""
+    can't be used with it. `guidance_scale` is that of the request, None if it is open; `has_mask`
+    is true if it repaints a part of its init image."""
     family = description.family_name
     taken = {**_TAKEN_BY, **_REFUSED_BY}
     unused = {
@@ -75,8 +80,9 @@ def unused_fields(
     elif scale is not None and not traits.guides(scale):
         off = f"only a guidance above {traits.guidance_off:g} makes use of it"
         unused["negative_prompt"] = off if traits.guidance else f"{family} has no guidance here"
-    if Task.EDIT in traits.tasks and Task.IMAGE not in traits.tasks:
-        unused["strength"] = f"for {family} the picture is a reference"
+    if traits.edits and not has_mask:
+        names = ("strength", "init_image_fit", "noise_multiplier")
+        unused |= dict.fromkeys(names, f"for {family} the picture is a reference")
     return unused
 
 
@@ -91,7 +97,8 @@ def ignored_fields(description: ModelDescription, request: GenerationRequest) ->
     if scale is None:
         names = [each.name for each in lora_uses(request) if each.unet > 0]
         scale = with_loras(description.native, description.family, names).guidance_scale
-    unused = unused_fields(description, scale)
+    has_mask = request.inpainting is not None or request.outpainting is not None
+    unused = unused_fields(description, scale, has_mask=has_mask)
     values = request.values()
     return {
         name: reason

@@ -77,6 +77,8 @@ def text_to_image_class(model: str, index: Mapping[str, Any]) -> str:
 
 
 def _check_name(model: str, pipeline_class: str) -> None:
+    if pipeline_class in TRAITS:
+        return
     for way, pattern in _OTHER_WAYS.items():
         if re.search(pattern, pipeline_class):
             raise UnsupportedModelError(

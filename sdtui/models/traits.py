@@ -21,7 +21,7 @@ class Task(StrEnum):
     INPAINT = "inpaint"
     """Pictures that are painted inside a mask."""
     EDIT = "edit"
-    """Pictures that have another one as their reference; there is no strength."""
+    """Pictures that have others as their references; there is no strength."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,15 @@ class Traits:
     as tests/benchmarks/calibrate_families.py measures them."""
     tasks: Mapping[Task, str] = field(default_factory=dict)
     """The class that does a task with the same components."""
+    several_references: bool = False
+    """True if an edit may have more than one reference."""
+    needs_picture: bool = False
+    """True if there is no picture from text alone."""
+
+    @property
+    def edits(self) -> bool:
+        """True if an init image is a reference: there is no image-to-image with a strength."""
+        return Task.EDIT in self.tasks and Task.IMAGE not in self.tasks
 
     def guides(self, scale: float) -> bool:
         """Return whether there is classifier-free guidance at a scale."""
@@ -69,6 +78,25 @@ def _from_images(start: str) -> dict[Task, str]:
         Task.IMAGE: f"{start}Img2ImgPipeline",
         Task.INPAINT: f"{start}InpaintPipeline",
     }
+
+
+def _qwen_edit(
+    steps: int, tasks: Mapping[Task, str], *, several_references: bool = False
+) -> Traits:
+    return Traits(
+        "Qwen-Image-Edit",
+        steps,
+        4.0,
+        _1024,
+        512,
+        guidance="true_cfg_scale",
+        blank_negative=" ",
+        in_one_pass=False,
+        tasks=tasks,
+        several_references=several_references,
+        needs_picture=True,
+        maps=17,
+    )
 
 
 _1024 = (1024, 1024)
@@ -103,6 +131,7 @@ TRAITS: Mapping[str, Traits] = {
         guidance=None,
         negative=False,
         tasks={Task.EDIT: "Flux2KleinKVPipeline"},
+        several_references=True,
         maps=26,
     ),
     "Flux2KleinPipeline": Traits(
@@ -114,6 +143,7 @@ TRAITS: Mapping[str, Traits] = {
         negative=False,
         in_one_pass=False,
         tasks={Task.EDIT: "Flux2KleinPipeline", Task.INPAINT: "Flux2KleinInpaintPipeline"},
+        several_references=True,
         maps=26,
     ),
     "Flux2Pipeline": Traits(
@@ -125,6 +155,7 @@ TRAITS: Mapping[str, Traits] = {
         embedded=True,
         negative=False,
         tasks={Task.EDIT: "Flux2Pipeline"},
+        several_references=True,
         maps=26,
     ),
     "Flux3DistilledModularPipeline": Traits(
@@ -231,6 +262,14 @@ TRAITS: Mapping[str, Traits] = {
         blank_negative=" ",
         in_one_pass=False,
         tasks={Task.EDIT: "QwenImage21Pipeline"},
+        several_references=True,
+    ),
+    "QwenImageEditPipeline": _qwen_edit(
+        50,
+        {Task.EDIT: "QwenImageEditPipeline", Task.INPAINT: "QwenImageEditInpaintPipeline"},
+    ),
+    "QwenImageEditPlusPipeline": _qwen_edit(
+        40, {Task.EDIT: "QwenImageEditPlusPipeline"}, several_references=True
     ),
     "QwenImagePipeline": Traits(
         "Qwen-Image",

@@ -125,7 +125,9 @@ class FieldTable(Mapping[str, Field]):
         "controls.0.image"."""
         for name, field in self._fields.items():
             value = self._value(request, field)
-            if field.is_file and value is not None and not is_word(field, value):
+            if field.is_file and field.is_list:
+                yield from ((f"{name}.{number}", each) for number, each in enumerate(value))
+            elif field.is_file and value is not None and not is_word(field, value):
                 yield name, value
             if field.spec.entries is not None:
                 parse = field.spec.entries.parse
@@ -146,7 +148,12 @@ class FieldTable(Mapping[str, Field]):
         mapped = self.flat(values)
         for name, field in self._fields.items():
             value = mapped.get(name)
-            if field.is_file and value is not None and not is_word(field, value):
+            if field.is_file and field.is_list and value is not None:
+                files = value if isinstance(value, list | tuple) else [value]
+                mapped[name] = [
+                    function(f"{name}.{number}", each) for number, each in enumerate(files)
+                ]
+            elif field.is_file and value is not None and not is_word(field, value):
                 mapped[name] = function(name, value)
             elif field.spec.entries is not None and value is not None:
                 entries = value if isinstance(value, list | tuple) else [value]

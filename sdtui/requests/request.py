@@ -19,6 +19,7 @@ from sdtui.core.fields import FieldSpec, Section
 from sdtui.requests.field_table import FieldTable, fields_of
 from sdtui.requests.sections.adapters import Adapters
 from sdtui.requests.sections.control import Control
+from sdtui.requests.sections.editing import Editing
 from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
 from sdtui.requests.sections.guidance import Guidance
@@ -239,6 +240,7 @@ class GenerationRequest(Section):
     templates: Templates = Templates()  # noqa: RUF009  # frozen
     encoding: Encoding = Encoding()  # noqa: RUF009  # frozen
     image_to_image: ImageToImage | None = None
+    editing: Editing = Editing()  # noqa: RUF009  # frozen
     inpainting: Inpaint | None = None
     outpainting: Outpaint | None = None
     hires: Hires | None = None

@@ -113,12 +113,21 @@ def _part(field: FormField, value: str, *, is_short: bool) -> str:
     shown = value
     if (known := REQUEST_FIELDS.get(field.name)) and known.spec.entries:
         shown = _without_pictures(known.spec.entries, value)
-    if field.kind in ("path", "model"):
+    if field.kind == "paths":
+        shown = end_of(names_in(value), _SHORT_NAME if is_short else _LONG_NAME)
+    elif field.kind in ("path", "model"):
         shown = end_of(PurePath(value).name or value, _SHORT_NAME if is_short else _LONG_NAME)
     elif is_short and value.isdigit() and len(value) > _SHORT_NUMBER + 1:
         shown = end_of(value, _SHORT_NUMBER)
     template = field.chip_short if is_short else field.chip
     return (template or f"{field.label.lower()} {{}}").replace("{}", shown)
+
+
+def names_in(value: str) -> str:
+    """Return the name of the first of several files, and how many others there are."""
+    first, *others = list_items(value) or [value]
+    name = PurePath(first.strip("'\"")).name or first
+    return f"{name} +{len(others)}" if others else name
 
 
 def _without_pictures(kind: type[PictureEntry], value: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sdtui.history import Entry
     from sdtui.jobs import Pictures
 
-Kind = Literal["prompt", "model", "names", "choice", "integer", "number", "path", "text"]
+Kind = Literal["prompt", "model", "names", "choice", "integer", "number", "path", "paths", "text"]
 
 _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
     512: ((640, 512), (768, 512)),
@@ -127,7 +127,7 @@ def _form_field(field: Field, needs: str) -> FormField:
     return FormField(
         name=field.name,
         label=spec.shown_label,
-        kind=spec.widget or ("choice" if choices else _kind_of(field.type)),
+        kind=spec.widget or ("choice" if choices else _kind_of(field)),
         help=spec.help,
         choices=(*open_choice, *choices) if choices else (),
         default="" if field.default in (None, REQUIRED) else field_text(field.default),
@@ -148,12 +148,12 @@ def _form_field(field: Field, needs: str) -> FormField:
     )
 
 
-def _kind_of(kind: type) -> Kind:
-    if issubclass(kind, Path):
-        return "path"
-    if issubclass(kind, int):
+def _kind_of(field: Field) -> Kind:
+    if field.is_file:
+        return "paths" if field.is_list else "path"
+    if issubclass(field.type, int):
         return "integer"
-    return "number" if issubclass(kind, float) else "text"
+    return "number" if issubclass(field.type, float) else "text"
 
 
 def usual_sizes(side: int) -> list[tuple[int, int]]:
@@ -198,6 +198,14 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
 def list_items(text: str) -> list[str]:
     """Return the items of a list that was written in one line."""
     return [part.strip() for part in _ITEM.findall(text) if part.strip()]
+
+
+def path_item(path: Path) -> str:
+    """Return a text that `list_items` and `parse_typed_path` read as one path."""
+    text = typed_text(path)
+    if list_items(text) == [text]:
+        return text
+    return '"{}"'.format(re.sub(r'(["\\])', r"\\\1", str(path)))
 
 
 def _path(text: str) -> Path:
@@ -278,22 +286,23 @@ def file_problems(texts: Mapping[str, str], pictures: Pictures | None = None) ->
         field = REQUEST_FIELDS.get(name)
         if field is None or not text.strip() or is_word(field, text.strip()):
             continue
-        files = [text] if field.is_file else _images_in_entries(field, text)
+        is_path = field.is_file and not field.is_list
+        files = [text] if is_path else _images_in_list(field, text)
         problem = next(filter(None, (_file_problem(each, pictures) for each in files)), "")
         if problem:
             problems[name] = problem
     return problems
 
 
-def _images_in_entries(field: Field, text: str) -> list[str]:
-    """Return the images that the entries of a list name, as they were typed."""
+def _images_in_list(field: Field, text: str) -> list[str]:
+    """Return the images that the items of a list are or name, as they were typed."""
     images: list[str] = []
 
     def note(_: str, image: object) -> object:
         images.append(str(image))
         return image
 
-    if field.spec.entries is not None:
+    if field.is_list:
         REQUEST_FIELDS.map_files({field.name: list_items(text)}, note)
     return images
 
@@ -363,5 +372,5 @@ def field_text(value: object) -> str:
     if isinstance(value, Path):
         return typed_text(value)
     if isinstance(value, tuple):
-        return ", ".join(map(str, value))
+        return ", ".join(path_item(each) if isinstance(each, Path) else str(each) for each in value)
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -12,7 +12,8 @@ from sdtui.tui.recipe import Recipe
 if TYPE_CHECKING:
     from sdtui.models import ModelDescription
 
-_READ = frozenset({"prompt", "prompt_syntax", "loras", "guidance_scale"})
+_MASKED = ("mask_image", "outpaint")
+_READ = frozenset({"prompt", "prompt_syntax", "loras", "guidance_scale", *_MASKED})
 """The fields that change what a model makes of the others."""
 
 
@@ -45,7 +46,8 @@ class ModelValues:
             recipe.use_native(native)
         guidance = decimal_of(recipe["guidance_scale"])
         scale = native.guidance_scale if guidance is None else float(guidance)
-        recipe.unused = unused_fields(description, scale)
+        has_mask = any(recipe[name].strip() for name in _MASKED)
+        recipe.unused = unused_fields(description, scale, has_mask=has_mask)
 
 
 def _used_loras(texts: Mapping[str, str]) -> list[str]:

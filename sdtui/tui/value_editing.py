@@ -223,6 +223,17 @@ class PathEditing(ValueEditing):
         return self.parse(typed)
 
 
+class PathsEditing(PathEditing):
+    """Several pictures."""
+
+    about: ClassVar[str] = "paths with commas between them, empty = none"
+
+    def options(self, typed: str) -> Sequence[Option]:
+        if typed not in ("", self.text):
+            return ()
+        return (Option(typed, "add a file …", BROWSE), Option("", "none"))
+
+
 class NamesEditing(ValueEditing):
     """Some of the names that there are, with commas between them."""
 
@@ -281,4 +292,6 @@ def editing_of(recipe: Recipe, name: str) -> ValueEditing:
         return NamesEditing(recipe, name)
     if field.kind == "names":
         return NameEditing(recipe, name)
+    if field.kind == "paths":
+        return PathsEditing(recipe, name)
     return PathEditing(recipe, name) if field.kind == "path" else ValueEditing(recipe, name)

@@ -56,7 +56,7 @@ def variables(record: GenerationRecord) -> tuple[Variable, ...]:
     for field in form_fields():
         letter = field.letter or _PROMPT_LETTERS.get(field.name, "")
         needs_init_image = field.name == "strength" and made["init_image"] is None
-        names_pictures = field.kind == "path" or REQUEST_FIELDS[field.name].spec.entries
+        names_pictures = field.kind in ("path", "paths") or REQUEST_FIELDS[field.name].spec.entries
         if letter and not names_pictures and not needs_init_image:
             found.append(Variable(field, letter, _current(field, made)))
     return tuple(found)

@@ -19,6 +19,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Plan, Rung, next_step
 from sdtui.engine.passes import Pass, StartContext
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.events import Estimated, Step
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
@@ -54,6 +55,9 @@ class _FromUpscaled:
 
     def images(self, _: StartContext) -> list[Image.Image]:
         raise AssertionError
+
+    def picture(self, _: ResolvedRequest) -> None:
+        return None
 
 
 def _scale_less(plan: Plan, _: Stage) -> tuple[Plan, str] | None:

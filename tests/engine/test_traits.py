@@ -19,6 +19,7 @@ _FROM_MODEL_CARDS = {
     "DreamLiteMobilePipeline": (4, 0.0),
     "Flux2KleinKVPipeline": (4, 1.0),
     "Ideogram4Pipeline": (48, 7.0),
+    "QwenImageEditPlusPipeline": (40, 4.0),
     "StableDiffusionPipeline": (25, 7.5),
     "StableDiffusionXLPipeline": (25, 5.0),
 }

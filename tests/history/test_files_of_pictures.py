@@ -11,6 +11,7 @@ from sdtui.core.settings import Settings
 from sdtui.history.importers import with_local_files
 from sdtui.history.importers.read import from_record
 from sdtui.requests.sections.control import Control
+from sdtui.requests.sections.editing import Editing
 from tests.support.records import record
 
 
@@ -27,6 +28,16 @@ def test_control_picture_that_is_gone_takes_its_own_entry_along_and_no_other(
     assert found.values["controls"] == (f"b:{here}:0.5",)
     assert found.values["ip_adapters"] == (f"c:{here}",)
     assert [each.endswith("no longer exists") for each in found.not_carried] == [True, True]
+
+
+def test_reference_that_is_gone_leaves_the_others(tmp_path: Path) -> None:
+    (here, gone) = tmp_path / "here.png", tmp_path / "gone.png"
+    here.touch()
+    plain = record()
+    request = replace(plain.request, editing=Editing((gone, here)))
+    found = from_record(plain.model_copy(update={"request": request}))
+    assert found.values["references"] == (here,)
+    assert found.not_carried == (f"References {gone}: the file no longer exists",)
 
 
 def test_nets_and_adapters_that_are_not_here_are_left_out() -> None:

@@ -20,7 +20,7 @@ from tests.support.model_files import sd1_folder
         ("AnimateDiffPipeline", "videos"),
         ("StableAudioPipeline", "sound"),
         ("AudioLDM2Pipeline", "sound"),
-        ("QwenImageEditPlusPipeline", "pictures from other pictures"),
+        ("JoyImageEditPipeline", "pictures from other pictures"),
         ("QwenImageLayeredPipeline", "pictures from other pictures"),
         ("FluxFillPipeline", "pictures from other pictures"),
         ("KandinskyV22InpaintPipeline", "pictures from other pictures"),

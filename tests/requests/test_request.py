@@ -306,6 +306,14 @@ def test_input_images() -> None:
     assert ask().first_input_image is None
     assert ask(init_image="a.png").input_images() == {"init_image": Path("a.png")}
     assert ask(init_image="a.png").first_input_image == Path("a.png")
+    edit = ask(init_image="a.png", references=["b.png", "c.png"])
+    assert edit.input_images() == {
+        "init_image": Path("a.png"),
+        "references.0": Path("b.png"),
+        "references.1": Path("c.png"),
+    }
+    sent = REQUEST_FIELDS.map_files({"references": ["x", "y"]}, lambda name, data: (name, data))
+    assert sent == {"references": [("references.0", "x"), ("references.1", "y")]}
 
 
 @pytest.mark.parametrize("section", ["fast", ["fast"], 5])

@@ -59,8 +59,8 @@ def make_qwen3(layers: int = 2, *, with_head: bool = False) -> Any:
     return (Qwen3ForCausalLM if with_head else Qwen3Model)(config)
 
 
-def make_qwen_vision() -> Any:
-    """A Qwen 2.5 VL model."""
+def make_qwen_vision(**tokens: int) -> Any:
+    """A Qwen 2.5 VL model; `tokens` are the ids of those that stand for pictures."""
     rope = {"mrope_section": [1, 1, 2], "rope_type": "default", "type": "default"}
     config: Any = Qwen2_5_VLConfig
     return Qwen2_5_VLForConditionalGeneration(
@@ -69,11 +69,14 @@ def make_qwen_vision() -> Any:
             vision_config=_SEEING,
             hidden_size=16,
             vocab_size=300,
-            vision_end_token_id=290,
-            vision_start_token_id=291,
-            vision_token_id=292,
-            image_token_id=293,
-            video_token_id=294,
+            **{
+                "vision_end_token_id": 290,
+                "vision_start_token_id": 291,
+                "vision_token_id": 292,
+                "image_token_id": 293,
+                "video_token_id": 294,
+                **tokens,
+            },
         )
     )
 

@@ -135,4 +135,4 @@ def test_escape_sequences_in_names_are_not_drawn() -> None:
 
 def test_every_letter_opens_one_field() -> None:
     letters = [field.letter for fields in groups(Recipe({})) for field in fields if field.letter]
-    assert "".join(sorted(letters)) == "cehiklmnostwxy"
+    assert "".join(sorted(letters)) == "cehijklmnostwxy"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sdtui.models import NativeValues
+from sdtui.requests.request import GenerationRequest
+from sdtui.tui.chips import names_in
+from sdtui.tui.fields import form_texts, request_values
 from sdtui.tui.preset_choice import (
     PresetAction,
     PresetChoice,
@@ -22,6 +27,16 @@ def recipe() -> Recipe:
     recipe = Recipe({})
     recipe.use_native(NativeValues(512, 512, 20, 7.5, "Euler"))
     return recipe
+
+
+def test_files_of_a_list_are_written_as_they_are_read(recipe: Recipe) -> None:
+    names = ["/a/b c.png", "/a/x, y.png", "/a/it's.png", '/a/q"u;o.png']
+    request = GenerationRequest.parse({"prompt": "x", "references": names})
+    recipe.change({"references": form_texts(request)["references"]})
+    assert request_values(recipe.texts)["references"] == list(map(Path, names))
+    editing = editing_of(recipe, "references")
+    assert [each.action for each in editing.options(editing.text)] == [BROWSE, ""]
+    assert names_in(editing.text) == "b c.png +3"
 
 
 def test_styles_are_chosen_by_their_names(recipe: Recipe) -> None:

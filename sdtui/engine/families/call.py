@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ def call_arguments(
     traits: Traits,
 ) -> dict[str, Any]:
     """Return the arguments for `count` pictures of a pass that starts from `images`, one for each
-    of them or none.
+    of them, one for all or none.
 
     `defaults` are those of the call. What it doesn't take is among the arguments, where leaving it
     out changes the picture.
@@ -61,18 +62,39 @@ def call_arguments(
         if count > 1:
             arguments["prompt"] = [request.prompt] * count
     arguments |= _guidance_arguments(request, defaults, traits)
-    if images:
-        # From one image for all, only the first generator would be used to encode it. Where there
-        # is no strength, several images would be several references.
-        has_strength = "strength" in defaults
-        arguments["image"] = list(images) if has_strength else images[0]
-        if has_strength or not traits.name:
-            arguments["strength"] = pass_.strength
-        if "max_area" in defaults:
-            arguments["max_area"] = request.pixels
+    arguments |= _picture_arguments(pass_, images, defaults, traits)
+    if "max_area" in defaults:
+        arguments["max_area"] = request.pixels
     if pass_.masked is not None:
         arguments["mask_image"] = [pass_.masked.mask] * count
     return arguments
+
+
+def _picture_arguments(
+    pass_: Pass, images: Sequence[Image.Image], defaults: Mapping[str, Any], traits: Traits
+) -> dict[str, Any]:
+    given: list[Image.Image] = list(pass_.references)
+    if "_auto_resize" in defaults:  # FLUX.1 Kontext would take every reference as large as it is
+        given = [_with_pixels(each, pass_.request.pixels) for each in given]
+    references = given if len(given) > 1 else next(iter(given), None)
+    if not images:
+        return {} if references is None else {"image": references}
+    # From one image for all, only the first generator would be used to encode it. Where there is no
+    # strength, several images would be several references.
+    has_strength = "strength" in defaults
+    arguments: dict[str, Any] = {"image": list(images) if has_strength else images[0]}
+    if has_strength or not traits.name:
+        arguments["strength"] = pass_.strength
+    if references is not None:
+        arguments["image_reference"] = references
+    return arguments
+
+
+def _with_pixels(image: Image.Image, pixels: int) -> Image.Image:
+    """Return a picture of the same shape with about this many pixels."""
+    scale = math.sqrt(pixels / (image.width * image.height))
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def _guidance_arguments(
@@ -117,7 +139,7 @@ def pipeline_for(model: LoadedModel, pass_: Pass) -> Any:
     """Return the pipeline for a pass: the model's own, or one for image-to-image or inpainting made
     of its components."""
     own = model.pipeline
-    if pass_.start is None:
+    if not pass_.has_pictures:
         return own
     found = inpainting_class(model.description) if pass_.masked is not None else None
     found = found or starting_class(model.description)

@@ -3,6 +3,8 @@ seams."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -40,6 +42,8 @@ from sdtui.requests.record import Stage
 _DIMENSIONS_OF_VIDEO = 5
 """VAEs for videos decode a picture to N x 3 x 1 x H x W."""
 
+_FIELDS = {"image_reference": "references"}
+"""Fields of a request by the argument that takes them, if they have other names."""
 _CONDITIONER = "text_conditioner"
 """A component of Anima between text encoder and denoiser, which belongs to the denoising."""
 _REWRITING = ("pe", "pe_tokenizer", "prompt_upsampler", "prompt_upsampler_processor")
@@ -76,7 +80,7 @@ class ClassicFamily:
         defaults = call_defaults(pipeline)
         if hasattr(pipeline, "encode_prompt"):
             use_sampler(model, pass_.request)
-            images = blank_images(pass_, encoding.pictures)
+            images = _starting_images(model, pipeline, pass_, encoding.pictures)
             arguments = call_arguments(
                 pass_, encoding.pictures, images, defaults, model.description.traits
             )
@@ -90,12 +94,19 @@ class ClassicFamily:
                 _call(model, pipeline, _accepted(arguments, defaults))
         return Embeddings(remembered=remembered)
 
+    def pictures_in_prompt(self, model: LoadedModel, pass_: Pass) -> tuple[Image.Image, ...]:
+        if not pass_.has_pictures or not _encodes_pictures(pipeline_for(model, pass_)):
+            return ()
+        if pass_.start is None:
+            return pass_.references
+        return (_known_picture(model, pass_.start, pass_.request),)
+
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
         pass_ = batch.pass_
         defaults = call_defaults(pipeline_for(model, pass_))
         count, traits = len(batch.seeds), model.description.traits
         arguments = call_arguments(pass_, count, blank_images(pass_, count), defaults, traits)
-        names = [name for name in arguments if name not in defaults]
+        names = [_FIELDS.get(name, name) for name in arguments if name not in defaults]
         if pass_.noise_multiplier != 1:
             names.append("noise_multiplier")
         if pass_.request.noise.is_resized:
@@ -107,7 +118,7 @@ class ClassicFamily:
 
     def prepare(self, model: LoadedModel, batch: Batch) -> None:
         """Let the pipeline encode the pictures that a batch starts from."""
-        if batch.pass_.start is None:
+        if not batch.pass_.has_pictures:
             return
         use_sampler(model, batch.pass_.request)
         pipeline, arguments = _pipeline_and_arguments(model, batch, batch.noise())
@@ -177,12 +188,40 @@ def _stages_of(description: ModelDescription, name: str) -> tuple[Stage, ...]:
     return (Stage.ENCODE,)
 
 
+def _encodes_pictures(pipeline: Any) -> bool:
+    """Return whether a pipeline's prompts are encoded together with pictures."""
+    encode = getattr(pipeline, "encode_prompt", None)
+    return encode is not None and "image" in inspect.signature(encode).parameters
+
+
+def _starting_images(
+    model: LoadedModel, pipeline: Any, pass_: Pass, count: int
+) -> Sequence[Image.Image]:
+    """Return what stands for the images that a pass starts from while its prompts are encoded: the
+    one that the encoder looks at, or blank ones."""
+    if pass_.start is None or not _encodes_pictures(pipeline):
+        return blank_images(pass_, count)
+    return [_known_picture(model, pass_.start, pass_.request)]
+
+
+def _known_picture(model: LoadedModel, start: Start, request: ResolvedRequest) -> Image.Image:
+    picture = start.picture(request)
+    if picture is None:
+        raise UnsupportedModelError(
+            f"{model.source.name} reads the prompt together with a picture that isn't there yet",
+            "Leave hires out, or use another model",
+        )
+    return picture
+
+
 def _pipeline_and_arguments(
     model: LoadedModel, batch: Batch, noise: BatchNoise
 ) -> tuple[Any, dict[str, Any]]:
     pipeline = pipeline_for(model, batch.pass_)
     defaults = call_defaults(pipeline)
     images = [each.image for each in batch.starts if each.image is not None]
+    if _encodes_pictures(pipeline):
+        del images[1:]  # all are the same
     traits = model.description.traits
     arguments = call_arguments(batch.pass_, len(batch.seeds), images, defaults, traits)
     generators = {"generator": noise.generators}

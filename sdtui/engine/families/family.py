@@ -94,6 +94,13 @@ class Family(Protocol):
         """Return whether passes may have a mask."""
         ...
 
+    def pictures_in_prompt(self, model: LoadedModel, pass_: Pass) -> tuple[Image.Image, ...]:
+        """Return the pictures that the prompts of a pass are encoded together with.
+
+        Raises UnsupportedModelError if a previous pass has to make them.
+        """
+        ...
+
     def encode(self, model: LoadedModel, encoding: Encoding, pass_: Pass) -> Embeddings:
         """Encode the prompt of a pass and, with guidance, the negative one."""
         ...

@@ -75,6 +75,8 @@ def grid(pipeline: Any, latents: torch.Tensor, width: int, height: int) -> torch
     if unpack is not None:
         takes_factor = len(inspect.signature(unpack).parameters) > _PACKED
         options = (factor,) if takes_factor else ()
+        if latents.shape[1] != (height // (2 * factor)) * (width // (2 * factor)):
+            return None  # some pipelines choose the size themselves
         return grid(pipeline, unpack(latents, height, width, *options), width, height)
     rows, columns = height // (2 * factor), width // (2 * factor)
     if latents.shape[1] != rows * columns:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPipeline
+from PIL import Image
 
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.embeddings import Embeddings, Encoding
@@ -43,6 +44,10 @@ class StableDiffusionFamily:
     def can_inpaint(self, description: ModelDescription) -> bool:
         """Return True: latents can be put back after each step."""
         return True
+
+    def pictures_in_prompt(self, model: LoadedModel, pass_: Pass) -> tuple[Image.Image, ...]:
+        """Return nothing: CLIP reads the prompts alone."""
+        return ()
 
     def encode(self, model: LoadedModel, encoding: Encoding, pass_: Pass) -> Embeddings:
         return encode_prompts(model, encoding)

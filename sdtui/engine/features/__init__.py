@@ -17,6 +17,7 @@ from sdtui.engine.features.ip_adapter import IPAdapterFeature
 from sdtui.engine.features.lora import Lora
 from sdtui.engine.features.prompt_syntax import PromptSyntax
 from sdtui.engine.features.redraw import TiledRedraw
+from sdtui.engine.features.references import References
 from sdtui.engine.features.refiner import Refiner
 from sdtui.engine.features.textual_inversion import TextualInversion
 from sdtui.engine.features.tiling import Tiling
@@ -38,6 +39,7 @@ def features_for(
         ClipSkip(),
         TextualInversion(settings),
         ImageToImage(),
+        References(),
         Inpainting(),
         HiresFix(upscalers),
         Refiner(),  # after hires, of whose pass it takes the last steps

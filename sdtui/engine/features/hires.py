@@ -128,6 +128,9 @@ class FromEnlarged:
         box = (left, top, left + width, top + height)
         return [each.crop(box) for each in self._enlarged(context, self.upscaler)]
 
+    def picture(self, request: ResolvedRequest) -> None:
+        """Return None: the previous pass makes them."""
+
     def _enlarged(self, context: StartContext, upscaler: Upscaler) -> list[Image.Image]:
         where = UpscalingContext(context.model.device, context.cancellation, notice=context.notice)
         return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +18,14 @@ from sdtui.core.pictures.repainting import Repainting, only_masked, whole_pictur
 from sdtui.engine.families import family_of
 from sdtui.engine.families.family import StepState
 from sdtui.engine.features.feature import Feature
+from sdtui.engine.features.sizes import size_of_shape
 from sdtui.engine.latents import draw_noise, encode_image, latent_mask
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch, MaskedPicture, Pass, StartContext
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models import ModelDescription
 from sdtui.requests.input_images import OpenedMask, open_init_image, open_mask, open_transparency
-from sdtui.requests.request import LARGEST_SIDE, SIZE_MULTIPLE, SMALLEST_SIDE, GenerationRequest
+from sdtui.requests.request import SIZE_MULTIPLE, GenerationRequest
 from sdtui.requests.sections.inpaint import ALPHA, Inpaint
 
 _FULLY_NEW = 2
@@ -114,6 +115,10 @@ class FromMaskedPicture:
         """Return the same picture for each."""
         return [self.masked.image] * len(context.generators)
 
+    def picture(self, request: ResolvedRequest) -> Image.Image:
+        """Return the masked picture, which has the pass's size."""
+        return self.masked.image
+
 
 class Inpainting(Feature[OpenedInpainting]):
     """Gives the first pass a mask, and pastes its result into the original."""
@@ -182,15 +187,9 @@ class Inpainting(Feature[OpenedInpainting]):
         many pixels as the native size. With only masked, the native size."""
         if section.only_masked:
             return None
-        width, height = section.image.size
-        share = _share(section.image, native)
-        scale = 1.0 if 1 / _AT_HOME <= share <= _AT_HOME else 1 / math.sqrt(share)
-
-        def fitted(side: int) -> int:
-            whole = round(side * scale / multiple) * multiple
-            return min(max(whole, SMALLEST_SIDE), LARGEST_SIDE) // multiple * multiple
-
-        return fitted(width), fitted(height)
+        own = section.image.size
+        is_at_home = 1 / _AT_HOME <= _share(section.image, native) <= _AT_HOME
+        return size_of_shape(own, own if is_at_home else native, multiple)
 
     def embedding_key(self, section: OpenedInpainting, pass_: Pass) -> None:
         """Return None: the prompts are encoded without the picture."""

@@ -15,6 +15,7 @@ from sdtui.engine.finishing import FinishingContext
 from sdtui.engine.latents import encode_image
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import CanvasPart, Pass, StartContext
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.upscaling.redrawn_tiles import padded_canvas, paste, redrawn_tiles
 from sdtui.models import ModelDescription
 from sdtui.requests.record import PassPlace
@@ -45,6 +46,10 @@ class FromRegion:
     def images(self, context: StartContext) -> list[Image.Image]:
         """Return the part for each picture."""
         return [self.part.image] * len(context.generators)
+
+    def picture(self, request: ResolvedRequest) -> Image.Image:
+        """Return the part."""
+        return self.part.image
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.memory.ladder import Plan, Rung
 from sdtui.engine.passes import Pass, StartContext
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models import ModelDescription
 from sdtui.models.ignored import takes_field
 from sdtui.requests.record import Stage
@@ -45,6 +46,9 @@ class FromUnfinished:
 
     def images(self, context: StartContext) -> list[Image.Image]:
         raise NotImplementedError
+
+    def picture(self, request: ResolvedRequest) -> None:
+        return None
 
 
 @dataclass(frozen=True)

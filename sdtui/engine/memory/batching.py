@@ -86,6 +86,7 @@ def _estimate(model: LoadedModel, pass_: Pass, batch_size: int, added: int) -> E
         batch_size,
         guidance=model.description.uses_cfg(request.guidance_scale),
         prompts=pass_.prompts,
+        references=len(pass_.references),
         added=added,
         on_cpu=not model.device.is_accelerator,
         quantize=model.quantize,

@@ -7,6 +7,7 @@ from sdtui.engine.families import family_of
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
+from sdtui.engine.remembered import content_of
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.samplers import make_scheduler
 from sdtui.engine.stages.refusals import refusals
@@ -30,13 +31,14 @@ def encoding_of(
         (negative,) = options.parse(
             request.negative_prompt, calls, base_calls=base_calls, is_negative=True
         )
-    batches_prompts = family_of(model.description).batches_prompts
+    family = family_of(model.description)
     return Encoding(
         prompt=prompt,
         negative_prompt=negative,
         guidance=guidance,
         options=options,
-        pictures=pictures if batches_prompts else 1,
+        pictures=pictures if family.batches_prompts else 1,
+        with_pictures=content_of(family.pictures_in_prompt(model, pass_)),
         of_features=features.embedding_key(pass_),
     )
 

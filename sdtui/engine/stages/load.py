@@ -35,6 +35,7 @@ from sdtui.engine.stages.pipeline_class import (
     missing_libraries,
     other_arguments,
     text_to_image_class,
+    without_video_processor,
 )
 from sdtui.models import ModelDescription, weight_variant
 from sdtui.models.component_files import CONFIGS, read_json
@@ -190,6 +191,7 @@ def _from_folder(cls: Any, library: str, place: Path, **options: Any) -> Any:
         raise FileNotFoundError(f"there is no folder {place.name}")
     if library == "transformers":
         options["trust_remote_code"] = False  # left open, it may ask on the terminal
+        cls = without_video_processor(cls)
     # A relative path could be mistaken for a hub id.
     return cls.from_pretrained(place, local_files_only=True, **options)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+from transformers import ProcessorMixin
 
 from sdtui.core.errors import ModelDamagedError, UnsupportedModelError
 from sdtui.engine.families.blocks import blocks_pipeline
@@ -90,6 +91,16 @@ def missing_libraries(cls: type[Any]) -> list[str]:
     """Return the libraries that are missing for a class: diffusers has one in its place that only
     says so."""
     return [each for each in getattr(cls, "_backends", ()) if find_spec(each) is None]
+
+
+def without_video_processor(cls: type[Any]) -> type[Any]:
+    """Return the class of a component that is loaded in place of one: processors of language models
+    that see come with a part for videos, which needs torchvision. Without that library they are
+    loaded without the part."""
+    if not issubclass(cls, ProcessorMixin) or find_spec("torchvision") is not None:
+        return cls
+    names = [name for name in cls.get_attributes() if name != "video_processor"]
+    return type(cls.__name__, (cls,), {"get_attributes": classmethod(lambda _: names)})
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:

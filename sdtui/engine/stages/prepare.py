@@ -46,8 +46,8 @@ def prepared(
     starts: tuple[PictureStart, ...] | None = ()
     if batch.pass_.start is not None:
         starts = kept.starts(indices, batch.pass_)
-        if not kept.is_encoded(indices, batch.pass_):
-            return None
+    if batch.pass_.has_pictures and not kept.is_encoded(indices, batch.pass_):
+        return None
     values: dict[str, Mapping[str, object]] = {}
     for feature, section in features.preparing():
         found = kept.prepared(feature.name, section, batch.pass_, number, indices)
@@ -77,7 +77,7 @@ def prepare(
                 kept.add_start(index, pass_, start)
         starts = found
     batch = replace(batch, starts=starts)
-    if starts and not kept.is_encoded(indices, pass_):
+    if pass_.has_pictures and not kept.is_encoded(indices, pass_):
         with refusals(model, pass_.request):
             family_of(model.description).prepare(model, batch)
         kept.set_encoded(indices, pass_)

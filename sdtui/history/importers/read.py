@@ -99,12 +99,19 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
     lost = {name: each for name, each in record.request.input_images().items() if not is_file(each)}
     for name, path in lost.items():
         field = REQUEST_FIELDS[name.partition(".")[0]]
-        if field.spec.entries is None:
+        if not field.is_list:
             values.pop(field.name, None)
         not_carried.append(f"{field.spec.label} {path}: the file no longer exists")
     for field in REQUEST_FIELDS.values():
-        if field.spec.entries is not None and field.name in values:
+        if field.name not in values:
+            continue
+        if field.spec.entries is not None:
             values[field.name] = _with_pictures(field, values[field.name], lost)
+        elif field.is_file and field.is_list:
+            files = enumerate(values[field.name])
+            values[field.name] = tuple(
+                each for number, each in files if f"{field.name}.{number}" not in lost
+            )
     for name in REQUEST_FIELDS.orphans(values):
         del values[name]
     for name in list(values):  # a picture of another tool may be beyond the limits of a request

@@ -69,6 +69,14 @@ class ServedModels:
         native = description.native
         return native.width or _DEFAULT_SIDE, native.height or _DEFAULT_SIDE
 
+    def takes_references(self, name: str) -> bool:
+        """Return whether a model makes one picture of several that it is given. Reads its configs.
+
+        Raises ModelError if it is damaged.
+        """
+        description = self._models.describe(self._models.find(name))
+        return description is not None and description.traits.several_references
+
     def describe(self, source: ModelSource) -> ModelDescription | None:
         """Describe a model; None if it isn't downloaded yet. Raises ModelError."""
         return self._models.describe(source)

@@ -27,7 +27,9 @@ class RecipeChecker:
         self._open_pictures = open_pictures
         self._recipe = recipe
         self._owner = owner
-        self._files = [name for name, each in recipe.fields.items() if each.kind == "path"]
+        self._files = [
+            name for name, each in recipe.fields.items() if each.kind in ("path", "paths")
+        ]
         self._disk_problems: dict[str, tuple[str, str]] = {}
         """Field → the text that was checked, and what is wrong with the file or model that it
         names."""

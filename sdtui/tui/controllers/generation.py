@@ -85,7 +85,8 @@ class GenerationController:
         borders that were drawn over another one are left out."""
         self.recipe.change({"init_image": typed_text(Path(path)), "mask_image": "", "outpaint": ""})
         self._layout.focus_prompt()
-        self._edit_value("strength")
+        if "strength" not in self.recipe.unused:
+            self._edit_value("strength")
 
     def undo(self) -> None:
         """Take the last change of the recipe back."""
@@ -121,12 +122,26 @@ class GenerationController:
                     self.checker.show_disk_problem(name, texts[name], problem)
             else:
                 problems = step_problems(self.recipe.shown("num_inference_steps"), texts)
+                problems |= await run_on_thread(partial(self._model_problems, texts))
             if problems:
                 self._show_problems(
                     [Problem(name, texts[name], each) for name, each in problems.items()]
                 )
             else:
                 await self.generate(texts)
+
+    def _model_problems(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Return the values that the model of a recipe can't be used with: field → message. Reads
+        configs, not for the app's thread."""
+        from sdtui.jobs.request_checks import check_model_values
+
+        try:
+            check_model_values(self._context.backend.models, parse_form(texts))
+        except InvalidRequestError as error:
+            return {each.field: each.message for each in error.problems}
+        except SdtuiError:  # the model is checked already
+            return {}
+        return {}
 
     async def generate(self, texts: Mapping[str, str] | None = None) -> None:
         """Queue the request of a recipe, by default the present one, or focus the first invalid

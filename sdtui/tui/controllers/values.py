@@ -16,6 +16,7 @@ from sdtui.core.typed_paths import PathTextError, parse_typed_path
 from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.masks import MASK
+from sdtui.tui.fields import list_items, path_item
 from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.recipe import Recipe
@@ -90,7 +91,7 @@ class ValueController:
             self._choose_lora()
         elif name in _CONTROLS:
             self._choose_control(name)
-        elif self._recipe.fields[name].kind == "path":
+        elif self._recipe.fields[name].kind in ("path", "paths"):
             self.choose_file(name)
         else:
             self._open(name, self._panes.recipe.place_of(name), is_chip=False)
@@ -165,14 +166,19 @@ class ValueController:
         self._context.push_screen(FileScreen(self._first_folder("")), take)
 
     def choose_file(self, name: str) -> None:
-        """Choose the file of a field from disk."""
+        """Choose the file of a field from disk, or one more if it has several."""
         from sdtui.tui.screens.files import FileScreen
+
+        is_list = self._recipe.fields[name].kind == "paths"
+        before = list_items(self._recipe[name]) if is_list else []
 
         def take(chosen: str | None) -> None:
             if chosen is not None:
-                self._recipe.change({name: chosen})
+                item = path_item(parse_typed_path(chosen)) if is_list else chosen
+                self._recipe.change({name: ", ".join([*before, item])})
 
-        self._context.push_screen(FileScreen(self._first_folder(self._recipe[name])), take)
+        last = before[-1] if before else self._recipe[name]
+        self._context.push_screen(FileScreen(self._first_folder(last)), take)
 
     def _first_folder(self, text: str) -> Path:
         """Return the folder of a field's file, or that of the pictures."""

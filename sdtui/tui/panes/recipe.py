@@ -16,7 +16,7 @@ from textual.widgets import Static
 from sdtui.core.text import end_of, one_line
 from sdtui.requests.request import random_seed
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.chips import MARK
+from sdtui.tui.chips import MARK, names_in
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.recipe import Recipe
 from sdtui.tui.widgets.form_fields import ChoiceRow, Form, SectionRow, TextRow, row_for
@@ -112,8 +112,10 @@ class RecipePane(Pane):
 
     def _short(self, name: str) -> str:
         """Return a value as it is shown, without the folders of a file."""
-        shown = self.recipe.shown(name)
-        return PurePath(shown).name if self.recipe.fields[name].kind == "path" else shown
+        shown, kind = self.recipe.shown(name), self.recipe.fields[name].kind
+        if kind == "paths":
+            return names_in(shown)
+        return PurePath(shown).name if kind == "path" else shown
 
     def _rows_of(self, group: str) -> list[TextRow | ChoiceRow]:
         return [row for row in self.fields.values() if row.spec.group == group]

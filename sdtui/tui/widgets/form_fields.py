@@ -19,7 +19,7 @@ from textual.widget import Widget
 from sdtui.core.typed_paths import PathTextError, parse_typed_paths, typed_text
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.chips import MARK
-from sdtui.tui.fields import FormField
+from sdtui.tui.fields import FormField, list_items, path_item
 from sdtui.tui.messages import message
 from sdtui.tui.recipe import Recipe
 from sdtui.tui.styles import theme_style
@@ -194,6 +194,22 @@ class PathRow(TextRow):
             )
 
 
+class PathsRow(PathRow):
+    """Several paths, typed or chosen one after the other."""
+
+    def paste(self, text: str) -> None:
+        """Add files that were dropped onto the field."""
+        try:
+            paths = parse_typed_paths(text)
+        except PathTextError:
+            paths = []
+        if not paths or not all(path.is_absolute() for path in paths):
+            super(PathRow, self).paste(text)
+            return
+        self.text = ", ".join([*list_items(self.text), *map(path_item, paths)])
+        self.action_end()
+
+
 class ChoiceRow(FieldRow, can_focus=True):
     """One of some values: left and right take the next one of a few, enter shows them all."""
 
@@ -278,4 +294,6 @@ def row_for(recipe: Recipe, spec: FormField) -> TextRow | ChoiceRow:
         return ChoiceRow(recipe, spec)
     if spec.kind in ("integer", "number"):
         return NumberRow(recipe, spec)
+    if spec.kind == "paths":
+        return PathsRow(recipe, spec)
     return PathRow(recipe, spec) if spec.kind == "path" else TextRow(recipe, spec)

@@ -94,8 +94,10 @@ async def _request_of(
         await asyncio.to_thread(body.read_uploads, services.uploads)
     except SdtuiError as error:
         raise from_sdtui(error) from error
-    values = {**services.a1111.options, **body.values()}
-    values["model"] = await _model(services, body)
+    model = await _model(services, body)
+    if body.more_init_images() and await _takes_references(services, model):
+        body.combine_init_images()
+    values = {**services.a1111.options, **body.values(), "model": model}
     for name in ("hires_model", "refiner"):
         if values.get(name) is None:
             continue
@@ -203,6 +205,13 @@ def _of_all(lists: Iterable[Iterable[str]]) -> list[str]:
 async def _style_names(services: ServerServices) -> set[str]:
     try:
         return {style.name for style in await asyncio.to_thread(services.backend.prompts.styles)}
+    except SdtuiError as error:
+        raise from_sdtui(error) from error
+
+
+async def _takes_references(services: ServerServices, model: str) -> bool:
+    try:
+        return await asyncio.to_thread(services.models.takes_references, model)
     except SdtuiError as error:
         raise from_sdtui(error) from error
 

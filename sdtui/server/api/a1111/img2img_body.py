@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from sdtui.core.enums import ImageFit
 from sdtui.requests.request import GenerationRequest
@@ -41,12 +41,15 @@ class Img2ImgBody(MaskFields, Txt2ImgBody):
     )
 
     init_images: list[str] = Field(min_length=1, max_length=MOST)
-    """Pictures as base64 or data URLs. Of several, each iteration makes a picture of each."""
+    """Pictures as base64 or data URLs. Of several, each iteration makes a picture of each; models
+    that take several references make each picture of all."""
     resize_mode: int = Field(0, ge=0, le=3)
     """For a picture of another aspect ratio: 0 and 3 = stretch, 1 = crop, 2 = pad."""
     include_init_images: bool = False
     """True = `parameters` in the answer has the pictures that were sent."""
 
+    _combined: bool = PrivateAttr(default=False)
+    """True if each picture is made of all init images."""
     _input_images: ClassVar[tuple[str, ...]] = ("init_image",)
     _mode: ClassVar[str] = "img2img"
 
@@ -72,6 +75,8 @@ class Img2ImgBody(MaskFields, Txt2ImgBody):
             return
         files = [each.input_images() for each in requests[: len(self.init_images)]]
         starts = [each.get("init_image") or each["upscale_image"] for each in files]
+        if self._combined:
+            starts += requests[0].editing.references
         self.init_images = [base64.b64encode(each.read_bytes()).decode() for each in starts]
         mask = files[0].get("mask_image")
         self.mask = None if mask is None else base64.b64encode(mask.read_bytes()).decode()
@@ -86,12 +91,16 @@ class Img2ImgBody(MaskFields, Txt2ImgBody):
 
     def at_once(self) -> int:
         """See Txt2ImgBody: as in A1111, several init images are a batch."""
-        several = len(self.init_images)
+        several = 1 + len(self.more_init_images())
         return self.batch_size if several == 1 else several
 
     def more_init_images(self) -> list[str]:
         """See Txt2ImgBody."""
-        return self.init_images[1:]
+        return [] if self._combined else self.init_images[1:]
+
+    def combine_init_images(self) -> None:
+        """See Txt2ImgBody."""
+        self._combined = True
 
     def values(self) -> dict[str, Any]:
         """See Txt2ImgBody; the strength is that with which as many steps are run as by A1111, if
@@ -130,7 +139,11 @@ class Img2ImgBody(MaskFields, Txt2ImgBody):
         return dict.fromkeys(name for name in values if name.startswith("hires_"))
 
     def _image_values(self) -> dict[str, Any]:
-        picture = {"init_image": self.init_images[0], "init_image_fit": _FITS[self.resize_mode]}
+        picture: dict[str, Any] = {"init_image": self.init_images[0]}
+        if self._combined:
+            picture["references"] = self.init_images[1:]
+        else:
+            picture["init_image_fit"] = _FITS[self.resize_mode]
         mask = self.mask_values()
         if mask and self.soft_inpainting.is_on:
             mask["soft_inpainting"] = True

@@ -142,8 +142,11 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
         return self.batch_size
 
     def more_init_images(self) -> list[str]:
-        """The init images after the first one."""
+        """The init images after the first one, each of which has pictures of its own."""
         return []
+
+    def combine_init_images(self) -> None:
+        """Make each picture of all init images, for a model that takes several references."""
 
     def read_uploads(self, uploads: Uploads) -> None:
         """Look at those of the pictures whose content decides about the request. Raises

@@ -65,8 +65,9 @@ class GenerateBody(RootModel[dict[str, Any]]):
 def _send_files(schema: dict[str, Any], field: Field) -> None:
     """Have the schema of a file field say that the file itself is sent."""
     if field.is_file:
-        schema.pop("format", None)
-        schema["contentEncoding"] = "base64"
+        file = schema["items"] if field.is_list else schema
+        file.pop("format", None)
+        file["contentEncoding"] = "base64"
         schema["description"] += " As base64 or a data URL."
     for item in field.items:
         _send_files(schema["items"]["properties"][item.name], item)

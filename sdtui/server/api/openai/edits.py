@@ -77,8 +77,8 @@ async def edits(
     markup: Annotated[_Upload | None, File()] = None,
 ) -> Response:
     """Generate pictures from pictures and a prompt and wait for them; with `stream`, send them as
-    events. Of several pictures, IP-Adapters take those after the first; without any, each is
-    edited, and the mask is for the first."""
+    events. Of several pictures, IP-Adapters take those after the first, and else models that take
+    several references; with other models each is edited, and the mask is for the first."""
     del image, images  # the form has them in their order, also as image[0]
     form = await http.form()
     files = [each for name, each in form.multi_items() if IMAGE.fullmatch(name)]
@@ -115,6 +115,8 @@ async def _prepare_all(
     adapters = entries_for(shared.get("ip_adapters") or (), others)
     if adapters:
         shared["ip_adapters"], others = adapters, []
+    elif others and await _takes_references(services, shared.get("model")):
+        shared["references"], others = others, []
     count = shared.get("num_images_per_prompt", 1)
     _check_count(1 + len(others), count, services.options.max_pictures)
     requests = [await _prepare(services, shared, first, mask)]
@@ -129,6 +131,12 @@ async def _prepare_all(
             services.uploads.forget(request.input_images().values())
         raise
     return requests
+
+
+async def _takes_references(services: ServerServices, model: str | None) -> bool:
+    """Return whether a model makes one picture of several. Raises SdtuiError."""
+    resolved = services.models.resolve(model)
+    return await asyncio.to_thread(services.models.takes_references, resolved)
 
 
 def _check_count(pictures: int, count: int, most: int) -> None:
