@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.models.description import ModelDescription
@@ -15,13 +16,19 @@ def check_values(description: ModelDescription, request: GenerationRequest) -> N
     described, can't be used with."""
     _check_pictures(description, request)
     sides = {"width": request.width, "height": request.height}
-    check_sides(
-        {name: side for name, side in sides.items() if side is not None},
-        description.size_multiple,
-        description.name,
-    )
-    if request.sampler is not None and description.scheduler:
-        replacement(request.sampler, description.scheduler)
+    given = {name: side for name, side in sides.items() if side is not None}
+    problems = _wrong_sides(given, description.size_multiple, description.name)
+    samplers = {"sampler": request.sampler}
+    if request.hires is not None and request.hires.model is None:
+        samplers["hires_sampler"] = request.hires.sampler
+    for name, label in samplers.items():
+        if label is not None and description.scheduler:
+            try:
+                replacement(label, description.scheduler)
+            except InvalidRequestError as error:
+                problems.extend(replace(each, field=name) for each in error.problems)
+    if problems:
+        raise InvalidRequestError(problems)
 
 
 def _check_pictures(description: ModelDescription, request: GenerationRequest) -> None:
@@ -53,15 +60,19 @@ def _check_pictures(description: ModelDescription, request: GenerationRequest) -
 def check_sides(sides: Mapping[str, int], multiple: int, model: str) -> None:
     """Raise InvalidRequestError if width or height, in pixels, are no multiples of `multiple`.
     `model` is what messages call the model."""
-    problems = [
+    problems = _wrong_sides(sides, multiple, model)
+    if problems:
+        raise InvalidRequestError(problems)
+
+
+def _wrong_sides(sides: Mapping[str, int], multiple: int, model: str) -> list[Problem]:
+    return [
         Problem(
             name,
             side,
             f"must be a multiple of {multiple} for {model}, not {side}: "
-            f"{side // multiple * multiple or multiple} or {-(-side // multiple) * multiple}",
+            f"{side // multiple * multiple} or {-(-side // multiple) * multiple}",
         )
         for name, side in sides.items()
         if side % multiple
     ]
-    if problems:
-        raise InvalidRequestError(problems)

@@ -76,8 +76,5 @@ def replacement(label: str, scheduler: Mapping[str, Any]) -> tuple[str, dict[str
 
 
 def _unusable(label: str, kind: str, others: str) -> InvalidRequestError:
-    message = (
-        f'"{label}" can\'t be used with this model, which is of the {kind} kind; '
-        f"leave the sampler open, or take {others}"
-    )
+    message = f'"{label}" doesn\'t work with models of the {kind} kind: take {others}'
     return InvalidRequestError([Problem("sampler", label, message)])

@@ -128,7 +128,8 @@ def test_vaes_are_checked_against_their_model(tmp_path: Path) -> None:
     ("values", "problem"),
     [
         ({"width": 1032}, "must be a multiple of 16 for flow, not 1032: 1024 or 1040"),
-        ({"sampler": "Euler a"}, "which is of the flow kind"),
+        ({"hires_scale": 2, "hires_sampler": "DDIM"}, '"DDIM" doesn\'t work with models'),
+        ({"sampler": "Euler a"}, "of the flow kind: take Euler, Heun or UniPC"),
     ],
 )
 def test_values_that_a_model_cannot_take_are_refused(

@@ -12,6 +12,8 @@ import pytest
 from sdtui.core.errors import QueueFullError, SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.jobs.prompts import ResolvedPrompts
+from sdtui.models import ModelDescription, NativeValues
+from sdtui.models.traits import traits_of
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
@@ -181,3 +183,33 @@ def test_picture_request_has_the_pictures_own_seed() -> None:
     batch = made.model_copy(update={"request": made.request.changed(num_images_per_prompt=4)})
     request = picture_request(batch.model_copy(update={"seed": 43}))
     assert (request.seed, request.num_images_per_prompt) == (43, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        ({"sampler": "Euler a", "width": "1032"}, {"sampler", "width"}),
+        ({"sampler": "Heun", "width": "1040"}, set()),
+        ({"sampler": "Euler a", "width": "wide"}, set()),  # which is said anyway
+    ],
+)
+def test_values_that_the_model_cannot_take_are_problems_of_the_form(
+    tmp_path: Path, values: dict[str, str], wrong: set[str]
+) -> None:
+    form = Form(tmp_path)
+    checker, recipe = form.controller.checker, form.context.recipe
+    recipe.change(values)
+    assert not checker.model_problems(recipe.texts)
+    flow = ModelDescription(
+        path=Path("m"),
+        family="FluxPipeline",
+        pipeline_class="FluxPipeline",
+        parameters={},
+        native=NativeValues(),
+        scheduler={"_class_name": "FlowMatchEulerDiscreteScheduler"},
+        traits=traits_of("FluxPipeline"),
+    )
+    checker.use_model(recipe["model"], flow)
+    assert checker.model_problems(recipe.texts).keys() == wrong
+    recipe.change({"model": "another"})
+    assert not checker.model_problems(recipe.texts)

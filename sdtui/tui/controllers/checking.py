@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 from textual.dom import DOMNode
 
+from sdtui.core.errors import InvalidRequestError
 from sdtui.tui.background import run_on_thread, start_worker
-from sdtui.tui.fields import file_problems, init_image_size, problems_of, step_problems
+from sdtui.tui.fields import (
+    file_problems,
+    init_image_size,
+    parse_form,
+    problems_of,
+    step_problems,
+)
 from sdtui.tui.recipe import Recipe
 
 if TYPE_CHECKING:
     from sdtui.jobs import Pictures
+    from sdtui.models import ModelDescription
 
 
 class RecipeChecker:
@@ -35,6 +43,8 @@ class RecipeChecker:
         names."""
         self._checked_files: dict[str, str] | None = None
         """The texts of the fields for files that were checked last."""
+        self._known: tuple[str, ModelDescription | None] = ("", None)
+        """The model that was described last."""
         self._has_begun = False
 
     def begin(self) -> None:
@@ -51,6 +61,30 @@ class RecipeChecker:
         if self._has_begun:
             self._check()
 
+    def use_model(self, model: str, description: ModelDescription | None) -> None:
+        """Check the values against another model; None if it isn't on this machine."""
+        self._known = model, description
+        if self._has_begun:
+            self._check()
+
+    def model_problems(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Return the values of a form that its model can't be used with, as far as that is known by
+        now: field → message. Wrong values are left to `problems_of`."""
+        from sdtui.models import check_values
+
+        model, description = self._known
+        if description is None or model != texts["model"]:
+            return {}
+        try:
+            request = parse_form({**texts, "prompt": "x"})
+        except InvalidRequestError:
+            return {}
+        try:
+            check_values(description, request)
+        except InvalidRequestError as error:
+            return {each.field: each.message for each in error.problems}
+        return {}
+
     def _check(self) -> None:
         texts = self._recipe.texts
         self._check_files({name: texts[name] for name in self._files})
@@ -61,6 +95,7 @@ class RecipeChecker:
         }
         self._recipe.problems = {
             **step_problems(self._recipe.shown("num_inference_steps"), texts),
+            **self.model_problems(texts),
             **problems_of(texts, disk),
         }
 

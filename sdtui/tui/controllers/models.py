@@ -96,6 +96,7 @@ class ModelController:
         self._checker.show_disk_problem(
             "model", known.model, problem.what if problem and is_unusable else ""
         )
+        self._checker.use_model(known.model, known.description)
         self._panes.dock.use_counters(known.counters, known.reader)
         if known.description is not None:
             self._values.use(known.description)
