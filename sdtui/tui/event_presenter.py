@@ -203,6 +203,10 @@ class EventPresenter:
             case events.Loaded(model=model, device=device, dtype=dtype, memory_mode=mode):
                 precision, memory = _SHORT.get(dtype, dtype), mode.replace("_", " ")
                 self._top_line.model = f"{model} · {device} {precision} · {memory} memory"
+            case events.Unloaded():
+                self._top_line.model, *_ = self._top_line.model.partition(" · ")
+                if not now.is_active:
+                    self.progress = ShownProgress()  # it may say that the model is ready
             case events.Finished(record=record):
                 self._estimator.learn(record)
                 self._show_lossy_changes(record)

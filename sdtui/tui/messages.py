@@ -11,7 +11,6 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
-    from sdtui.jobs import ConnectionStatus
     from sdtui.models import ModelDescription, PromptReader, TokenCounter
     from sdtui.monitor import Sample
 
@@ -48,11 +47,8 @@ class Sampled(Message):
     sample: Sample
 
 
-@message
 class ConnectionChanged(Message):
-    """The connection to the backend was lost or found again."""
-
-    status: ConnectionStatus
+    """The connection to the backend was lost or found again, or something changed there."""
 
 
 @message

@@ -52,6 +52,9 @@ async def test_attached_app_says_how_the_line_is_and_quits_without_a_question() 
         await until(app, lambda: "gpu1 · reconnecting, 100 s: the line was cut" in line())
         connection.change(ConnectionStatus(is_connected=True))
         await until(app, lambda: "Connected with gpu1 again." in app.main.panes.log.text)
+        backend.jobs.pause()  # by another client
+        connection.change(ConnectionStatus(is_connected=True))
+        await until(app, lambda: app.main.top_line.paused)
         assert "the line was cut. Trying again." in app.main.panes.log.text
         assert len(app.messages) == 1
         await press(app, "f4", "y", "y")

@@ -15,7 +15,7 @@ from sdtui.core.errors import HistoryError
 from sdtui.core.settings import Settings
 from sdtui.history import Entry
 from sdtui.jobs import JobPicture
-from sdtui.requests.events import Downloading, Failed, JobEvent, Saved
+from sdtui.requests.events import Downloading, Failed, JobEvent, Loaded, Saved, Unloaded
 from sdtui.requests.record import GenerationRecord
 from sdtui.tui.app import SdtuiApp
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
@@ -25,6 +25,10 @@ from sdtui.tui.screens.picture import PictureScreen
 from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.fakes import FakeBackend, FakeModels, envelope
 from tests.support.keyboard import press, until
+
+_LOADED = Loaded(
+    model="pocket", family="pocket", device="cpu", dtype="float32", memory_mode="full", seconds=0.1
+)
 
 
 @pytest.fixture
@@ -47,6 +51,16 @@ async def test_app_shows_the_pictures_and_loads_the_model_of_the_backend(
 ) -> None:
     await until(app, lambda: app.main.panes.gallery.selected)
     assert backend.jobs.preloads == ["pocket"]
+
+
+async def test_model_that_the_backend_unloads_is_not_shown_as_loaded(
+    app: SdtuiApp, backend: FakeBackend
+) -> None:
+    line = app.main.top_line
+    backend.jobs.publish("a", _LOADED)
+    await until(app, lambda: " · " in line.model and "ready" in line.progress.message)
+    backend.jobs.publish("b", Unloaded())
+    await until(app, lambda: " · " not in line.model and not line.progress.message)
 
 
 async def test_jobs_of_several_workers_are_shown_and_stopped(

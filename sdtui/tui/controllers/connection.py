@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
@@ -26,15 +27,27 @@ class ConnectionController:
     """Shows the connection to a backend in another process; does nothing for one in this."""
 
     def __init__(
-        self, context: AppContext, screen: Screen[Any], top_line: TopLine, log: LogPane
+        self,
+        context: AppContext,
+        screen: Screen[Any],
+        top_line: TopLine,
+        log: LogPane,
+        *,
+        show_queue: Callable[[], object],
+        read_again: Callable[[], object],
     ) -> None:
+        """`show_queue` is called when something changed at the backend without an event;
+        `read_again` when it can be reached again."""
+        self._show_queue = show_queue
+        self._read_again = read_again
         self._context = context
         self._screen = screen
         self._top_line = top_line
         self._log = log
         self._name = ""
         self._status: ConnectionStatus | None = None
-        self._posted: ConnectionStatus | None = None
+        self._is_posted = False
+        """True while a message is under way, which will find the newest status."""
         self._was_connected = False
         self._said = ""
         """The problem that was shown last."""
@@ -48,25 +61,33 @@ class ConnectionController:
         self._name = one_line(connection.name)
         self._timer = self._screen.set_interval(1.0, self._show, pause=True)
         connection.subscribe(self._note)
-        self.show(connection.status)
+        self.follow()
 
-    def _note(self, status: ConnectionStatus) -> None:
-        """Called on any thread, also where nothing changed."""
-        if status != self._posted:
-            self._posted = status
-            self._screen.post_message(ConnectionChanged(status))
+    def _note(self, _: ConnectionStatus) -> None:
+        """Called on any thread."""
+        if not self._is_posted:
+            self._is_posted = True
+            self._screen.post_message(ConnectionChanged())
 
-    def show(self, status: ConnectionStatus) -> None:
-        """Show a new status in the first line, and what was lost or found again in the log."""
+    def follow(self) -> None:
+        """Show the newest status in the first line, and what was lost or found again in the log."""
+        self._is_posted = False
+        connection = self._context.backend.connection
+        assert connection is not None
+        status = connection.status
         was_connected = self._status is not None and self._status.is_connected
         self._status = status
         if status.is_connected and not was_connected:
             again = " again" if self._was_connected else ""
             self._log.add_message(EventLevel.INFO, f"Connected with {self._name}{again}.")
+            if self._was_connected or self._said:
+                self._read_again()
             self._was_connected, self._said = True, ""
         elif status.problem not in ("", self._said):
             self._say(one_line(status.problem))
             self._said = status.problem
+        if status.is_connected:
+            self._show_queue()
         if self._timer is not None:
             self._timer.pause() if status.is_connected else self._timer.resume()
         self._show()

@@ -87,7 +87,14 @@ class MainScreen(WindowScreen):
             context, self, panes, self.top_line, self.generation, self.pictures
         )
         self.watcher = HistoryWatcher(context, self)
-        self.connection_view = ConnectionController(context, self, self.top_line, panes.log)
+        self.connection_view = ConnectionController(
+            context,
+            self,
+            self.top_line,
+            panes.log,
+            show_queue=self._show_queue,
+            read_again=self._read_again,
+        )
         self.models = ModelController(
             context,
             self,
@@ -141,13 +148,20 @@ class MainScreen(WindowScreen):
         if note := self.context.colours_note:
             self.panes.log.add([LogLine(time.time(), EventLevel.INFO, note)])
         self.connection_view.begin()
-        self.models.describe()
-        self.pictures.read()
+        self._read_again()
         hardware = self.context.backend.hardware
         hardware.start(self._take_sample)
         self.watch(self.app, "app_focus", self.watcher.focus_changed, init=False)
         start_worker(self, self.queue.offer_orphaned)
         start_worker(self, self.masks.remove_unused)
+
+    def _show_queue(self) -> None:
+        self.queue.presenter.show_queue()
+
+    def _read_again(self) -> None:
+        """Read what the backend says of the model and of its pictures."""
+        self.models.describe()
+        self.pictures.read()
 
     def _take_sample(self, sample: Sample) -> None:
         """Called on the monitor's thread."""
@@ -325,8 +339,8 @@ class MainScreen(WindowScreen):
         self.pictures.show_refreshed(event.problem)
 
     @on(ConnectionChanged)
-    def _connection_changed(self, event: ConnectionChanged) -> None:
-        self.connection_view.show(event.status)
+    def _connection_changed(self) -> None:
+        self.connection_view.follow()
 
     @on(Sampled)
     def _sampled(self, event: Sampled) -> None:

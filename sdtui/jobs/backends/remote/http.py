@@ -19,6 +19,8 @@ ATTEMPT_SECONDS = 15.0
 when the first one is done."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 """Seconds between two attempts."""
+_FIRST_SECONDS = 2.0
+"""How long a request is repeated before the server has ever answered."""
 _IDLE = 4
 """Connections that are kept."""
 
@@ -56,6 +58,7 @@ class Requests:
         """`key` returns the API key; it may raise SettingsError."""
         self.where = where
         self._key = key
+        self._was_answered = False
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -81,9 +84,11 @@ class Requests:
         patience: float = 30.0,
     ) -> Answer:
         """Send a request that may safely be sent again; `patience` is how many seconds it is
-        repeated while the line is cut. Raises ConnectionLostError, also for an answer that
-        refuses this client."""
+        repeated while the line is cut, or less until the first answer. Raises ConnectionLostError,
+        also for an answer that refuses this client."""
         sent = {**self.headers(), **(headers or {})}
+        if not self._was_answered:  # the address may be wrong
+            patience = min(patience, _FIRST_SECONDS)
         end = time.monotonic() + patience
         pause = _FIRST_PAUSE
         while True:
@@ -95,6 +100,7 @@ class Requests:
                 pause = min(_LONGEST_PAUSE, 2 * pause)
             else:
                 check(self.where, answer)
+                self._was_answered = True
                 return answer
 
     def _attempt(

@@ -21,7 +21,7 @@ from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.subscribers import Subscribers
 from sdtui.jobs.wire import CALLS
 from sdtui.jobs.wire.messages import Change, Snapshot
-from sdtui.requests.events import Failed, JobEvent, Loaded, Notice
+from sdtui.requests.events import Failed, JobEvent, Loaded, Notice, Unloaded
 from sdtui.requests.request import GenerationRequest
 
 _SHEET_PAUSE = 0.3
@@ -80,7 +80,7 @@ class RemoteJobs(RemotePart):
                 for envelope in past:
                     subscriber(envelope)
             if self._loaded is not None:
-                subscriber(_loaded_before(self._loaded))
+                subscriber(_outside_jobs(self._loaded))
             return self._subscribers.add(subscriber)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
@@ -230,7 +230,9 @@ class RemoteJobs(RemotePart):
             for envelope in missed:
                 self._publish(envelope)
             if snapshot.loaded is not None and snapshot.loaded != self._loaded:
-                self._publish(_loaded_before(snapshot.loaded))
+                self._publish(_outside_jobs(snapshot.loaded))
+            elif snapshot.loaded is None and self._loaded is not None:
+                self._publish(_outside_jobs(Unloaded()))
             self._changed.notify_all()
 
     def change(self, change: Change) -> None:
@@ -262,6 +264,6 @@ class RemoteJobs(RemotePart):
         self._subscribers.publish(envelope)
 
 
-def _loaded_before(loaded: Loaded) -> JobEvent:
-    """Return the event for a model that was in memory before this client was attached."""
-    return JobEvent(job="", time=time.time(), event=loaded)
+def _outside_jobs(event: Loaded | Unloaded) -> JobEvent:
+    """Return the event for a model that was loaded or unloaded before this client was attached."""
+    return JobEvent(job="", time=time.time(), event=event)
