@@ -44,6 +44,7 @@ FOLDER_LISTS = (
     "lora_folders",
     "embedding_folders",
     "vae_folders",
+    "text_encoder_folders",
     "wildcard_folders",
     "upscaler_folders",
     "controlnet_folders",
@@ -98,12 +99,13 @@ class Settings:
         metadata=_parsed_by(
             read.folders,
             "Folders or hub ids of models whose text encoders and VAE complete transformer files,"
-            " before others that fit.",
+            " or files of these parts, before others that fit.",
         ),
     )
     lora_folders: tuple[Path, ...] = _folders_of("LoRAs")
     embedding_folders: tuple[Path, ...] = _folders_of("embeddings")
     vae_folders: tuple[Path, ...] = _folders_of("VAEs")
+    text_encoder_folders: tuple[Path, ...] = _folders_of("text encoders of transformer files")
     wildcard_folders: tuple[Path, ...] = _folders_of("wildcards")
     upscaler_folders: tuple[Path, ...] = _folders_of("upscalers")
     controlnet_folders: tuple[Path, ...] = _folders_of("ControlNets")

@@ -18,7 +18,8 @@ from sdtui.models.checkpoint_file import PICKLES, check_file_kind
 from sdtui.models.component_files import UNUSED, describe_components, index_file
 from sdtui.models.files_by_kind import front_end_roots
 from sdtui.models.folder_search import named, paths_below
-from sdtui.models.transformer_file import GGUF, TRANSFORMER
+from sdtui.models.gguf_header import GGUF
+from sdtui.models.transformer_kinds import TRANSFORMER
 
 MOVED: Mapping[str, str] = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",

@@ -10,13 +10,13 @@ from sdtui.core.text_files import decode_text
 from sdtui.models.component_files import CONFIGS, describe_components
 from sdtui.models.description import SDXL_REFINER, ModelDescription
 from sdtui.models.distilled import Distilled, distilled_values
+from sdtui.models.gguf_header import GGUF
 from sdtui.models.headers import Header, read_header
 from sdtui.models.model_name import model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.other_files import recognised_tensors
 from sdtui.models.own_values import read_own_values
 from sdtui.models.traits import traits_of
-from sdtui.models.transformer_file import GGUF
 from sdtui.models.weights import count_weights
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")

@@ -170,6 +170,11 @@ def _check_complete(path: Path) -> None:
             raise _damaged(file, "it is missing")
 
 
+def lacks_weights(part: Path) -> bool:
+    """True if a component has a config, but no weights that can be used."""
+    return (part / "config.json").is_file() and not weight_files(part)
+
+
 def count_parameters(folder: Path) -> int:
     """The number of values in the weights of a component."""
     return sum(header.elements() for header in weight_headers(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sdtui.core.errors import ModelDamagedError
@@ -10,6 +11,8 @@ from sdtui.models.base_models import find_base
 from sdtui.models.checkpoint_file import PICKLES, check_file_kind, describe_checkpoint
 from sdtui.models.description import ModelDescription
 from sdtui.models.diffusers_folder import describe_folder
+from sdtui.models.other_files import check_not_split
+from sdtui.models.part_files import PartFile
 from sdtui.models.transformer_file import TransformerFile, read_transformer_file
 
 
@@ -28,15 +31,21 @@ def describe_model(
         return _of_folder(path)
     if path.suffix.lower() in PICKLES:
         check_file_kind(path)
+    check_not_split(path)
     transformer = read_transformer_file(path)
     if transformer is None:
         return describe_checkpoint(path, shown_prediction)
-    return _of_folder(find_base(transformer, settings or Settings()), transformer)
+    base = find_base(transformer, settings or Settings())
+    return _of_folder(base.folder, transformer, base.parts)
 
 
-def _of_folder(folder: Path, transformer: TransformerFile | None = None) -> ModelDescription:
+def _of_folder(
+    folder: Path,
+    transformer: TransformerFile | None = None,
+    parts: Mapping[str, PartFile] | None = None,
+) -> ModelDescription:
     try:
-        return describe_folder(folder, transformer)
+        return describe_folder(folder, transformer, parts or {})
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise ModelDamagedError(
             f"a config in {folder} holds a wrong value: {error}",

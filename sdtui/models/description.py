@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sdtui.core.enums import DType
+from sdtui.models.component_files import CONFIGS
 from sdtui.models.model_name import model_name
 from sdtui.models.native import NativeValues
 from sdtui.models.traits import Traits
@@ -38,7 +39,9 @@ class ModelDescription:
     single_file: bool = False
     """True for a checkpoint."""
     transformer_file: bool = False
-    """True if `path` is a file with the transformer alone; the other parts are in `configs`."""
+    """True if `path` is a file with the denoiser alone; the other parts are in `configs`."""
+    part_files: Mapping[str, Path] = field(default_factory=dict)
+    """Other components that come from files of their own; their configs are in `configs`."""
     weight_format: str = ""
     """The number format of the denoiser's weights on disk: "Q4_K", "fp8", "bf16" …"""
     vae_factor: int = 8
@@ -85,8 +88,13 @@ class ModelDescription:
 
     @property
     def tokenizers(self) -> Path:
-        """The folder of the tokenizers, or the checkpoint whose family has the usual one."""
-        return self.configs if self.transformer_file else self.path
+        """The folder of the tokenizers, or a file whose family has the usual one."""
+        return self.configs if self.transformer_file and not self.has_bundled_configs else self.path
+
+    @property
+    def has_bundled_configs(self) -> bool:
+        """True if the configs are part of sdtui. Their folders have no vocabularies."""
+        return self.single_file or self.configs.parent == CONFIGS
 
     @property
     def is_stable_diffusion(self) -> bool:

@@ -20,9 +20,11 @@ from sdtui.models.distilled import distilled_values
 from sdtui.models.model_name import model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.own_values import read_own_values
+from sdtui.models.part_files import PartFile
 from sdtui.models.text_to_image import STABLE_DIFFUSION, text_to_image_class
 from sdtui.models.traits import traits_of
-from sdtui.models.transformer_file import TRANSFORMER, TransformerFile
+from sdtui.models.transformer_file import TransformerFile
+from sdtui.models.transformer_kinds import TRANSFORMER
 from sdtui.models.weights import WeightCount, count_weights
 
 _UPCASTING = ("StableDiffusionXL", "Kolors", "AuraFlow", "Sana")
@@ -31,9 +33,13 @@ _UPCASTING = ("StableDiffusionXL", "Kolors", "AuraFlow", "Sana")
 The others ignore it."""
 
 
-def describe_folder(folder: Path, transformer: TransformerFile | None = None) -> ModelDescription:
-    """Describe a diffusers folder, or the model that consists of the transformer in a file and the
-    other parts in a folder.
+def describe_folder(
+    folder: Path,
+    transformer: TransformerFile | None = None,
+    parts: Mapping[str, PartFile] | None = None,
+) -> ModelDescription:
+    """Describe a diffusers folder, or the model that consists of the transformer in a file, parts
+    in files of their own (by component), and the other parts in a folder.
 
     Raises ModelDamagedError, UnsafeModelError, UnsupportedModelError for pipelines that make no
     pictures from text, or an error of Python where a config has a value of an unexpected type.
@@ -42,7 +48,10 @@ def describe_folder(folder: Path, transformer: TransformerFile | None = None) ->
     components = components_in(index)
     pipeline_class = text_to_image_class(str(folder), index)
     path = transformer.path if transformer else folder
-    in_file = {TRANSFORMER: transformer.count} if transformer else {}
+    files: dict[str, TransformerFile | PartFile] = dict(parts or {})
+    if transformer:
+        files[transformer.kind.component] = transformer
+    in_file = {name: each.count for name, each in files.items()}
     counts = in_file | {
         name: count_weights(weight_headers(folder / name))
         for name in components_with_weights(folder, components, without=in_file)
@@ -92,19 +101,13 @@ def describe_folder(folder: Path, transformer: TransformerFile | None = None) ->
         traits=traits,
         scheduler=scheduler,
         timestep_spacing=distilled.timestep_spacing if distilled else None,
-        stored=_stored(transformer),
+        stored={name: each.stored for name, each in files.items() if each.stored is not None},
         transformer_file=transformer is not None,
+        part_files={name: each.path for name, each in (parts or {}).items()},
         weight_format=transformer.format if transformer else _format(counts),
         components=components,
         configs=folder,
     )
-
-
-def _stored(transformer: TransformerFile | None) -> Mapping[str, int]:
-    """Return the bytes of a transformer that stays in the number format of its file."""
-    if transformer is None or transformer.stored is None:
-        return {}
-    return {TRANSFORMER: transformer.stored}
 
 
 def _format(counts: Mapping[str, WeightCount]) -> str:

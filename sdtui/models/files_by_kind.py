@@ -14,6 +14,7 @@ from sdtui.core.paths import is_file, is_folder
 from sdtui.core.settings import Settings
 from sdtui.models.checkpoint_file import PICKLES
 from sdtui.models.folder_search import paths_below
+from sdtui.models.gguf_header import GGUF
 
 
 class FileKind(StrEnum):
@@ -22,6 +23,7 @@ class FileKind(StrEnum):
     LORA = "lora"
     EMBEDDING = "embedding"
     VAE = "vae"
+    TEXT_ENCODER = "text_encoder"
     WILDCARD = "wildcard"
     UPSCALER = "upscaler"
     CONTROLNET = "controlnet"
@@ -48,6 +50,9 @@ _LAYOUTS = {
     ),
     FileKind.EMBEDDING: _Layout((".safetensors", *PICKLES), ("embeddings", "models/embeddings")),
     FileKind.VAE: _Layout((".safetensors", *PICKLES), ("models/vae",)),
+    FileKind.TEXT_ENCODER: _Layout(
+        (".safetensors", GGUF), ("models/text_encoders", "models/clip", "models/text_encoder")
+    ),
     FileKind.WILDCARD: _Layout(
         (".txt", ".yaml", ".yml", ".json"),
         ("extensions/*/wildcards", "custom_nodes/*/wildcards", "wildcards", "models/wildcards"),

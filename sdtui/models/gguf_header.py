@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from sdtui.core.errors import ModelDamagedError, ModelNotFoundError, UnsupportedModelError
 from sdtui.models.headers import Header, TensorInfo
 
+GGUF = ".gguf"
+"""The suffix of these files."""
 MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _TEXT, _ARRAY = 8, 9
@@ -23,6 +26,9 @@ _LONGEST_NAME = 65535
 _MOST_DIMENSIONS = 4
 _ALIGNMENT = 32
 """The usual one, unless the metadata has another."""
+_ORIGINAL_SHAPE = "comfy.gguf.orig_shape."
+"""Begins the names of metadata with the shapes of tensors that were stored in another one, so that
+their rows divide into blocks: those of convolutions (city96's ComfyUI-GGUF, tools/convert.py)."""
 
 _FORMATS = {
     # Number: name, values in a block, bytes of a block (gguf-py/gguf/constants.py).
@@ -33,8 +39,10 @@ _FORMATS = {
     **{20: ("IQ4_NL", 32, 18), 23: ("IQ4_XS", 256, 136)},
 }
 """Those that diffusers reads."""
-BYTES_OF_FORMATS = {name: size / values for name, values, size in _FORMATS.values()}
-"""Bytes of a value in each format, by its name."""
+_OTHER_FORMATS = {
+    **{9: "Q8_1", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S"},
+    **{21: "IQ3_S", 22: "IQ2_S", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4"},
+}
 
 
 def read_gguf_header(path: Path) -> Header:
@@ -65,6 +73,7 @@ class _Reader:
         self._file = file
         self._size = os.fstat(file.fileno()).st_size
         self._alignment = _ALIGNMENT
+        self._original_shapes: dict[str, tuple[int, ...]] = {}
 
     def header(self) -> Header:
         if self._bytes(4) != MAGIC:
@@ -81,14 +90,17 @@ class _Reader:
         found: dict[str, TensorInfo] = {}
         end = 0
         for _ in range(tensors):
-            name, info, behind = self._tensor()
+            name, info = self._tensor()
             found[name] = info
-            end = max(end, behind)
+            end = max(end, info.start + info.size)
         data = -(-self._file.tell() // self._alignment) * self._alignment
         if data + end > self._size:
             missing = data + end - self._size
             raise _damaged(self._path, f"{missing:,} of {end:,} bytes of weights are missing")
-        return Header(found, {name: text for name, text in metadata.items() if text is not None})
+        return Header(
+            {name: replace(info, start=data + info.start) for name, info in found.items()},
+            {name: text for name, text in metadata.items() if text is not None},
+        )
 
     def _bytes(self, count: int) -> bytes:
         if count > self._size - self._file.tell():
@@ -111,9 +123,18 @@ class _Reader:
         if name == "general.alignment" and _SIZES.get(kind) == 4:
             (self._alignment,) = self._numbers("<I")
             self._alignment = max(1, self._alignment)
+        elif name.startswith(_ORIGINAL_SHAPE) and kind == _ARRAY:
+            self._original_shapes[name.removeprefix(_ORIGINAL_SHAPE)] = self._small_numbers()
         else:
             self._skip(kind)
         return name, None
+
+    def _small_numbers(self) -> tuple[int, ...]:
+        """Return a list of 32-bit numbers."""
+        kind, count = self._numbers("<IQ")
+        if _SIZES.get(kind) != 4 or count > _MOST_DIMENSIONS:
+            raise _damaged(self._path, "its header can't be read")
+        return self._numbers(f"<{count}I")
 
     def _skip(self, kind: int) -> None:
         if kind == _TEXT:
@@ -132,8 +153,9 @@ class _Reader:
         else:
             raise _damaged(self._path, "its header can't be read")
 
-    def _tensor(self) -> tuple[str, TensorInfo, int]:
-        """Return a tensor, and how far behind the beginning of the weights it ends."""
+    def _tensor(self) -> tuple[str, TensorInfo]:
+        """Return a tensor, which starts as many bytes behind the beginning of the weights as is
+        said there."""
         name = self._text()
         (dimensions,) = self._numbers("<I")
         if len(name) > _LONGEST_NAME or dimensions > _MOST_DIMENSIONS:
@@ -144,8 +166,13 @@ class _Reader:
         if number not in _FORMATS:
             raise UnsupportedModelError(
                 f"{self._path} has weights in a number format of GGUF that diffusers doesn't read "
-                f"(its number is {number})",
+                f"({_OTHER_FORMATS.get(number, f'its number is {number}')})",
                 "Get this model as Q8_0, Q6_K, Q5_K or Q4_K",
             )
         label, values, size = _FORMATS[number]
-        return name, TensorInfo(label, shape), offset + math.prod(shape) // values * size
+        if shape and shape[-1] % values:
+            raise _damaged(self._path, f"{name} doesn't consist of whole blocks of {label}")
+        original = self._original_shapes.get(name, shape)
+        if math.prod(original) != math.prod(shape):
+            raise _damaged(self._path, f"{name} has two shapes")
+        return name, TensorInfo(label, original, offset, math.prod(shape) // values * size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, NonNegativeInt, TypeAdapter
@@ -30,6 +30,9 @@ class TensorInfo:
     dtype: str
     """As in the file: "F16", "BF16", "F32" …"""
     shape: tuple[int, ...]
+    start: int = field(default=0, compare=False)
+    size: int = field(default=0, compare=False)
+    """Where its bytes begin in the file, and how many there are."""
 
     @property
     def elements(self) -> int:
@@ -58,6 +61,10 @@ class _Tensor(BaseModel):
     shape: tuple[NonNegativeInt, ...]
     data_offsets: tuple[NonNegativeInt, NonNegativeInt]
 
+    def info(self, data_start: int) -> TensorInfo:
+        start, end = self.data_offsets
+        return TensorInfo(self.dtype, self.shape, data_start + start, end - start)
+
 
 _TENSORS = TypeAdapter(dict[str, _Tensor])
 _METADATA = TypeAdapter(dict[str, str])
@@ -81,10 +88,10 @@ def read_header(path: Path) -> Header:
     except OSError as error:
         problem = f"{path} can't be read: {error.strerror or error}"
         raise ModelNotFoundError(problem, "Check the path and its rights") from error
-    return _parse(path, text, size - 8 - length)
+    return _parse(path, text, 8 + length, size - 8 - length)
 
 
-def _parse(path: Path, text: bytes, data_size: int) -> Header:
+def _parse(path: Path, text: bytes, data_start: int, data_size: int) -> Header:
     try:
         entries = json.loads(text)
         metadata = _METADATA.validate_python(entries.pop("__metadata__", {}))
@@ -98,7 +105,8 @@ def _parse(path: Path, text: bytes, data_size: int) -> Header:
     if end < data_size:  # the safetensors library refuses it
         raise _damaged(path, f"{data_size - end:,} bytes behind its weights belong to none of them")
     return Header(
-        {name: TensorInfo(tensor.dtype, tensor.shape) for name, tensor in tensors.items()}, metadata
+        {name: tensor.info(data_start) for name, tensor in tensors.items()},
+        metadata,
     )
 
 

@@ -20,7 +20,7 @@ from sdtui.models.component_files import (
 )
 from sdtui.models.own_values import OWN_FILE
 from sdtui.models.text_to_image import text_to_image_class
-from sdtui.models.transformer_file import TRANSFORMER
+from sdtui.models.transformer_kinds import TRANSFORMER
 
 OnBytes = Callable[[int, int, float], None]
 """Called as bytes arrive with the bytes done, the total bytes and the bytes per second."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
+
+from sdtui.core.errors import UnsupportedModelError
 
 _BEGINNINGS = (
     # Bytes, what the file is, and how to get the model.
@@ -30,6 +33,22 @@ _KINDS = (
     ("a U-Net alone", r"^(down_blocks|up_blocks|mid_block|input_blocks)\."),
     ("a model of another family", r"(^|\.)(transformer_blocks|layers|blocks|noise_refiner)\.\d+\."),
 )
+
+
+_PIECE = re.compile(r"-(\d{5})-of-(\d{5})\.(gguf|safetensors)$", re.IGNORECASE)
+
+
+def check_not_split(path: Path) -> None:
+    """Raise UnsupportedModelError for a file whose name says that it is one of several pieces."""
+    piece = _PIECE.search(path.name)
+    if piece is None or int(piece[2]) < 2:
+        return
+    hint = "Get it as one file, or give the folder of the whole model, with a model_index.json"
+    if piece[3].lower() == "gguf":
+        hint = "Get it as one file, or join them: llama-gguf-split --merge FIRST_PIECE OUT.gguf"
+    raise UnsupportedModelError(
+        f"{path} is piece {int(piece[1])} of the {int(piece[2])} that a model was split into", hint
+    )
 
 
 def recognised_beginning(first_bytes: bytes) -> tuple[str, str] | None:

@@ -144,7 +144,7 @@ def test_incomplete_or_damaged_model_completes_nothing(tmp_path: Path) -> None:
     file = gguf(tmp_path / "flux.gguf", FLUX)
     base = flux_folder(tmp_path / "base")
     (base / "vae" / "model.safetensors").unlink()
-    with pytest.raises(UnsupportedModelError, match="text encoders and the VAE"):
+    with pytest.raises(UnsupportedModelError, match="needs the vae"):
         describe_model(file, Settings(base_models=(base,)))
     (base / "transformer" / "config.json").write_text("[")
     with pytest.raises(UnsupportedModelError, match="text encoders and the VAE"):

@@ -11,8 +11,10 @@ from sdtui.core.enums import Quantize
 from sdtui.engine.quantized.formats import FORMATS, NF4_BLOCK, Format, Packed
 from sdtui.models.weights import is_in_blocks
 
-_OF_GGUF = "GGUFLinear"
-"""diffusers' class, whose module needs the library gguf."""
+_VALUES_AT_ONCE = 2**19
+"""Of a weight that is packed."""
+_ROWS = 64
+"""Rows are packed in multiples of so many: no block of nf4 has values of two pieces then."""
 
 
 class QuantizedLayer(nn.Module):
@@ -73,19 +75,44 @@ def quantize_layer(
         layer.register_parameter(name, nn.Parameter(tensor, requires_grad=False))
 
 
+def can_quantize_weight(layer: str, weight: torch.Tensor, quantize: Quantize) -> bool:
+    """True if the weight of a linear layer or convolution is one of those that are quantized."""
+    if quantize is Quantize.NONE or not is_in_blocks(layer):
+        return False
+    return quantize is not Quantize.NF4 or weight.numel() % NF4_BLOCK == 0
+
+
 @torch.no_grad()
+def pack_weight(stored_format: Format, weight: torch.Tensor) -> Packed:
+    """Pack a weight, some rows after the others: each needs some copies in fp32 meanwhile."""
+    rows = max(1, _VALUES_AT_ONCE // max(1, weight[0].numel()) // _ROWS) * _ROWS
+    first = stored_format.pack(weight[:rows])
+    if len(weight) <= rows:
+        return first
+    whole = tuple(
+        each.new_empty(len(each) * len(weight) // rows, *each.shape[1:])
+        for each in (first.values, first.scales)
+    )
+    for start in range(0, len(weight), rows):
+        piece = stored_format.pack(weight[start : start + rows]) if start else first
+        for each, part in zip(whole, (piece.values, piece.scales), strict=True):
+            place = start * len(each) // len(weight)
+            each[place : place + len(part)] = part
+    return Packed(*whole)
+
+
 def quantize_model(model: nn.Module, quantize: Quantize) -> None:
-    """Quantize the layers in the repeated blocks of a model, one after the other."""
+    """Quantize the layers in the repeated blocks of a model, one after the other. Does nothing for
+    those that are quantized already."""
     stored_format = FORMATS[quantize]
     for name, layer in model.named_modules():
-        if can_hold(layer) and is_in_blocks(name):
-            weight: Any = layer.weight
-            if quantize is not Quantize.NF4 or weight.numel() % NF4_BLOCK == 0:
-                packed = stored_format.pack(weight)
-                quantize_layer(layer, stored_format, packed, weight.dtype)
+        if not can_hold(layer):
+            continue
+        weight: Any = layer.weight
+        if can_quantize_weight(name, weight, quantize):
+            quantize_layer(layer, stored_format, pack_weight(stored_format, weight), weight.dtype)
 
 
 def is_quantized(model: nn.Module) -> bool:
-    """True if layers of a model are quantized, by sdtui or as in a GGUF file."""
-    kinds = {each.__name__ for each in (QuantizedLinear, QuantizedConv2d)} | {_OF_GGUF}
-    return any(type(each).__name__ in kinds for each in model.modules())
+    """True if layers of a model are quantized, by sdtui or as in their file."""
+    return any(isinstance(each, QuantizedLayer) for each in model.modules())

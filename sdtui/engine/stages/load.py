@@ -15,7 +15,6 @@ from typing import Any
 
 import diffusers
 import torch
-from accelerate import init_empty_weights
 from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
 from safetensors import safe_open
 
@@ -27,7 +26,9 @@ from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.prediction import shown_prediction
+from sdtui.engine.quantized.folder_parts import empty_module, load_by_tensor
 from sdtui.engine.quantized.layers import quantize_model
+from sdtui.engine.quantized.part_file import load_part
 from sdtui.engine.quantized.transformer_file import load_transformer
 from sdtui.engine.stages.pipeline_class import (
     check_parts,
@@ -39,7 +40,7 @@ from sdtui.engine.stages.pipeline_class import (
 )
 from sdtui.models import ModelDescription, weight_variant
 from sdtui.models.component_files import CONFIGS, read_json
-from sdtui.models.transformer_file import TRANSFORMER
+from sdtui.models.transformer_kinds import DENOISERS
 from sdtui.models.unmarked_folder import unmarked
 from sdtui.models.weights import can_quantize
 
@@ -120,15 +121,21 @@ def load_component(
     with _as_damaged_model(description.path), _default_dtype_restored():
         if not issubclass(cls, torch.nn.Module):
             return _from_folder(cls, library, folder / name)
-        if description.transformer_file and name == TRANSFORMER:
-            module, missing = load_transformer(cls, description, folder, dtype)
+        if quantize is not Quantize.NONE and not can_quantize(description, name):
+            quantize = Quantize.NONE
+        if name in description.part_files:
+            path = description.part_files[name]
+            module, missing = load_part(cls, library, path, folder / name, dtype, quantize)
+        elif description.transformer_file and name in DENOISERS:
+            place = folder / name
+            module, missing = load_transformer(cls, description.path, place, dtype, quantize)
         elif description.single_file:
             module, missing = _module_from_file(cls, description, name, folder, dtype)
         else:
-            module, missing = _module_from_folder(cls, library, folder / name, dtype)
+            module, missing = _module_from_folder(cls, library, folder / name, dtype, quantize)
         if missing:
             raise ValueError(f"{name} lacks {len(missing)} tensors, {min(missing)} among them")
-        if quantize is not Quantize.NONE and can_quantize(description, name):
+        if quantize is not Quantize.NONE:
             quantize_model(module, quantize)
         return module.eval()
 
@@ -156,14 +163,8 @@ def _empty_component(
     with _as_damaged_model(description.path), _default_dtype_restored():
         if not issubclass(cls, torch.nn.Module):
             return _from_folder(cls, library, folder / name)
-        with init_empty_weights():
-            if library == "diffusers":
-                changes = _changed_config(description) if name == "unet" else {}
-                config = cls.load_config(folder / name, local_files_only=True)
-                module = cls.from_config({**config, **changes})
-            else:
-                config = cls.config_class.from_pretrained(folder / name, local_files_only=True)
-                module = cls(config)
+        changes = _changed_config(description) if name == "unet" else {}
+        module = empty_module(cls, library, folder / name, **changes)
         return torch.nn.Module.to(module, "meta", dtype).eval()
 
 
@@ -197,10 +198,13 @@ def _from_folder(cls: Any, library: str, place: Path, **options: Any) -> Any:
 
 
 def _module_from_folder(
-    cls: type, library: str, place: Path, dtype: torch.dtype
+    cls: type, library: str, place: Path, dtype: torch.dtype, quantize: Quantize
 ) -> tuple[torch.nn.Module, Collection[str]]:
     """Return a component and the names of tensors that are missing in its files, which the
     libraries would fill with random values."""
+    converted = load_by_tensor(cls, library, place, dtype, quantize)
+    if converted is not None:
+        return converted, ()
     module, information = _from_folder(
         cls,
         library,
@@ -282,9 +286,9 @@ def _loaded_components(description: ModelDescription) -> Iterator[str]:
 
 @contextmanager
 def _folder_of(description: ModelDescription) -> Iterator[Path]:
-    """Return the folder of a model's configs, which the libraries can read; for a single file, with
+    """Return the folder of a model's configs, which the libraries can read; for bundled ones with
     the shared tokenizer files added."""
-    if not description.single_file:
+    if not description.has_bundled_configs:
         with unmarked(description.configs) as folder:
             yield folder
         return
