@@ -26,8 +26,14 @@ _WAIT_SECONDS = 0.2
     is_flag=True,
     help="Only the parts that complete a transformer file: text encoders, VAE and configs.",
 )
+@click.option(
+    "--without-weights",
+    is_flag=True,
+    help="Only configs and tokenizers, for a transformer file, text encoders and a VAE that are "
+    "single files.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only errors.")
-def fetch(hub_id: str, without_transformer: bool, quiet: bool) -> None:
+def fetch(hub_id: str, without_transformer: bool, without_weights: bool, quiet: bool) -> None:
     """Download a model from the hub into the hub's cache, and print its folder."""
     from sdtui.cli.backend import open_models
     from sdtui.cli.progress_output import ProgressOutput
@@ -36,7 +42,12 @@ def fetch(hub_id: str, without_transformer: bool, quiet: bool) -> None:
     models = open_models(connected_settings())
     events: queue.Queue[JobEvent] = queue.Queue()
     with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as output:
-        download = models.download(hub_id, events.put, without_transformer=without_transformer)
+        download = models.download(
+            hub_id,
+            events.put,
+            without_transformer=without_transformer,
+            without_weights=without_weights,
+        )
         try:
             while True:
                 try:

@@ -307,10 +307,15 @@ class Models(Protocol):
         ...
 
     def download(
-        self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
+        self,
+        hub_id: str,
+        subscriber: DownloadSubscriber,
+        *,
+        without_transformer: bool = False,
+        without_weights: bool = False,
     ) -> str:
-        """Download a model from the hub, or only what completes a transformer file; return the
-        download's id."""
+        """Download a model from the hub, or only what completes a transformer file, with or without
+        text encoders and VAE; return the download's id."""
         ...
 
     def cancel_download(self, download_id: str) -> None:

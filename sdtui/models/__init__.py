@@ -31,7 +31,7 @@ from sdtui.models.fit import (
     recommend_download,
 )
 from sdtui.models.hashing import find_hashed, model_hash
-from sdtui.models.hub import download_model
+from sdtui.models.hub import OnBytes, download_model
 from sdtui.models.ignored import ignored_fields, left_out_text, unused_fields
 from sdtui.models.ip_adapters import IP_ADAPTERS, IPAdapter
 from sdtui.models.lora_header import families_fit, family_name
@@ -77,6 +77,7 @@ __all__ = [
     "ModelFit",
     "ModelSource",
     "NativeValues",
+    "OnBytes",
     "PromptReader",
     "PromptReading",
     "ReadWildcards",

@@ -24,6 +24,7 @@ from sdtui.models.files_by_kind import FileKind, files_of_kind
 from sdtui.models.part_files import PartFile, found_part_files, named_part_files
 from sdtui.models.part_kinds import TEXT_ENCODER, VAE
 from sdtui.models.transformer_file import TransformerFile
+from sdtui.models.transformer_kinds import UNET
 
 _BUNDLED = ("sd1", "sdxl")
 """Configs that are part of sdtui."""
@@ -156,15 +157,16 @@ def _missing(
     found: Sequence[PartFile],
 ) -> UnsupportedModelError:
     hub_id = file.kind.hub_id(file.values, file.path.stem.lower())
-    what = "U-Net" if file.kind.component == "unet" else "transformer"
+    is_unet = file.kind.component == UNET
+    what = "U-Net" if is_unet else "transformer"
+    fetch_rest = f"sdtui fetch {hub_id}{'' if is_unet else ' --without-transformer'}"
     start = f"{file.path} holds the {what} of a {file.kind.name} model ({file.format}) and needs "
     if incomplete:
         base = min(incomplete, key=lambda each: len(each.lacking))
         names = " and ".join(_described(base.folder, name) for name in base.lacking)
         return UnsupportedModelError(
             f"{start}{names}, of which no file is there that fits",
-            "Put it where the manual says (sdtui docs models), or run: "
-            f"sdtui fetch {hub_id} --without-transformer",
+            f"Put it where the manual says (sdtui docs models), or run: {fetch_rest}",
         )
     start += "the text encoders and the VAE of one"
     fitting = [each for each in found if each.kind.name in file.kind.encoders]
@@ -183,7 +185,7 @@ def _missing(
     also = f"; {_listed(unknown)} can't take their place" if unknown else ""
     return UnsupportedModelError(
         f"{start}, which isn't on this machine{also}",
-        f"Run: sdtui fetch {hub_id} --without-transformer",
+        f"Run: {fetch_rest}",
     )
 
 

@@ -20,7 +20,7 @@ from sdtui.models.component_files import (
 )
 from sdtui.models.own_values import OWN_FILE
 from sdtui.models.text_to_image import text_to_image_class
-from sdtui.models.transformer_kinds import TRANSFORMER
+from sdtui.models.transformer_kinds import DENOISERS
 
 OnBytes = Callable[[int, int, float], None]
 """Called as bytes arrive with the bytes done, the total bytes and the bytes per second."""
@@ -35,11 +35,13 @@ def download_model(
     cancellation: Cancellation,
     *,
     without_transformer: bool = False,
+    without_weights: bool = False,
 ) -> Path:
     """Download the files that a pipeline needs and return the snapshot folder.
 
     Only safetensors, in the fp16 variant if there is one. Files in the cache are kept.
-    `without_transformer` = only what completes a transformer file.
+    `without_transformer` = only what completes a transformer file; `without_weights` = only configs
+    and tokenizers, which complete one together with single files.
 
     Raises DownloadError (no network, no such model, no access), UnsafeModelError (no
     safetensors), UnsupportedModelError (no pictures from text), CancelledError.
@@ -66,8 +68,9 @@ def download_model(
         snapshot = Path(hf_hub_download(hub_id, name_of_index, revision=info.sha)).parent
         index = read_json(snapshot / name_of_index)
         text_to_image_class(hub_id, index)
-        without = (TRANSFORMER,) if without_transformer else ()
-        needed = wanted_files(hub_id, sizes, components_in(index), without)
+        components = components_in(index)
+        without = DENOISERS if without_transformer else ()
+        needed = wanted_files(hub_id, sizes, components, components if without_weights else without)
         counter = _ByteCounter(sum(sizes[name] for name in needed), on_bytes, cancellation)
         for name in needed:
             cancellation.check()

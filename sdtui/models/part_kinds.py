@@ -119,6 +119,20 @@ KINDS = (
         without=(_Q_BIAS, _Q_NORM, _BEFORE_FEED_FORWARD),
     ),
     PartKind(
+        "Qwen-Image's VAE",
+        VAE,
+        ("AutoencoderKLQwenImage", "AutoencoderKLWan"),
+        ("decoder.middle.0.residual.0.gamma",),
+        sizes={"z_dim": ("conv2.weight", 0)},
+    ),
+    PartKind(
+        "Qwen-Image's VAE",
+        VAE,
+        ("AutoencoderKLQwenImage", "AutoencoderKLWan"),
+        ("decoder.mid_block.resnets.0.norm1.gamma",),
+        sizes={"z_dim": ("post_quant_conv.weight", 0)},
+    ),
+    PartKind(
         "FLUX.2's VAE",
         VAE,
         ("AutoencoderKLFlux2",),
@@ -133,28 +147,14 @@ KINDS = (
         (_NORMALIZED,),
         sizes={"latent_channels": (_CONV_IN, 1)},
     ),
-    PartKind(
-        "Qwen-Image's VAE",
-        VAE,
-        ("AutoencoderKLQwenImage", "AutoencoderKLWan"),
-        ("decoder.middle.0.residual.0.gamma",),
-        sizes={"z_dim": ("conv2.weight", 0)},
-    ),
-    PartKind(
-        "Qwen-Image's VAE",
-        VAE,
-        ("AutoencoderKLQwenImage", "AutoencoderKLWan"),
-        ("decoder.mid_block.resnets.0.norm1.gamma",),
-        sizes={"z_dim": ("post_quant_conv.weight", 0)},
-    ),
-    PartKind("Sana's VAE", VAE, ("AutoencoderDC",), ("decoder.project_in.conv.weight",)),
-    PartKind(
-        "Sana's VAE", VAE, ("AutoencoderDC",), ("decoder.conv_in.weight", "encoder.conv_out.weight")
-    ),
 )
 
 _PREFIXES = ("first_stage_model.", "vae.")
 """Of VAEs in checkpoints."""
+_OF_CLIP = ("encoder.layers.", "embeddings.", "final_layer_norm.")
+"""How names of CLIP begin where it is saved without its prefix."""
+_QUANT_CONVS = ("encoder.quant_conv.", "decoder.post_quant_conv.")
+"""What FLUX.2's VAE has in other places in diffusers."""
 VISION = ("visual", "vision_tower", "multi_modal_projector", "vision_model")
 """Names of the submodules of language models that see pictures."""
 _VISION = re.compile(rf"(^|\.)({'|'.join(VISION)})\.")
@@ -163,6 +163,7 @@ _LANGUAGE_MODEL = (
     ("model.language_model.", "model."),
     ("language_model.model.", "model."),
     ("language_model.lm_head.", "lm_head."),
+    ("language_model.", "model."),
 )
 
 # Names of llama.cpp (gguf-py/gguf/tensor_mapping.py) and those of transformers.
@@ -229,9 +230,13 @@ def usual_part_name(name: str, architecture: str = "") -> str:
         return _from_llama_cpp(name, architecture)
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
+    if name.startswith(_QUANT_CONVS):
+        return name.partition(".")[2]
     for start, usual in _LANGUAGE_MODEL:
         if name.startswith(start):
             return usual + name.removeprefix(start)
+    if name.startswith(_OF_CLIP):
+        return f"text_model.{name}"
     # Anything but a T5 has it nowhere, and T5 has it twice.
     return name.replace("encoder.embed_tokens.", "shared.", 1)
 

@@ -29,6 +29,8 @@ def test_model_is_fetched_without_its_transformer(
 ) -> None:
     with running(Hub(dict(FILES))) as hub:
         use_instead_of_hub(hub, monkeypatch)
+        small = sdtui("fetch", "some/model", "--without-weights", "-q")
+        assert not list(Path(small.stdout.strip()).rglob("*.safetensors"))
         done = sdtui("fetch", "some/model", "--without-transformer", "-q")
         assert done.returncode == 0
         folder = Path(done.stdout.strip())

@@ -242,7 +242,12 @@ class FakeModels:
     ) -> None: ...
 
     def download(
-        self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
+        self,
+        hub_id: str,
+        subscriber: DownloadSubscriber,
+        *,
+        without_transformer: bool = False,
+        without_weights: bool = False,
     ) -> str:
         del subscriber
         self.downloads.append(hub_id)

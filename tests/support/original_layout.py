@@ -32,8 +32,8 @@ def write_single_file(
 def original_tensors(pipeline: Any) -> Tensors:
     """The weights of a pipeline with the names and shapes of the original layout."""
     return {
-        **_under("model.diffusion_model.", _unet(pipeline.unet)),
-        **_under("first_stage_model.", _vae(pipeline.vae)),
+        **_under("model.diffusion_model.", unet_tensors(pipeline.unet)),
+        **_under("first_stage_model.", vae_tensors(pipeline.vae)),
         **_text_encoders(pipeline),
     }
 
@@ -53,7 +53,7 @@ def controlnet_tensors(net: Any) -> Tensors:
             name,
         )
 
-    tensors = {rename(name): tensor.contiguous() for name, tensor in _unet(net).items()}
+    tensors = {rename(name): tensor.contiguous() for name, tensor in unet_tensors(net).items()}
     return _under("control_model.", tensors)
 
 
@@ -98,7 +98,7 @@ _RESNET = {
 }
 
 
-def _unet(unet: Any) -> Tensors:
+def unet_tensors(unet: Any) -> Tensors:
     depth = unet.config.layers_per_block + 1
     kinds = unet.config.get("up_block_types", ())  # ControlNets have none
     with_attention = ["CrossAttn" in kind for kind in kinds]
@@ -140,7 +140,7 @@ _VAE_NAMES = (
 )
 
 
-def _vae(vae: Any) -> Tensors:
+def vae_tensors(vae: Any) -> Tensors:
     top = len(vae.config.block_out_channels) - 1
     tensors = {}
     for native, tensor in vae.state_dict().items():

@@ -17,9 +17,11 @@ def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")
 
 
-def write_gguf(path: Path, tensors: Mapping[str, torch.Tensor], kind: str) -> Path:
+def write_gguf(
+    path: Path, tensors: Mapping[str, torch.Tensor], kind: str, *, convolutions: bool = False
+) -> Path:
     """Write a GGUF file whose matrices are in a format such as "Q8_0", where it divides their
-    rows."""
+    rows; and convolutions too, in rows of a block, as city96's ComfyUI-GGUF writes them."""
     import gguf
 
     number = gguf.GGMLQuantizationType[kind]
@@ -27,6 +29,9 @@ def write_gguf(path: Path, tensors: Mapping[str, torch.Tensor], kind: str) -> Pa
     writer = gguf.GGUFWriter(path, "flux")
     for name, tensor in tensors.items():
         values = tensor.float().numpy()
+        if convolutions and values.ndim == 4 and values.size % block == 0:
+            writer.add_array(f"comfy.gguf.orig_shape.{name}", list(map(int, values.shape)))
+            values = values.reshape(-1, block)
         if values.ndim == 2 and values.shape[1] % block == 0:
             packed = gguf.quants.quantize(values, number)
             writer.add_tensor(name, packed, raw_dtype=number)

@@ -154,6 +154,7 @@ class _Models(FakeModels):
         subscriber: Callable[[JobEvent], None],
         *,
         without_transformer: bool = False,
+        without_weights: bool = False,
     ) -> str:
         for event in self.events:
             subscriber(event)

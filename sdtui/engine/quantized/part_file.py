@@ -26,7 +26,6 @@ _VAE_CONVERSIONS: Mapping[str, Callable[..., Tensors]] = {
     "AutoencoderKLFlux2": single_file_utils.convert_ldm_vae_checkpoint,
     "AutoencoderKLQwenImage": single_file_utils.convert_wan_vae_to_diffusers,
     "AutoencoderKLWan": single_file_utils.convert_wan_vae_to_diffusers,
-    "AutoencoderDC": single_file_utils.convert_autoencoder_dc_checkpoint_to_diffusers,
 }
 """From the names of their authors, by class."""
 

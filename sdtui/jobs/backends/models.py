@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, SdtuiError
@@ -27,6 +28,7 @@ from sdtui.models import (
     Lora,
     ModelDescription,
     ModelSource,
+    OnBytes,
     SourceKind,
     TokenCounter,
     VaeFile,
@@ -121,7 +123,12 @@ class LocalModels:
         check_files(self, requests, allow_files=allow_files)
 
     def download(
-        self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
+        self,
+        hub_id: str,
+        subscriber: DownloadSubscriber,
+        *,
+        without_transformer: bool = False,
+        without_weights: bool = False,
     ) -> str:
         download_id = secrets.token_hex(6)
         cancellation = self._downloads[download_id] = Cancellation()
@@ -130,7 +137,17 @@ class LocalModels:
             subscriber(JobEvent(job=download_id, time=time.time(), event=event))
 
         def run() -> None:
-            final_event = _download(hub_id, report, cancellation, without_transformer)
+            final_event = _downloaded(
+                hub_id,
+                report,
+                lambda on_bytes: download_model(
+                    hub_id,
+                    on_bytes,
+                    cancellation,
+                    without_transformer=without_transformer,
+                    without_weights=without_weights,
+                ),
+            )
             del self._downloads[download_id]
             report(final_event)
 
@@ -143,16 +160,12 @@ class LocalModels:
             cancellation.stop_now()
 
 
-def _download(
-    hub_id: str, report: Report, cancellation: Cancellation, without_transformer: bool
-) -> Event:
+def _downloaded(hub_id: str, report: Report, download: Callable[[OnBytes], Path]) -> Event:
     def on_bytes(done: int, total: int, speed: float) -> None:
         report(Downloading(model=hub_id, done=done, total=total, speed=speed))
 
     try:
-        folder = download_model(
-            hub_id, on_bytes, cancellation, without_transformer=without_transformer
-        )
+        folder = download(on_bytes)
     except CancelledError:
         return Cancelled()
     except SdtuiError as error:

@@ -87,10 +87,19 @@ class RemoteModels(RemotePart):
         return result
 
     def download(
-        self, hub_id: str, subscriber: DownloadSubscriber, *, without_transformer: bool = False
+        self,
+        hub_id: str,
+        subscriber: DownloadSubscriber,
+        *,
+        without_transformer: bool = False,
+        without_weights: bool = False,
     ) -> str:
         download = _Download(secrets.token_hex(6), subscriber)
-        arguments = {"hub_id": hub_id, "without_transformer": without_transformer}
+        arguments = {
+            "hub_id": hub_id,
+            "without_transformer": without_transformer,
+            "without_weights": without_weights,
+        }
 
         def ask() -> None:
             try:
