@@ -40,6 +40,8 @@ class PartFile:
     count: WeightCount
     format: str
     """The number format of most weights: "Q4_K", "fp8", "bf16" …"""
+    size: int
+    """Bytes of the weights in the file."""
     stored: int | None
     """Bytes of the weights, where those of layers stay in the format of the file."""
     sees_pictures: bool = False
@@ -60,7 +62,7 @@ class PartFile:
 
     def order(self) -> tuple[float, str]:
         """The key by which files are sorted, the most precise first."""
-        return -self.path.stat().st_size / max(1, self.count.total), self.path.name
+        return -self.size / max(1, self.count.total), self.path.name
 
 
 def read_part_file(path: Path) -> PartFile | None:
@@ -89,6 +91,7 @@ def read_part_file(path: Path) -> PartFile | None:
         kind.values(tensors),
         count_weights([usual]),
         most,
+        sum(each.size for each in tensors.values()),
         _stored_bytes(usual) if stays_packed(most, is_gguf=is_gguf) else None,
         any(map(is_of_vision, tensors)),
     )

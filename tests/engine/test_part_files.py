@@ -114,7 +114,8 @@ def test_gguf_unet_keeps_its_convolutions_packed(tmp_path: Path) -> None:
         cross_attention_dim=32,
         attention_head_dim=2,
         norm_num_groups=8,
-    ).eval()
+    )
+    unet.eval()
     unet.save_pretrained(tmp_path / "unet")
     path = write_gguf(tmp_path / "unet.gguf", unet_tensors(unet), "Q8_0", convolutions=True)
     module: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def make_encoder(kind: str) -> Any:
     """A text encoder of a kind, by the name of its architecture in GGUF files."""
     torch.manual_seed(0)
     t5: dict[str, Any] = {"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 96, "num_layers": 2}
-    makers = {
+    makers: dict[str, Callable[[], Any]] = {
         "t5encoder": lambda: T5EncoderModel(
             T5Config(vocab_size=100, feed_forward_proj="gated-gelu", **t5)
         ),

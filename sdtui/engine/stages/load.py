@@ -125,6 +125,7 @@ def load_component(
             quantize = Quantize.NONE
         if name in description.part_files:
             path = description.part_files[name]
+            _log.info("%s of %s comes from %s", name, description.name, path)
             module, missing = load_part(cls, library, path, folder / name, dtype, quantize)
         elif description.transformer_file and name in DENOISERS:
             place = folder / name
