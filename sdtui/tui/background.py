@@ -14,6 +14,8 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.worker import Worker, WorkerCancelled
 
+from sdtui.core.errors import ConnectionLostError
+
 _Result = TypeVar("_Result")
 
 _PATIENCE_SECONDS = 0.3
@@ -66,8 +68,15 @@ def start_worker(
     exclusive: bool = False,
 ) -> Worker[None]:
     """Run `work` as a worker of `owner`. If the app ends first, it isn't called; a coroutine would
-    then be reported as never awaited."""
-    worker: Worker[None] = owner.run_worker(work, group=group, exclusive=exclusive)
+    then be reported as never awaited. If the line to the backend is cut, a message says so."""
+
+    async def run() -> None:
+        try:
+            await work()
+        except ConnectionLostError as error:
+            owner.app.notify(str(error), severity="warning")
+
+    worker: Worker[None] = owner.run_worker(run, group=group, exclusive=exclusive)
     return worker
 
 

@@ -7,8 +7,10 @@ import time
 import pytest
 
 from sdtui.core.enums import JobState
+from sdtui.core.errors import ConnectionLostError
 from sdtui.core.settings import Settings
 from sdtui.jobs import ConnectionStatus
+from sdtui.tui.background import start_worker
 from sdtui.tui.controllers.connection import shown_connection
 from tests.support.app_harness import RecordingApp
 from tests.support.fakes import FakeBackend, FakeConnection
@@ -30,6 +32,10 @@ def test_state_says_what_is_done_and_when(
 ) -> None:
     shown = shown_connection("gpu1", status, 10.0, was_connected=was_connected)
     assert shown == ("gpu1", state, status.problem)
+
+
+async def _meet_a_cut_line() -> None:
+    raise ConnectionLostError("gpu1 can't be reached: no route")
 
 
 async def test_attached_app_says_how_the_line_is_and_quits_without_a_question() -> None:
@@ -60,6 +66,9 @@ async def test_attached_app_says_how_the_line_is_and_quits_without_a_question() 
         await press(app, "f4", "y", "y")
         await until(app, lambda: len(app.messages) == 2)
         assert app.messages[1].startswith("The path on gpu1 was copied")
+        start_worker(app.main, _meet_a_cut_line)
+        await until(app, lambda: len(app.messages) == 3)
+        assert app.messages[2] == "gpu1 can't be reached: no route."
         app.recipe.change({"prompt": "a bird"})
         await press(app, "ctrl+g")
         await until(app, backend.jobs.jobs)

@@ -115,4 +115,4 @@ def shown_connection(
     state = "reconnecting" if was_connected else "connecting"
     if status.retry_at is not None:
         state += f", {max(1, math.ceil(status.retry_at - now))} s"
-    return ShownConnection(name, state, one_line(status.problem))
+    return ShownConnection(name, state, one_line(status.problem).removeprefix(f"{name} "))
