@@ -32,10 +32,11 @@ def main() -> None:
 
 def _run() -> int:
     is_completion = "_SDTUI_COMPLETE" in os.environ  # click's, for the shell
-    if len(sys.argv) == 1 and not is_completion:  # the app starts without the command line's parser
+    is_app = len(sys.argv) == 1 or (len(sys.argv) == 3 and sys.argv[1] == "--connect")
+    if is_app and not is_completion:  # the app starts without the command line's parser
         from sdtui.cli.app import open_app
 
-        return open_app()
+        return open_app(*sys.argv[2:])
     from sdtui.cli.commands import run_command
 
     return run_command()

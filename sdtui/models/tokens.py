@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,9 @@ from sdtui.models.component_files import CONFIGS, read_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from tokenizers.models import BPE
 
+_BPE: Any = {"end_of_word_suffix": "</w>", "unk_token": "<|endoftext|>"}
 _MAX_LIMIT = 100_000
 """Tokenizers without a limit have a huge number instead."""
 
@@ -56,14 +59,14 @@ class TokenCounter:
         from tokenizers import Tokenizer
 
         if own_tokenizer is None:
-            return cls(_clip_tokenizer(CONFIGS / "tokenizer"), limit)
+            return cls(_bundled_tokenizer(), limit)
         return cls(Tokenizer.from_str(own_tokenizer), limit)
 
     @property
     def own_tokenizer(self) -> str | None:
         """The tokenizer's JSON; None for that of CLIP, which nearly all models have."""
         text: str = self._tokenizer.to_str()
-        return None if text == _clip_tokenizer(CONFIGS / "tokenizer").to_str() else text
+        return None if text == _bundled_tokenizer().to_str() else text
 
     def tokens(self, text: str) -> list[Token]:
         """Return the tokens of a text, without special tokens."""
@@ -106,7 +109,7 @@ def _counter_in(folder: Path, length: Any) -> TokenCounter:
     try:
         limit = min(int(length), _MAX_LIMIT) - 2
         if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            tokenizer = _clip_tokenizer(folder)
+            tokenizer = _clip_tokenizer(_clip_bpe(folder))
         else:
             tokenizer = Tokenizer.from_str(_read_text(folder / "tokenizer.json"))
             tokenizer.no_truncation()
@@ -123,25 +126,38 @@ def _read_text(path: Path) -> str:
     return decode_text(path.read_bytes())
 
 
-def _clip_tokenizer(folder: Path) -> Tokenizer:
+@cache
+def _bundled_tokenizer() -> Tokenizer:
+    """CLIP's tokenizer, of the bundled files. One for all, since it takes 15 MB."""
+    from tokenizers.models import BPE
+
+    folder = CONFIGS / "tokenizer"
+    files = (str(folder / "vocab.json"), str(folder / "merges.txt"))
+    return _clip_tokenizer(BPE.from_file(*files, **_BPE))
+
+
+def _clip_bpe(folder: Path) -> BPE:
+    """The byte pairs in a model's files."""
+    from tokenizers.models import BPE
+
+    lines = split_lines(_read_text(folder / "merges.txt"))
+    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    return BPE(
+        vocab=json.loads(_read_text(folder / "vocab.json")),
+        merges=[(left, right) for left, right in pairs],
+        **_BPE,
+    )
+
+
+def _clip_tokenizer(pairs: BPE) -> Tokenizer:
     """CLIP's tokenizer, as transformers builds it.
 
     White space becomes single spaces, then lower case, split by CLIP's pattern, byte-level BPE
     with `</w>` at the end of words.
     """
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
-    from tokenizers.models import BPE
 
-    lines = split_lines(_read_text(folder / "merges.txt"))
-    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
-    tokenizer = Tokenizer(
-        BPE(
-            vocab=json.loads(_read_text(folder / "vocab.json")),
-            merges=[(left, right) for left, right in pairs],
-            end_of_word_suffix="</w>",
-            unk_token="<|endoftext|>",
-        )
-    )
+    tokenizer = Tokenizer(pairs)
     tokenizer.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]

@@ -30,7 +30,7 @@ PARTS: Mapping[str, type] = {
 """The protocols by the attribute of a backend."""
 
 AT_THE_CLIENT: Mapping[str, frozenset[str]] = {
-    "jobs": frozenset({"jobs", "job", "running", "subscribe", "wait", "finish", "close"}),
+    "jobs": frozenset({"jobs", "running", "subscribe", "wait", "finish", "close"}),
     "pictures": frozenset({"read", "local_file", "ids", "changes_by_others", "export", "import_"}),
     "hardware": frozenset({"start", "stop", "wait_for_sample"}),
     "backend": frozenset(

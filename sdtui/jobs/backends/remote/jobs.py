@@ -44,6 +44,8 @@ class RemoteJobs(RemotePart):
         self._changed = threading.Condition()
         self._subscribers = Subscribers()
         self._loaded: Loaded | None = None
+        self._unseen: set[str] = set()
+        """Jobs that were submitted here, and that the stream hasn't mentioned yet."""
         self._preloads: dict[str, str] = {}
         """The server's ids of preloads by this client's. Used by the hand's thread."""
         self._is_paused: bool | None = None
@@ -149,6 +151,7 @@ class RemoteJobs(RemotePart):
     def _put(self, job: Job) -> None:
         with self._changed:
             if job.id not in self._mirror.jobs:
+                self._unseen.add(job.id)
                 self._mirror.put(job)
                 self._changed.notify_all()
 
@@ -226,7 +229,13 @@ class RemoteJobs(RemotePart):
     def replace(self, snapshot: Snapshot) -> None:
         """Take the jobs of a snapshot, and publish what was missed."""
         with self._changed:
+            unseen = [self._mirror.jobs[each] for each in self._unseen]
             missed = self._mirror.replace(snapshot.jobs, snapshot.running, snapshot.events)
+            self._unseen -= self._mirror.jobs.keys()
+            for job in unseen:
+                if job.id in self._unseen:  # it was queued after the snapshot, or is lost
+                    self._mirror.put(job)
+                    self._hand.do(partial(self._look_for, job.id))
             for envelope in missed:
                 self._publish(envelope)
             if snapshot.loaded is not None and snapshot.loaded != self._loaded:
@@ -235,6 +244,18 @@ class RemoteJobs(RemotePart):
                 self._publish(_outside_jobs(Unloaded()))
             self._changed.notify_all()
 
+    def _look_for(self, job_id: str) -> None:
+        """End a job that the server doesn't know. Called on the hand's thread."""
+        try:
+            self._caller.call(CALLS["jobs", "job"], {"job_id": job_id})
+        except SdtuiError as error:
+            _log.warning("the server can't be asked for job %s: %s", job_id, error)
+        except KeyError:
+            with self._changed:
+                self._unseen.discard(job_id)
+                self._publish(self._mirror.lose(job_id))
+                self._changed.notify_all()
+
     def change(self, change: Change) -> None:
         """Take a change, and publish its event."""
         with self._changed:
@@ -242,6 +263,7 @@ class RemoteJobs(RemotePart):
             if change.running is not None:
                 self._mirror.running = dict(change.running)
             if change.job is not None:
+                self._unseen.discard(change.job.id)
                 self._mirror.put(change.job, event)
             if change.order is not None:
                 self._mirror.reorder(change.order)

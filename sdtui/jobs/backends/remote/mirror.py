@@ -100,11 +100,12 @@ class Mirror:
         jobs are in `events`, and the ends of others are seen by their state."""
         before, known = self.past, self.jobs
         listed = list(jobs)
+        ended = [job for job in known.values() if job.state.is_over]  # before a restart
         self.jobs = {
             job.id: job
             for job in [
                 *(job for job in listed if not job.state.is_over),
-                *(job for job in reversed(listed) if job.state.is_over),
+                *[*ended, *(job for job in reversed(listed) if job.state.is_over)][-_REMEMBERED:],
             ]
         }
         self.running = dict(running)
@@ -124,12 +125,18 @@ class Mirror:
                 missed.append(_now(job.id, Queued(position=place)))
             missed += (each for each in by_job.get(job.id, ()) if _key(each) not in seen)
         for lost in before.keys() - self.jobs.keys():
-            failed = Failed(error="the server has lost the job", hint="Generate it again")
             if lost in known:
-                changes = {"state": JobState.FAILED, "error": str(failed)}
-                self.jobs[lost] = known[lost].model_copy(update=changes)
-            missed.append(_now(lost, failed))
+                self.jobs[lost] = known[lost]
+            missed.append(self.lose(lost))
         return missed
+
+    def lose(self, job_id: str) -> JobEvent:
+        """Let a job fail that the server doesn't know any more; return the event."""
+        failed = Failed(error="the server has lost the job", hint="Generate it again")
+        if job_id in self.jobs:
+            changes = {"state": JobState.FAILED, "error": str(failed)}
+            self.put(self.jobs[job_id].model_copy(update=changes))
+        return _now(job_id, failed)
 
 
 def _key(envelope: JobEvent) -> tuple[str, float]:
