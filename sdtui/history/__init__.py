@@ -1,7 +1,10 @@
 """Pictures on disk, each with its JSON next to it, and an index that can be rebuilt from them.
 
-Other packages import from here and from `sdtui.history.importers`.
+Other packages import from here and from `sdtui.history.importers`. What needs SQLite is imported
+when it is used: an app whose pictures are on another machine has no index.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from sdtui.history.attachments import attachments_of
 from sdtui.history.entry import (
@@ -14,7 +17,6 @@ from sdtui.history.entry import (
     Stats,
     TrashedPicture,
 )
-from sdtui.history.folder import check_replaceable
 from sdtui.history.highlight import found_in
 from sdtui.history.ids import (
     IDS_PER_MILLISECOND,
@@ -31,7 +33,10 @@ from sdtui.history.names import PICTURE_SUFFIXES, numbered, sidecar_path
 from sdtui.history.search import is_query
 from sdtui.history.sheet import contact_sheet, default_columns, missing_letters_notice
 from sdtui.history.sidecar import read_record
-from sdtui.history.store import History
+
+if TYPE_CHECKING:
+    from sdtui.history.folder import check_replaceable
+    from sdtui.history.store import History
 
 __all__ = [
     "IDS_PER_MILLISECOND",
@@ -68,3 +73,15 @@ __all__ = [
     "tree_lines",
     "write_infotext",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "History":
+        from sdtui.history.store import History
+
+        return History
+    if name == "check_replaceable":
+        from sdtui.history.folder import check_replaceable
+
+        return check_replaceable
+    raise AttributeError(name)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from sdtui.core.errors import HistoryError
 from sdtui.history.entry import Entry
-from sdtui.history.index import Index
 from sdtui.history.writing import hash_file
 from sdtui.requests.request import REQUEST_FIELDS
 
 if TYPE_CHECKING:
+    from sdtui.history.index import Index
     from sdtui.requests.record import GenerationRecord
 
 MOST = 500

@@ -342,8 +342,6 @@ def init_image_size(
 ) -> tuple[int, int] | None:
     """Read width and height of the init image that a form names, which may be one of the backend's
     `pictures`; None if there is none or it can't be read."""
-    from sdtui.requests.input_images import size_of_picture
-
     text = texts["init_image"].strip()
     try:
         path = parse_typed_path(text) if text else None
@@ -353,6 +351,8 @@ def init_image_size(
         return None
     if (entry := _entry_of(path, pictures)) is not None:
         return entry.width, entry.height
+    from sdtui.requests.input_images import size_of_picture  # and numpy with it
+
     try:
         return size_of_picture(path)
     except ImageError:

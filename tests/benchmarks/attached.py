@@ -218,8 +218,8 @@ def _finished(events: list[JobEvent]) -> int:
 
 
 def cuts(jobs: int = 10, times: int = 20) -> list[Row]:
-    """Cut the line at random during some jobs, and start the server again twice: after it was ended,
-    and after it was killed."""
+    """Cut the line at random during some jobs, and start the server again twice: after its end, and
+    after it was killed."""
     folder, port = Path(tempfile.mkdtemp()), _free_port()
     draw = random.Random(1)
     events: list[JobEvent] = []

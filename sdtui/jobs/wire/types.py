@@ -88,9 +88,10 @@ def _read_counter(sent: Any) -> TokenCounter:
 
 NAMES: Mapping[str, Any] = {
     **{
-        name: getattr(module, name)
+        name: value
         for module in (sdtui.history, sdtui.models, sdtui.monitor)
-        for name in module.__all__
+        for name, value in vars(module).items()
+        if name in module.__all__
     },
     **vars(sdtui.jobs.job),
     **vars(sdtui.jobs.prompts),
