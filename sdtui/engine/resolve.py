@@ -81,7 +81,7 @@ def check_same_latents(model: LoadedModel, other: str, description: ModelDescrip
     `model`."""
     if description.family != model.description.family:
         raise UnsupportedModelError(
-            f"{other} ({description.family}) can't go on from what {model.source.name} "
-            f"({model.description.family}) has begun: their latents differ",
+            f"{other} ({description.family_name}) can't go on from what {model.source.name} "
+            f"({model.description.family_name}) has begun: their latents differ",
             "Take two models of the same family",
         )

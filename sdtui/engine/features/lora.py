@@ -100,7 +100,7 @@ def _misfit(lora: OpenedLora, description: ModelDescription) -> str | None:
     """Return why a LoRA doesn't fit a model, as far as its header shows it."""
     if lora.family is None or families_fit(lora.family, description.family) is not False:
         return None
-    model = family_name(description.family)
+    model = description.family_name
     return f"is made for {family_name(lora.family)}, and this model is {model}"
 
 
