@@ -83,6 +83,24 @@ class _WithOtherParts(FutureImagePipeline):
         return super().encode_prompt(prompt, count)[..., :1]
 
 
+class _WithoutList(FutureImagePipeline):
+    def __call__(self, *_: Any, num_inference_steps: int = 4, prompt: str = "", **__: Any) -> Any:
+        return SimpleNamespace(images=[])
+
+
+class _DecodingFirst(FutureImagePipeline):
+    def encode_prompt(self, prompt: str, count: int) -> torch.Tensor:
+        self.vae.decode(torch.zeros(1, 4, 8, 8, dtype=self.unet.dtype))
+        return super().encode_prompt(prompt, count)
+
+
+class _WithoutNumber(FutureImagePipeline):
+    def __call__(  # type: ignore[override]
+        self, prompt: str, width: int = 64, height: int = 64, num_inference_steps: int = 4
+    ) -> Any:
+        return super().__call__(prompt, width, height, num_inference_steps)
+
+
 @pytest.fixture
 def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Any]], Path]:
     """Return a function that makes a class one of diffusers', and saves a model for it."""
@@ -126,6 +144,7 @@ def test_unknown_pipeline_runs_in_stages(
     [
         (_WithoutPictures, "returns no pictures"),
         (_WithSketch, "it needs sketch"),
+        (_WithoutList, "returns no pictures"),
         (_WithOtherParts, "can't be used like this: mat1 and mat2"),
     ],
 )
@@ -137,3 +156,19 @@ def test_pipeline_of_another_kind_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(UnsupportedModelError, match=words):
         generate(shared_engine, make_request(saved(pipeline_class)))
+
+
+@pytest.mark.parametrize(
+    ("pipeline_class", "left_out"), [(_DecodingFirst, set()), (_WithoutNumber, {"seed"})]
+)
+def test_unknown_pipelines_with_other_habits_make_all_pictures(
+    shared_engine: StableDiffusionEngine,
+    saved: Callable[[type[Any]], Path],
+    pipeline_class: type[Any],
+    left_out: set[str],
+) -> None:
+    request = make_request(saved(pipeline_class), num_images_per_prompt=2, width=96)
+    result = generate(shared_engine, request)
+    assert [each.size for each in result.images] == [(96, 64)] * 2
+    names = {notice.split()[3].rstrip(":") for notice in result.record.notices}
+    assert names - {"guidance_scale"} == left_out

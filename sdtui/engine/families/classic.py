@@ -107,6 +107,8 @@ class ClassicFamily:
         count, traits = len(batch.seeds), model.description.traits
         arguments = call_arguments(pass_, count, blank_images(pass_, count), defaults, traits)
         names = [_FIELDS.get(name, name) for name in arguments if name not in defaults]
+        if "generator" not in defaults:
+            names.append("seed")
         if pass_.noise_multiplier != 1:
             names.append("noise_multiplier")
         if pass_.request.noise.is_resized:
@@ -145,20 +147,11 @@ class ClassicFamily:
             seams(
                 pipeline,
                 of_scheduler={"step": steps.watching},
-                of_vae={"decode": ending} if decodes else {},
+                of_vae={"decode": steps.ending} if decodes else {},
             ),
         ):
             result = _call(model, pipeline, arguments)
-        if isinstance(result, torch.Tensor):
-            return result.cpu()
-        images = getattr(result, "images", None)
-        if images is None:
-            raise UnsupportedModelError(
-                f"{type(pipeline).__name__}, which {model.source.name} is made for, returns no "
-                "pictures",
-                "Use a text-to-image model",
-            )
-        return list(images)
+        return _checked(result, model, len(batch.seeds))
 
     def decode(
         self, model: LoadedModel, vae: Any, latents: torch.Tensor, request: ResolvedRequest
@@ -233,6 +226,25 @@ def _accepted(arguments: dict[str, Any], defaults: dict[str, Any]) -> dict[str, 
     # Its seam at the VAE would not be reached with latents as its output.
     wanted = {**arguments, "output_type": "pil"}
     return {name: value for name, value in wanted.items() if name in defaults}
+
+
+def _checked(result: Any, model: LoadedModel, count: int) -> torch.Tensor | list[Image.Image]:
+    """Return what ended a call, or the pictures of its result. Raises UnsupportedModelError if
+    these aren't `count` latents or pictures."""
+    found: torch.Tensor | list[Image.Image]
+    if isinstance(result, torch.Tensor):
+        found = result.cpu()
+    else:
+        images = getattr(result, "images", None)
+        found = [] if images is None else [each for each in images if isinstance(each, Image.Image)]
+    if len(found) != count:
+        returned = f"{len(found)} pictures in place of {count}" if len(found) else "no pictures"
+        raise UnsupportedModelError(
+            f"{model.description.pipeline_class}, which {model.source.name} is made for, returns "
+            f"{returned}",
+            "Use a text-to-image model",
+        )
+    return found
 
 
 def _answered(model: LoadedModel, pipeline: Any, batch: Batch) -> Any:

@@ -8,7 +8,7 @@ import torch
 
 from sdtui.engine.families.family import OnStep, StepState
 from sdtui.engine.families.predicted import predicted_x0, shown_latents
-from sdtui.engine.families.seams import Method
+from sdtui.engine.families.seams import Method, ending
 from sdtui.engine.interruptible import Stopped
 from sdtui.engine.resolved_request import ResolvedRequest
 
@@ -39,6 +39,16 @@ class WatchedSteps:
             return self._reported(given, x0)
 
         return step
+
+    def ending(self, original: Method) -> Method:
+        """Return a replacement for the VAE's `decode` that ends the call, unless no step was taken
+        yet: a pipeline may decode something else before."""
+        ended = ending(original)
+
+        def decode(*args: Any, **more: Any) -> Any:
+            return ended(*args, **more) if self._done else original(*args, **more)
+
+        return decode
 
     def _reported(self, given: Any, x0: torch.Tensor | None) -> Any:
         """Report a step; return what the scheduler gave, with the latents to go on with."""

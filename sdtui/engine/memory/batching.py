@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdtui.core.enums import MemoryMode
+from sdtui.engine.call_defaults import call_defaults
 from sdtui.engine.device import Device
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
@@ -33,6 +34,8 @@ def choose_batch_size(model: LoadedModel, passes: Sequence[Pass], count: int, ad
     """Return the batch size for `count` pictures: as many as fit into the free memory and as the
     device benefits from, in batches of about equal size. `added` = bytes of weights that features
     add."""
+    if not _takes_several(model):
+        return 1
     largest = min(count, LARGEST_BATCH)
     if not model.device.is_accelerator:
         latents = max(_latent_pixels(model, each.request) for each in passes)
@@ -61,6 +64,13 @@ def held_before(device: Device, *, loaded: LoadedModel | None, model: str) -> He
     """Return the memory in use before a run with `model`."""
     is_loaded = loaded is not None and loaded.source.name == model and loaded.parts is None
     return Held(device.memory().used, weights_included=is_loaded)
+
+
+def _takes_several(model: LoadedModel) -> bool:
+    """Return whether several pictures may be made at once: of a pipeline that isn't known, only if
+    its call is told their number."""
+    is_known = bool(model.description.traits.name)
+    return is_known or "num_images_per_prompt" in call_defaults(model.pipeline)
 
 
 def _latent_pixels(model: LoadedModel, request: ResolvedRequest) -> int:
