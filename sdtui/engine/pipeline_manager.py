@@ -258,7 +258,7 @@ class StableDiffusionEngine:
             speed=setup.speed,
             speedups=speedups,
             own_scheduler=pipeline.scheduler,
-            counters=token_counters(description.tokenizers),
+            counters=token_counters(description.tokenizers, description.traits.text_limit),
             to_rgb=to_rgb,
             record=record,
             load_timings=timings,

@@ -161,6 +161,8 @@ def _settings(
         "vae_tiling": plan.vae_tile is not None,
         "speedups": model.speedups,
     }
+    if resolved.true_cfg_scale is not None:
+        values["true_cfg_scale"] = resolved.true_cfg_scale
     # The default is what the model did without the feature.
     without = {name: REQUEST_FIELDS[name].default for name in left_out & REQUEST_FIELDS.keys()}
     return ImageSettings.model_validate(

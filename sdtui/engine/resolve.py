@@ -13,6 +13,9 @@ from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models import ModelDescription, check_sides
+from sdtui.models.native import NativeValues
+from sdtui.models.own_sizes import own_size
+from sdtui.models.traits import TRUE_GUIDANCE_OFF
 from sdtui.requests.request import GenerationRequest
 
 _USUAL_STEPS = 25
@@ -41,6 +44,7 @@ def resolve(
         width, height = features.size((width, height), multiple)
     width, height = request.width or width, request.height or height
     check_sides({"width": width, "height": height}, multiple, model.source.name)
+    width, height = own_size(model.description.pipeline_class, (width, height), side * side)
     steps = request.num_inference_steps or native.num_inference_steps
     guidance = (
         request.guidance_scale if request.guidance_scale is not None else native.guidance_scale
@@ -53,12 +57,23 @@ def resolve(
         sampler=request.sampler or native.sampler,
         num_inference_steps=steps or int(defaults.get("num_inference_steps") or _USUAL_STEPS),
         guidance_scale=guidance,
+        true_cfg_scale=_true_cfg_scale(request, model.description, native),
         width=width,
         height=height,
         size_multiple=multiple,
         noise=request.noise,
         timestep_spacing=native.timestep_spacing,
     )
+
+
+def _true_cfg_scale(
+    request: GenerationRequest, description: ModelDescription, native: NativeValues
+) -> float | None:
+    """Return the scale of true guidance; None if the model has none."""
+    if description.traits.true_guidance is None:
+        return None
+    scales = (request.true_cfg_scale, native.get("true_cfg_scale"))
+    return next((scale for scale in scales if scale is not None), TRUE_GUIDANCE_OFF)
 
 
 def without_tags(text: str, request: GenerationRequest) -> str:

@@ -25,6 +25,8 @@ class ResolvedRequest:
     """Width and height are multiples of this."""
     noise: Noise = Noise()  # noqa: RUF009  # frozen
     """How noise is drawn. The variation seed is that of the first picture, or None."""
+    true_cfg_scale: float | None = None
+    """None if the model has no guidance besides `guidance_scale`."""
     timestep_spacing: str | None = None
     """Set if LoRAs need another than that of the model's scheduler."""
 

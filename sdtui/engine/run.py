@@ -36,7 +36,8 @@ from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.engine.run_order import RunOrder
 from sdtui.engine.run_stages import RunStages
 from sdtui.engine.stages.encode import find_truncations
-from sdtui.models import check_values, ignored_fields, left_out_text
+from sdtui.models import check_values, run_notices
+from sdtui.models.ignored import left_out_text
 from sdtui.models.weights import has_quantizable
 from sdtui.requests.events import Estimated, Notice, Report, Truncated
 from sdtui.requests.record import (
@@ -202,8 +203,8 @@ class Run:
             check_begins(source.name, description)
             check_values(description, self.request)
             self.plan = replace(self.plan, can_quantize=has_quantizable(description))
-            for field in ignored_fields(description, self.request):
-                self._notice(left_out_text(source.name, field))
+            for notice in run_notices(source.name, description, self.request):
+                self._notice(notice)
         before = self._engine.loaded
         model = self._engine.load(
             name,

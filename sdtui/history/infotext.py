@@ -49,6 +49,9 @@ HIRES_STRENGTH = "Hires strength"
 HIRES_RESIZE = "Hires resize"
 """Keys of hires fix; the last is that of two fields in one."""
 
+DISTILLED = "Distilled CFG Scale"
+"""Forge's key of the guidance that is distilled into a model, whose CFG scale is the true one."""
+
 UPSCALE_TO = "Postprocess upscale to"
 """The key of the size that a picture was upscaled to, if not by a factor."""
 
@@ -105,7 +108,7 @@ def write_infotext(record: GenerationRecord) -> str:
     # With these, the picture has another size than the model works in.
     keeps_size = values.get("keep_size") or values.get("only_masked")
     sized = made if (is_sheet or is_larger or keeps_size) and made is not None else image
-    more: dict[str, object] = {"Size": f"{sized.width}x{sized.height}"}
+    more: dict[str, object] = {"Size": f"{sized.width}x{sized.height}", **_guidance(record)}
     rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
         more |= {"Model hash": model.hash and model.hash[:10], "Model": portable_name(model.name)}
@@ -123,6 +126,16 @@ def write_infotext(record: GenerationRecord) -> str:
         more |= control_pairs(made.control_units, made.ip_adapter_units)
     more |= {key: getattr(record, name) or None for key, name in TEMPLATES.items()}
     return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
+
+
+def _guidance(record: GenerationRecord) -> dict[str, object]:
+    """Return the guidance of a model that has it distilled into it and takes true CFG too, as Forge
+    writes it."""
+    made = record.settings
+    true_cfg = made.field_values().get("true_cfg_scale") if made is not None else None
+    if made is None or true_cfg is None:
+        return {}
+    return {"CFG scale": true_cfg, DISTILLED: made.guidance_scale}
 
 
 def _other_models(record: GenerationRecord, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

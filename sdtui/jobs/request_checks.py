@@ -15,10 +15,9 @@ from sdtui.models import (
     ControlNet,
     IPAdapter,
     check_values,
-    ignored_fields,
     is_lora_path,
-    left_out_text,
     native_size,
+    run_notices,
 )
 from sdtui.requests.control_pictures import check_control_pictures
 from sdtui.requests.grids import Grid
@@ -133,7 +132,7 @@ def left_out(models: Models, request: GenerationRequest) -> tuple[str, ...]:
     description = models.describe(source)
     if description is None:
         return ()
-    return tuple(left_out_text(source.name, each) for each in ignored_fields(description, request))
+    return tuple(run_notices(source.name, description, request))
 
 
 def check_resolved(

@@ -32,7 +32,7 @@ from sdtui.models.fit import (
 )
 from sdtui.models.hashing import find_hashed, model_hash
 from sdtui.models.hub import OnBytes, download_model
-from sdtui.models.ignored import ignored_fields, left_out_text, unused_fields
+from sdtui.models.ignored import run_notices, unused_fields
 from sdtui.models.ip_adapters import IP_ADAPTERS, IPAdapter
 from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import (
@@ -108,13 +108,11 @@ __all__ = [
     "front_end_roots",
     "has_hash",
     "hub_cache_folder",
-    "ignored_fields",
     "installed_embeddings",
     "installed_loras",
     "installed_models",
     "installed_upscalers",
     "is_lora_path",
-    "left_out_text",
     "lora_of_hash",
     "memory_by_mode",
     "model_fit",
@@ -123,6 +121,7 @@ __all__ = [
     "native_size",
     "reading_lines",
     "recommend_download",
+    "run_notices",
     "text_widths",
     "token_counters",
     "unused_fields",

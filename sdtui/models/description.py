@@ -129,9 +129,9 @@ class ModelDescription:
         encoder (Gemma 2) is in bf16 and the VAE in fp32."""
         return self.pipeline_class.startswith("Sana")
 
-    def uses_cfg(self, guidance_scale: float) -> bool:
+    def uses_cfg(self, guidance_scale: float, true_cfg_scale: float | None = None) -> bool:
         """True if classifier-free guidance is active, which doubles the denoiser's batch."""
-        return self.traits.guides(guidance_scale)
+        return self.traits.guides(guidance_scale, true_cfg_scale)
 
     @property
     def size_multiple(self) -> int:

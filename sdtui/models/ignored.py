@@ -7,6 +7,7 @@ from typing import Any
 
 from sdtui.models.description import ModelDescription
 from sdtui.models.native import with_loras
+from sdtui.models.own_sizes import own_size
 from sdtui.models.traits import Task
 from sdtui.requests.lora_uses import lora_uses
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
@@ -40,6 +41,7 @@ _TAKEN_BY: Mapping[str, Callable[[ModelDescription], bool]] = {
     # ignores clip skip for it.
     "clip_skip": lambda description: description.family in ("sd1", "sdxl", "pocket"),
     "vae": lambda description: description.takes_vaes,
+    "true_cfg_scale": lambda description: description.traits.true_guidance is not None,
     "refiner": lambda description: description.family == "sdxl",
 }
 """Fields that not all models take, by unique name."""
@@ -60,12 +62,13 @@ def takes_field(description: ModelDescription, name: str) -> bool:
 def unused_fields(
     description: ModelDescription,
     guidance_scale: float | None = None,
+    true_cfg_scale: float | None = None,
     *,
     has_mask: bool = False,
 ) -> dict[str, str]:
     """Return the fields that have no effect with a model, and why: unique name → reason, or that
-    can't be used with it. `guidance_scale` is that of the request, None if it is open; `has_mask`
-    is true if it repaints a part of its init image."""
+    can't be used with it. The scales are those of the request, None if they are open; `has_mask` is
+    true if it repaints a part of its init image."""
     family = description.family_name
     taken = {**_TAKEN_BY, **_REFUSED_BY}
     unused = {
@@ -75,8 +78,13 @@ def unused_fields(
     if traits.guidance is None:
         unused["guidance_scale"] = f"{family} has no guidance here: it was distilled to do without"
     scale = description.native.guidance_scale if guidance_scale is None else guidance_scale
+    if true_cfg_scale is None:
+        true_cfg_scale = description.native.get("true_cfg_scale")
     if not traits.negative:
         unused["negative_prompt"] = f"{family} takes no negative prompt"
+    elif traits.true_guidance is not None:
+        if not traits.guides(0, true_cfg_scale):
+            unused["negative_prompt"] = "only a true CFG above 1 makes use of it"
     elif scale is not None and not traits.guides(scale):
         off = f"only a guidance above {traits.guidance_off:g} makes use of it"
         unused["negative_prompt"] = off if traits.guidance else f"{family} has no guidance here"
@@ -98,13 +106,29 @@ def ignored_fields(description: ModelDescription, request: GenerationRequest) ->
         names = [each.name for each in lora_uses(request) if each.unet > 0]
         scale = with_loras(description.native, description.family, names).guidance_scale
     has_mask = request.inpainting is not None or request.outpainting is not None
-    unused = unused_fields(description, scale, has_mask=has_mask)
+    unused = unused_fields(description, scale, request.true_cfg_scale, has_mask=has_mask)
     values = request.values()
     return {
         name: reason
         for name, reason in unused.items()
         if name not in _REFUSED_BY and _is_set(name, values[name])
     }
+
+
+def run_notices(model: str, description: ModelDescription, request: GenerationRequest) -> list[str]:
+    """Return what to say before a run about what the model, of this name, makes of a request."""
+    notices = [left_out_text(model, name) for name in ignored_fields(description, request)]
+    native = description.native
+    width, height = request.width or native.width, request.height or native.height
+    if native.width and native.height and width and height:
+        area = native.width * native.height
+        own = own_size(description.pipeline_class, (width, height), area)
+        if own != (width, height):
+            notices.append(
+                f"{description.family_name} makes pictures in sizes of its own: "
+                f"{own[0]}x{own[1]} in place of {width}x{height}"
+            )
+    return notices
 
 
 def _is_set(name: str, value: Any) -> bool:

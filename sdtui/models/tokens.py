@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _BPE: Any = {"end_of_word_suffix": "</w>", "unk_token": "<|endoftext|>"}
 _MAX_LIMIT = 100_000
 """Tokenizers without a limit have a huge number instead."""
+_CLIP_MARKS = 2
+"""The special tokens around a text of CLIP."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,25 @@ class TokenCounter:
         return TokenCount(len(offsets), self.limit, cut_from)
 
 
-def token_counters(path: Path) -> dict[str, TokenCounter]:
-    """A counter for every CLIP text encoder of a model, by component name.
+def token_counters(path: Path, limit: int | None = None) -> dict[str, TokenCounter]:
+    """A counter for every CLIP text encoder of a model, by component name, and for those others
+    whose tokenizer is one of the library tokenizers, if the `limit` of their tokens is known.
 
-    `path` is a folder or single file. Other kinds of encoders are left out. Raises
-    ModelDamagedError if the files of a tokenizer can't be read.
+    `path` is a folder or single file. Raises ModelDamagedError if the files of a tokenizer can't be
+    read.
     """
     if not path.is_dir():
-        return {"text_encoder": _counter_in(CONFIGS / "tokenizer", 77)}
+        return {"text_encoder": _counter_in(CONFIGS / "tokenizer", 77, special=_CLIP_MARKS)}
     counters = {}
     for folder in sorted(path.glob("tokenizer*")):
         config = folder / "tokenizer_config.json"
         settings = read_json(config) if config.is_file() else {}
+        encoder = folder.name.replace("tokenizer", "text_encoder")
         if str(settings.get("tokenizer_class", "CLIP")).startswith("CLIP"):
-            encoder = folder.name.replace("tokenizer", "text_encoder")
-            counters[encoder] = _counter_in(folder, settings.get("model_max_length", 77))
+            length = settings.get("model_max_length", 77)
+            counters[encoder] = _counter_in(folder, length, special=_CLIP_MARKS)
+        elif limit is not None and (folder / "tokenizer.json").is_file():
+            counters[encoder] = _counter_in(folder, limit, special=0)
     return counters
 
 
@@ -102,13 +108,14 @@ def counters_of(source: ModelSource) -> dict[str, TokenCounter]:
     return token_counters(source.path or CONFIGS / "tokenizer" / "vocab.json")
 
 
-def _counter_in(folder: Path, length: Any) -> TokenCounter:
-    """A counter from the files in `folder`; `length` includes two special tokens."""
+def _counter_in(folder: Path, length: Any, *, special: int) -> TokenCounter:
+    """A counter from the files in `folder`; `length` includes `special` tokens."""
     from tokenizers import Tokenizer
 
     try:
-        limit = min(int(length), _MAX_LIMIT) - 2
-        if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        limit = min(int(length), _MAX_LIMIT) - special
+        is_clip = special == _CLIP_MARKS
+        if is_clip and (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
             tokenizer = _clip_tokenizer(_clip_bpe(folder))
         else:
             tokenizer = Tokenizer.from_str(_read_text(folder / "tokenizer.json"))

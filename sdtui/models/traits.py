@@ -36,8 +36,10 @@ class Traits:
     size: tuple[int, int] | None = None
     """Native width and height in pixels; None if the denoiser's config says them."""
     text_length: int | None = None
-    """The length of the prompt in tokens that the call is given by default; None if it takes
-    none."""
+    """The length of the prompt in tokens that the call is given; None if it takes none."""
+    text_marks: int | None = None
+    """Of that length, the tokens that aren't the prompt's: special ones, and those of a template
+    before it. None if they aren't known."""
     guidance: str | None = "guidance_scale"
     """The argument that is the guidance scale; None if guidance has no effect."""
     guidance_off: float = 1.0
@@ -45,6 +47,9 @@ class Traits:
     added to the conditional prediction."""
     embedded: bool = False
     """True if guidance is an embedding (distilled guidance), which costs nothing."""
+    true_guidance: str | None = None
+    """The argument that is the scale of classifier-free guidance besides `guidance`; None if there
+    is none."""
     in_one_pass: bool = True
     """True if guidance doubles the batch of a pass; False if it takes a second pass."""
     negative: bool = True
@@ -68,8 +73,18 @@ class Traits:
         """True if an init image is a reference: there is no image-to-image with a strength."""
         return Task.EDIT in self.tasks and Task.IMAGE not in self.tasks
 
-    def guides(self, scale: float) -> bool:
-        """Return whether there is classifier-free guidance at a scale."""
+    @property
+    def text_limit(self) -> int | None:
+        """The number of tokens that a prompt may have; None if it isn't known."""
+        if self.text_length is None or self.text_marks is None:
+            return None
+        return self.text_length - self.text_marks
+
+    def guides(self, scale: float, true_scale: float | None = None) -> bool:
+        """Return whether there is classifier-free guidance at a scale, and with this scale of true
+        guidance where the model takes it."""
+        if self.true_guidance is not None:
+            return true_scale is not None and true_scale > TRUE_GUIDANCE_OFF
         return self.guidance is not None and not self.embedded and scale > self.guidance_off
 
 
@@ -99,6 +114,9 @@ def _qwen_edit(
     )
 
 
+TRUE_GUIDANCE_OFF = 1.0
+"""Up to this scale there is no true guidance."""
+
 _1024 = (1024, 1024)
 _2048 = (2048, 2048)
 _512 = (512, 512)
@@ -107,16 +125,28 @@ TRAITS: Mapping[str, Traits] = {
     # Name, steps, guidance, size, length of the prompt.
     "AnimaModularPipeline": Traits("Anima", 50, 4.0, _1024, 512, in_one_pass=False),
     "AmusedPipeline": Traits("aMUSEd", 12, 10.0, tasks=_from_images("Amused"), patch=1),
-    "AuraFlowPipeline": Traits("AuraFlow", 50, 3.5, _1024, 256, maps=16),
+    "AuraFlowPipeline": Traits("AuraFlow", 50, 3.5, _1024, 256, text_marks=1, maps=16),
     "BriaFibo2Pipeline": Traits("Bria FIBO 2", 30, 5.0, _1024, in_one_pass=False),
     "BriaFiboPipeline": Traits("Bria FIBO", 30, 5.0, _1024, 3000, patch=1),
-    "BriaPipeline": Traits("Bria", 30, 5.0, _1024, 128, patch=4),
+    "BriaPipeline": Traits("Bria", 30, 5.0, _1024, 128, text_marks=1, patch=4),
     "ChromaPipeline": Traits(
-        "Chroma", 35, 5.0, _1024, 512, in_one_pass=False, maps=25, tasks=_from_images("Chroma")
+        "Chroma",
+        35,
+        5.0,
+        _1024,
+        512,
+        text_marks=1,
+        in_one_pass=False,
+        maps=25,
+        tasks=_from_images("Chroma"),
     ),
-    "CogView3PlusPipeline": Traits("CogView3 Plus", 50, 5.0, None, 224),
-    "CogView4Pipeline": Traits("CogView4", 50, 5.0, None, 1024, in_one_pass=False, maps=14),
-    "Cosmos2TextToImagePipeline": Traits("Cosmos 2", 35, 7.0, (1360, 768), 512, in_one_pass=False),
+    "CogView3PlusPipeline": Traits("CogView3 Plus", 50, 5.0, None, 224, text_marks=1),
+    "CogView4Pipeline": Traits(
+        "CogView4", 50, 5.0, None, 1024, text_marks=2, in_one_pass=False, maps=14
+    ),
+    "Cosmos2TextToImagePipeline": Traits(
+        "Cosmos 2", 35, 7.0, (1360, 768), 512, text_marks=1, in_one_pass=False
+    ),
     "DreamLiteMobilePipeline": Traits(
         "DreamLite Mobile", 4, 0.0, _1024, 200, guidance=None, negative=False, patch=1
     ),
@@ -128,6 +158,7 @@ TRAITS: Mapping[str, Traits] = {
         1.0,
         _1024,
         512,
+        text_marks=3,
         guidance=None,
         negative=False,
         tasks={Task.EDIT: "Flux2KleinKVPipeline"},
@@ -140,6 +171,7 @@ TRAITS: Mapping[str, Traits] = {
         4.0,
         _1024,
         512,
+        text_marks=3,
         negative=False,
         in_one_pass=False,
         tasks={Task.EDIT: "Flux2KleinPipeline", Task.INPAINT: "Flux2KleinInpaintPipeline"},
@@ -168,8 +200,10 @@ TRAITS: Mapping[str, Traits] = {
         3.5,
         _1024,
         512,
+        text_marks=1,
         embedded=True,
-        negative=False,
+        true_guidance="true_cfg_scale",
+        in_one_pass=False,
         tasks={Task.EDIT: "FluxKontextPipeline", Task.INPAINT: "FluxKontextInpaintPipeline"},
         maps=21,
     ),
@@ -179,15 +213,17 @@ TRAITS: Mapping[str, Traits] = {
         3.5,
         _1024,
         512,
+        text_marks=1,
         embedded=True,
-        negative=False,
+        true_guidance="true_cfg_scale",
+        in_one_pass=False,
         tasks=_from_images("Flux"),
         maps=21,
     ),
     "GlmImagePipeline": Traits(
         "GLM-Image", 50, 1.5, None, 2048, negative=False, in_one_pass=False, patch=4
     ),
-    "HiDreamImagePipeline": Traits("HiDream-I1", 50, 5.0, _1024, 128),
+    "HiDreamImagePipeline": Traits("HiDream-I1", 50, 5.0, _1024, 128, text_marks=1),
     "HunyuanDiTPipeline": Traits("Hunyuan-DiT", 50, 5.0),
     "HunyuanImagePipeline": Traits(
         "HunyuanImage", 50, 3.25, _2048, guidance=None, in_one_pass=False
@@ -232,7 +268,7 @@ TRAITS: Mapping[str, Traits] = {
         "Kolors", 50, 5.0, _1024, 256, patch=1, tasks={Task.IMAGE: "KolorsImg2ImgPipeline"}
     ),
     "Krea2Pipeline": Traits(
-        "Krea 2", 28, 4.5, _1024, 512, guidance_off=0.0, in_one_pass=False, maps=21
+        "Krea 2", 28, 4.5, _1024, 512, text_marks=5, guidance_off=0.0, in_one_pass=False, maps=21
     ),
     "LatentConsistencyModelPipeline": Traits(
         "LCM",
@@ -251,8 +287,8 @@ TRAITS: Mapping[str, Traits] = {
     "OvisImagePipeline": Traits("Ovis-Image", 50, 5.0, _1024, 256, in_one_pass=False),
     "PRXPipeline": Traits("PRX", 28, 4.0),
     "PRXPixelPipeline": Traits("PRX Pixel", 28, 4.0),
-    "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120, maps=14),
-    "PixArtSigmaPipeline": Traits("PixArt Sigma", 20, 4.5, None, 300, maps=14),
+    "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120, text_marks=1, maps=14),
+    "PixArtSigmaPipeline": Traits("PixArt Sigma", 20, 4.5, None, 300, text_marks=1, maps=14),
     "QwenImage21Pipeline": Traits(
         "Qwen-Image 2.1",
         40,
@@ -277,6 +313,7 @@ TRAITS: Mapping[str, Traits] = {
         4.0,
         _1024,
         512,
+        text_marks=0,
         guidance="true_cfg_scale",
         blank_negative=" ",
         in_one_pass=False,
@@ -305,6 +342,7 @@ TRAITS: Mapping[str, Traits] = {
         7.0,
         None,
         256,
+        text_marks=1,
         tasks=_from_images("StableDiffusion3"),
         maps=15,
     ),
@@ -318,6 +356,7 @@ TRAITS: Mapping[str, Traits] = {
         5.0,
         _1024,
         512,
+        text_marks=3,
         guidance_off=0.0,
         tasks=_from_images("ZImage"),
         maps=27,

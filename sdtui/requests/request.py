@@ -173,6 +173,20 @@ class GenerationRequest(Section):
             aliases=("cfg scale", "guidance scale", "cfg", "scale"),
         ),
     ] = None
+    true_cfg_scale: Annotated[
+        float | None,
+        replace(
+            GUIDANCE_SCALE,
+            label="True CFG",
+            help="CFG of models whose CFG scale is distilled into them (Flux). Above 1 the negative"
+            " prompt counts, and steps take twice the time; none = the model's own, mostly 1.",
+            flags=("--true-cfg",),
+            native=True,
+            openai="true_cfg_scale",
+            search=("true_cfg",),
+            aliases=("true cfg scale", "true cfg"),
+        ),
+    ] = None
     width: Annotated[
         int | None,
         FieldSpec(

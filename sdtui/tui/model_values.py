@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from sdtui.models import ModelDescription
 
 _MASKED = ("mask_image", "outpaint")
-_READ = frozenset({"prompt", "prompt_syntax", "loras", "guidance_scale", *_MASKED})
+_READ = frozenset(
+    {"prompt", "prompt_syntax", "loras", "guidance_scale", "true_cfg_scale", *_MASKED}
+)
 """The fields that change what a model makes of the others."""
 
 
@@ -44,10 +46,11 @@ class ModelValues:
         native = with_loras(description.native, description.family, loras)
         if native != recipe.native_values:
             recipe.use_native(native)
-        guidance = decimal_of(recipe["guidance_scale"])
+        guidance, true_cfg = map(decimal_of, (recipe["guidance_scale"], recipe["true_cfg_scale"]))
         scale = native.guidance_scale if guidance is None else float(guidance)
+        true_scale = None if true_cfg is None else float(true_cfg)
         has_mask = any(recipe[name].strip() for name in _MASKED)
-        recipe.unused = unused_fields(description, scale, has_mask=has_mask)
+        recipe.unused = unused_fields(description, scale, true_scale, has_mask=has_mask)
 
 
 def _used_loras(texts: Mapping[str, str]) -> list[str]:

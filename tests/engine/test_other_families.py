@@ -38,12 +38,36 @@ def test_flux_picture_is_that_of_diffusers(
         num_inference_steps=3,
         width=64,
         height=64,
+        max_sequence_length=256,  # as FLUX.1 schnell, which this is, was trained
         generator=torch.Generator().manual_seed(1),
     ).images[0]
     result = generate(shared_engine, _request(tiny_flux, num_images_per_prompt=2), report=events)
     assert difference(result.images[0], plain) <= 1  # in a batch of two
     assert events.kinds().count("step") == 3
     assert set(result.record.timings) == {"load", "encode", "denoise", "decode"}
+
+
+@pytest.mark.parametrize("negative", ["", "blurry"])
+def test_true_cfg_of_flux_is_that_of_diffusers(
+    shared_engine: StableDiffusionEngine, tiny_flux: Path, negative: str
+) -> None:
+    pipeline: Any = FluxPipeline.from_pretrained(tiny_flux, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    plain = pipeline(
+        "a red cat",
+        negative_prompt=negative,
+        true_cfg_scale=3.0,
+        num_inference_steps=3,
+        width=64,
+        height=64,
+        max_sequence_length=256,
+        generator=torch.Generator().manual_seed(1),
+    ).images[0]
+    request = _request(tiny_flux, true_cfg_scale=3.0, negative_prompt=negative)
+    result = generate(shared_engine, request)
+    assert difference(result.images[0], plain) <= 1
+    assert result.record.notices == ()
+    assert result.record.values()["true_cfg_scale"] == 3
 
 
 def test_negative_prompt_that_flux_ignores_is_reported(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import diffusers
@@ -11,6 +12,7 @@ import pytest
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.families.call import EXTRA
 from sdtui.models.description import SDXL_REFINER
+from sdtui.models.own_sizes import OWN_SIZES
 from sdtui.models.text_to_image import text_to_image_class
 from sdtui.models.traits import TRAITS, traits_of
 
@@ -45,6 +47,15 @@ _LARGER = {"StableCascadeCombinedPipeline"}
 """Pipelines of models that are made for larger pictures than the default of the call."""
 _OPTIONAL = {"KolorsPipeline"}
 """Pipelines that diffusers has only if another library is there."""
+_REPLACES_SIZES = re.compile(r"^ +(width, height|height, width) = (?!\w+\.shape)", re.MULTILINE)
+_IN_ANOTHER_CALL = {"StableCascadeCombinedPipeline"}
+"""Pipelines whose parts replace sizes in calls of their own."""
+_TAKE_SIZES = {
+    *("BriaFibo2Pipeline", "Kandinsky3Pipeline", "Krea2Pipeline", "OmniGenPipeline"),
+    "StableDiffusionPipeline",
+}
+"""Pipelines that replace a size that is open, or no multiple of what they need (which is refused
+before), or that of a reference."""
 _IN_BLOCKS = {"AnimaModularPipeline", "Flux3ModularPipeline", "Flux3DistilledModularPipeline"}
 """Pipelines whose calls take what their blocks take."""
 
@@ -65,10 +76,21 @@ def test_traits_are_those_of_the_call(pipeline_class: str) -> None:
     assert call.keys() & _CHANGES_THE_REQUEST <= EXTRA.keys()
     if traits.negative:
         assert "negative_prompt" in call
+    if "true_cfg_scale" in call:
+        assert "true_cfg_scale" in (traits.guidance, traits.true_guidance)
     if isinstance(call["height"], int) and traits.size and pipeline_class not in _LARGER:
         assert traits.size == (call["width"], call["height"])
     for task in traits.tasks.values():
         assert hasattr(diffusers, task)
+
+
+def test_pipelines_that_replace_sizes_are_known() -> None:
+    found = set()
+    for name in TRAITS.keys() - _OPTIONAL:
+        source = inspect.getsource(getattr(diffusers, name).__call__)
+        if _REPLACES_SIZES.search(source) and "use_resolution_binning" not in source:
+            found.add(name)
+    assert found == OWN_SIZES.keys() - _IN_ANOTHER_CALL | _TAKE_SIZES
 
 
 @pytest.mark.parametrize("pipeline_class", sorted(_IN_BLOCKS))

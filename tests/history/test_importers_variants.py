@@ -56,7 +56,7 @@ def test_command_line_of_invokeai_1_is_read(
     [
         ({"parameters": f"a cat\n{LINE.format(cfg=1)}, Distilled CFG Scale: 3.5"}, 3.5),
         ({"parameters": f"a cat\n{LINE.format(cfg='1.000000')}, Guidance: 3.5"}, 3.5),
-        ({"parameters": f"a cat\n{LINE.format(cfg=6)}, Distilled CFG Scale: 3.5"}, 6),
+        ({"parameters": f"a cat\n{LINE.format(cfg=6)}, Guidance: 3.5"}, 6),
         (
             {
                 "parameters": {
@@ -78,6 +78,13 @@ def test_guidance_of_distilled_models_counts_where_cfg_is_off(
     assert found.values["guidance_scale"] == guidance
     named = any("uidance" in each or "Distilled" in each for each in found.not_carried)
     assert named == (guidance == 6)
+
+
+def test_cfg_of_a_distilled_model_is_its_true_cfg(tmp_path: Path) -> None:
+    text = f"a cat\n{LINE.format(cfg=6)}, Distilled CFG Scale: 3.5"
+    found = read(tmp_path, {"parameters": text})
+    assert (found.values["guidance_scale"], found.values["true_cfg_scale"]) == (3.5, 6)
+    assert not any("CFG" in each for each in found.not_carried)
 
 
 @pytest.mark.parametrize("given", [0, -1])

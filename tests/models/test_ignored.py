@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdtui.models import ModelDescription, NativeValues
-from sdtui.models.ignored import ignored_fields, unused_fields
+from sdtui.models.ignored import ignored_fields, run_notices, unused_fields
+from sdtui.models.own_sizes import own_size
 from sdtui.models.traits import traits_of
 from tests.support.requests import make_request
 
@@ -32,6 +34,8 @@ _SCHNELL = _model("FluxPipeline", 0.0, denoiser={"guidance_embeds": False})
     ("model", "values", "ignored"),
     [
         (_model("FluxPipeline"), {"negative_prompt": "blur", "guidance_scale": 3}, "negative"),
+        (_model("FluxPipeline"), {"negative_prompt": "blur", "true_cfg_scale": 3}, ""),
+        (_model("ZImagePipeline"), {"true_cfg_scale": 3}, "true_cfg_scale"),
         (_SCHNELL, {"guidance_scale": 3}, "guidance_scale"),
         (_model("QwenImagePipeline"), {"negative_prompt": "blur"}, ""),
         (_model("QwenImagePipeline"), {"negative_prompt": "blur", "guidance_scale": 1}, "negative"),
@@ -54,6 +58,32 @@ def test_fields_without_effect_are_known(
 ) -> None:
     found = ignored_fields(model, make_request(Path("m"), **values))
     assert " ".join(sorted(found)).replace("negative_prompt", "negative") == ignored
+
+
+def test_size_that_a_model_replaces_is_said_before_the_run() -> None:
+    model = replace(
+        _model("HiDreamImagePipeline"), native=NativeValues(1024, 1024, guidance_scale=5)
+    )
+    request = make_request(Path("m"), width=512, height=384)
+    assert run_notices("m", model, request) == [
+        "HiDream-I1 makes pictures in sizes of its own: 1168x880 in place of 512x384"
+    ]
+    assert not run_notices("m", model, make_request(Path("m"), width=1024, height=1024))
+
+
+@pytest.mark.parametrize(
+    ("pipeline_class", "size", "own"),
+    [
+        ("FluxPipeline", (640, 480), (640, 480)),
+        ("Kandinsky5T2IPipeline", (640, 480), (1152, 896)),
+        ("Kandinsky5T2IPipeline", (640, 1408), (640, 1408)),
+        ("StableCascadeCombinedPipeline", (1000, 1024), (1024, 1024)),
+    ],
+)
+def test_own_sizes_of_families(
+    pipeline_class: str, size: tuple[int, int], own: tuple[int, int]
+) -> None:
+    assert own_size(pipeline_class, size, 1024**2) == own
 
 
 def test_reason_names_the_family() -> None:

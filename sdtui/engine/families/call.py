@@ -61,6 +61,8 @@ def call_arguments(
         del arguments["num_images_per_prompt"]
         if count > 1:
             arguments["prompt"] = [request.prompt] * count
+    if traits.text_length and "max_sequence_length" in defaults:
+        arguments["max_sequence_length"] = traits.text_length
     arguments |= _guidance_arguments(request, defaults, traits)
     arguments |= _picture_arguments(pass_, images, defaults, traits)
     if "max_area" in defaults:
@@ -110,7 +112,12 @@ def _guidance_arguments(
             arguments[name] = scale
         return arguments
     arguments = {} if traits.guidance is None else {traits.guidance: scale}
-    if traits.negative and traits.guides(scale) and (negative or traits.blank_negative):
+    if not traits.negative or not traits.guides(scale, request.true_cfg_scale):
+        return arguments
+    if traits.true_guidance is not None:
+        arguments[traits.true_guidance] = request.true_cfg_scale
+        arguments["negative_prompt"] = negative  # an empty one is needed, too
+    elif negative or traits.blank_negative:
         arguments["negative_prompt"] = negative or traits.blank_negative
     return arguments
 

@@ -94,7 +94,7 @@ def _estimate(model: LoadedModel, pass_: Pass, batch_size: int, added: int) -> E
         request.width,
         request.height,
         batch_size,
-        guidance=model.description.uses_cfg(request.guidance_scale),
+        guidance=model.description.uses_cfg(request.guidance_scale, request.true_cfg_scale),
         prompts=pass_.prompts,
         references=len(pass_.references),
         added=added,

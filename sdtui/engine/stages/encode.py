@@ -19,7 +19,7 @@ def encoding_of(
 ) -> Encoding:
     """Return what the embeddings of a pass's prompts for a batch of `pictures` depend on."""
     request = pass_.request
-    guidance = model.description.uses_cfg(request.guidance_scale)
+    guidance = model.description.uses_cfg(request.guidance_scale, request.true_cfg_scale)
     options = features.encode_options(model)
     calls, base_calls = 0, None
     if _may_change(model, request):  # else it isn't encoded again for another number of steps

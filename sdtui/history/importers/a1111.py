@@ -15,11 +15,12 @@ from sdtui.history.importers.local_loras import parse_hashes
 from sdtui.history.importers.request_mapping import (
     OWN,
     ToolSettings,
-    guidance_of,
+    guidance_values,
     not_supported,
     plain_name,
 )
 from sdtui.history.infotext import (
+    DISTILLED,
     HIRES_RESIZE,
     HIRES_STRENGTH,
     OTHER_MODELS,
@@ -52,7 +53,8 @@ _MIN_KNOWN = 2
 """Known keys of an infotext, of which one is a mark: photos have texts with pairs too."""
 _TITLE = re.compile(r"(.*\S)\s+\[([0-9a-f]{6,64})\]", re.DOTALL)
 """A model's name and the start of its hash."""
-_DISTILLED = ("Distilled CFG Scale", "Guidance")
+_ALWAYS_DISTILLED = "Guidance"
+"""The same of stable-diffusion.cpp, which writes it whatever the model."""
 _DRAW_THINGS = "Seed Mode"
 """A key that only Draw Things writes."""
 _RESOURCES = "Civitai resources"
@@ -68,9 +70,15 @@ def a1111(text: str) -> ToolSettings | None:
     if not pairs.keys() & _MARKS or len(pairs.keys() & set(_SPELLINGS.values())) < _MIN_KNOWN:
         return None
     size, resized_from = _size(pairs.get("Size", "")), _size(pairs.get(SEED_RESIZE, ""))
-    distilled = next((pairs[key] for key in _DISTILLED if pairs.get(key)), None)
-    guidance = guidance_of(pairs.get("CFG scale"), distilled)
-    known = _MAPPED | _IGNORED | (set(_DISTILLED) if guidance == distilled else set())
+    distilled_key = DISTILLED if pairs.get(DISTILLED) else _ALWAYS_DISTILLED
+    guidance = guidance_values(
+        pairs.get("CFG scale"),
+        pairs.get(distilled_key),
+        is_always_written=distilled_key == _ALWAYS_DISTILLED,
+    )
+    known = _MAPPED | _IGNORED
+    if guidance["guidance_scale"] == pairs.get(distilled_key):
+        known |= {DISTILLED, _ALWAYS_DISTILLED}
     unsupported = [
         not_supported(key, value)
         for key, value in pairs.items()
@@ -97,7 +105,7 @@ def a1111(text: str) -> ToolSettings | None:
     values |= {"controls": units.controls or None, "ip_adapters": units.ip_adapters or None}
     unsupported += units.problems
     values |= {"rng": rng if pairs.get("Seed", "").isdecimal() else None}
-    values |= {"sampler": pairs.get("Sampler"), "guidance_scale": guidance}
+    values |= {"sampler": pairs.get("Sampler"), **guidance}
     if values["clip_skip"] in ("0", "-1"):  # the model's own
         values["clip_skip"] = None
     if values["hires_steps"] == "0":  # as many as in the first pass

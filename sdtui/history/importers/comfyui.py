@@ -21,7 +21,7 @@ from sdtui.history.importers.comfyui_texts import text_of
 from sdtui.history.importers.comfyui_workflow import graph_of
 from sdtui.history.importers.invokeai_graph import invokeai_nodes
 from sdtui.history.importers.json_settings import OTHER_NOISE, json_object
-from sdtui.history.importers.request_mapping import CHECKPOINT_FILE, ToolSettings, guidance_of
+from sdtui.history.importers.request_mapping import CHECKPOINT_FILE, ToolSettings, guidance_values
 from sdtui.requests.request import REQUEST_FIELDS
 
 MAX_NODES = 2_000
@@ -94,7 +94,7 @@ def _settings(source: str, nodes: Mapping[str, Any]) -> ToolSettings | None:
     distilled = conditioning.guidance
     if distilled is None:
         distilled = graph.number(first.key, ("guidance",), report=False)
-    values["guidance_scale"] = guidance_of(values["guidance_scale"], distilled)
+    values |= guidance_values(values["guidance_scale"], distilled)
     if all(value in (None, "") for value in values.values()):
         return None
     schedule = first.name("Scheduler")

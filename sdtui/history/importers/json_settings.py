@@ -18,7 +18,7 @@ from sdtui.history.importers.json_loras import is_lora_key, loras_in
 from sdtui.history.importers.request_mapping import (
     FIELDS_BY_ALIAS,
     ToolSettings,
-    guidance_of,
+    guidance_values,
     not_supported,
     plain_name,
     values_by_alias,
@@ -31,7 +31,9 @@ _MIN_FIELDS = 3  # fields of settings without a prompt or without a known tool
 OTHER_NOISE = "RNG: sdtui draws noise differently, so the same seed gives another picture"
 _SIZES = ("resolution", "size", "imagesize")
 _SCHEDULES = ("scheduler", "noiseschedule", "scheduletype", "schedulertype")
-_DISTILLED = ("fluxguidancescale", "distilledcfgscale", "guidance")
+_DISTILLED = ("fluxguidancescale", "distilledcfgscale")
+_ALWAYS_DISTILLED = "guidance"
+"""What some tools write whatever the model."""
 _MODEL_NAMES = ("name", "modelname", "model")
 _CLIP_SKIPS = {"True": 2, "False": None}  # Easy Diffusion's
 _WITHOUT_SUFFIX = ("SwarmUI", "Easy Diffusion")
@@ -202,10 +204,12 @@ def flat_settings(source: str, fields: Mapping[str, Any]) -> ToolSettings | None
     schedule = next((named[key] for key in _SCHEDULES if named.get(key)), None)
     if not named.keys() & {"sampler", "samplername"}:
         schedule = named.get("noiseschedule")  # "scheduler" is the sampler
-    distilled = next((named[key] for key in _DISTILLED if named.get(key)), None)
-    values["guidance_scale"] = guidance_of(values.get("guidance_scale"), distilled)
-    if values["guidance_scale"] is distilled:
-        known |= set(_DISTILLED)
+    key = next((each for each in _DISTILLED if named.get(each)), _ALWAYS_DISTILLED)
+    values |= guidance_values(
+        values.get("guidance_scale"), named.get(key), is_always_written=key == _ALWAYS_DISTILLED
+    )
+    if values["guidance_scale"] is named.get(key):
+        known |= {*_DISTILLED, _ALWAYS_DISTILLED}
     if values.get("strength") in (1, "1", "1.0"):  # nothing of an init image is left
         del values["strength"]
     if str(values.get("clip_skip")) in _CLIP_SKIPS:

@@ -125,10 +125,19 @@ def not_supported(key: str, value: object) -> str:
     return f"{key} {str(value)[:_MAX_VALUE]}: sdtui has no such setting"
 
 
-def guidance_of(cfg: object, distilled: object) -> object:
-    """The CFG scale, or the guidance of a distilled model such as Flux, which has none."""
+def guidance_values(
+    cfg: object, distilled: object, *, is_always_written: bool = False
+) -> dict[str, object]:
+    """The values of a CFG scale and of the guidance of a model that has it distilled into it, such
+    as Flux, for which CFG is the true one.
+
+    `is_always_written` = the tool writes a distilled guidance for other models too, which counts
+    only where CFG is off.
+    """
     is_off = cfg in (None, "") or _number(cfg) in (1, 1.0)
-    return distilled if is_off and distilled not in (None, "") else cfg
+    if distilled in (None, "") or (is_always_written and not is_off):
+        return {"guidance_scale": cfg}
+    return {"guidance_scale": distilled, "true_cfg_scale": None if is_off else cfg}
 
 
 def to_request_values(

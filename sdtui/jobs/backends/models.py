@@ -29,7 +29,6 @@ from sdtui.models import (
     ModelDescription,
     ModelSource,
     OnBytes,
-    SourceKind,
     TokenCounter,
     VaeFile,
     counters_of,
@@ -70,9 +69,10 @@ class LocalModels:
         return None if source.path is None else describe_model(source.path, self._settings)
 
     def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
-        if source.kind is SourceKind.FILE and (described := self.describe(source)):
-            return token_counters(described.tokenizers)
-        return counters_of(source)
+        described = self.describe(source)
+        if described is None:
+            return counters_of(source)
+        return token_counters(described.tokenizers, described.traits.text_limit)
 
     def vaes(self) -> list[FoundFile]:
         return vae_files(self._settings)
