@@ -236,9 +236,7 @@ class StableDiffusionEngine:
             with _timed(timings, "preview colours"):
                 to_rgb = latent_to_rgb(description.family, vae, self.device.torch)
         with _timed(timings, "speed"):
-            # It would have to be turned on again for each denoiser that is loaded.
-            speed = Speed.QUALITY if in_parts else setup.speed
-            speedups = apply_speed(pipeline, speed, self.device)
+            speedups = apply_speed(pipeline, setup.speed, self.device, in_parts=in_parts)
         if parts is not None:
             parts.need(())
         with _timed(timings, "to device"):
@@ -300,8 +298,6 @@ def _notices(known: ModelDescription, setup: _ModelSetup) -> Iterator[str]:
     """Yield what the user should know about a loaded model."""
     if known.guessed_prediction:
         yield guess_notice(known)
-    if setup.memory_mode is MemoryMode.PARTS and setup.speed is not Speed.QUALITY:
-        yield f"without the speed-ups of {setup.speed}: the model is loaded in parts"
 
 
 def _model_record(source: ModelSource, description: ModelDescription, pipeline: Any) -> ModelRecord:

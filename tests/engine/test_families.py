@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sdtui.engine.families.seams import computing_on
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.speed.step_cache import StepCache, can_follow
 from sdtui.requests.record import Stage
 from tests.support.events import Events
 from tests.support.faults import Fault, failing
@@ -123,6 +125,21 @@ def test_cancelled_run_leaves_nothing_behind(
     methods = {"encode_prompt", "prepare_latents", "step", "encode", "decode"}
     for owner in (pipeline, pipeline.scheduler, pipeline.vae):
         assert not methods & vars(owner).keys()
+    assert family.is_plain(generate(shared_engine, family.request()).images)
+
+
+def test_step_cache_works_with_every_family(
+    shared_engine: StableDiffusionEngine, family: _Family
+) -> None:
+    model = family.loaded(shared_engine)
+    assert can_follow(model.denoiser)
+    quality = model.speedups
+    model.speedups = replace(quality, reuse=StepCache(math.inf))
+    try:
+        result = generate(shared_engine, family.request(num_inference_steps=4))
+    finally:
+        model.speedups = quality
+    assert "step cache: 2 of 4 steps skipped" in result.record.notices
     assert family.is_plain(generate(shared_engine, family.request()).images)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 from torch._inductor import config as inductor
 
+from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import Speed
+from sdtui.core.errors import CancelledError
 from sdtui.core.settings import Settings
 from sdtui.engine import threads
 from sdtui.engine.device import Device
@@ -119,14 +122,32 @@ def test_unet_with_one_block_reuses_nothing() -> None:
     assert not has_deep_blocks(shallow)
 
 
-def test_transformers_use_the_first_block_cache(
+@pytest.mark.usefixtures("without_compiling")
+def test_transformers_leave_out_steps_alike_in_parts_and_after_a_cancellation(
     engine: StableDiffusionEngine, tmp_path: Path
 ) -> None:
     model = make_flux(tmp_path)
-    result = generate(engine, _request(model, Speed.FAST, width=64, height=64))
-    assert result.record.settings is not None
-    assert "first-block cache 0.05" in result.record.settings.speedups
-    assert any(notice.startswith("without channels last:") for notice in result.record.notices)
+    request = _request(model, Speed.MAX, width=64, height=64, num_inference_steps=12)
+    first = generate(engine, request)
+    assert first.record.settings is not None
+    assert "step cache 0.12" in first.record.settings.speedups
+    skipped = [each for each in first.record.notices if each.startswith("step cache: ")]
+    assert re.fullmatch(r"step cache: [1-9] of 12 steps skipped", skipped[0])
+    assert any(notice.startswith("without channels last:") for notice in first.record.notices)
+    cancellation = Cancellation()
+
+    def cancel(event: Any) -> None:
+        if event.kind == "step" and event.step == 5:
+            cancellation.stop_now()
+
+    with pytest.raises(CancelledError):
+        generate(engine, request, report=cancel, cancellation=cancellation)
+    assert difference(first.images[0], generate(engine, request).images[0]) == 0
+    in_parts = generate(engine, request.changed(memory_mode="parts"))
+    assert difference(first.images[0], in_parts.images[0]) == 0
+    assert skipped[0] in in_parts.record.notices
+    quality = generate(engine, request.changed(speed="quality"))
+    assert 0 < difference(first.images[0], quality.images[0]) <= 20
 
 
 def test_missing_compiler_does_not_prevent_the_picture(

@@ -8,15 +8,20 @@ from typing import Any
 from diffusers.hooks.hooks import HookRegistry, ModelHook
 from torch import nn
 
+from sdtui.engine.speed.reuse import Reuse
+
 _NAME = "sdtui_reuse"
 
 
-class DeepCache:
+class DeepCache(Reuse):
     """Lets a UNet's deep blocks compute only in every `interval`-th forward pass and return their
     previous output in between. The outermost blocks compute in every pass."""
 
+    kind = "deep features"
+
     def __init__(self, unet: Any, interval: int) -> None:
         """`unet` needs at least two blocks on each side, see `has_deep_blocks`."""
+        super().__init__(f"deep features for {interval} steps")
         self._interval = interval
         self._passes = 0
         self._hooks: list[_Reuse] = []
@@ -36,9 +41,12 @@ class DeepCache:
         """Called before each forward pass of the UNet."""
         self._passes += 1
 
+    @property
+    def reuses(self) -> bool:
+        return not self.fresh
+
     def restart(self) -> None:
-        """Drop the features, so that the next forward pass computes all blocks. Call it before and
-        after each denoising."""
+        """Drop the features, so that the next forward pass computes all blocks."""
         self._passes = 0
         for hook in self._hooks:
             hook.output = None

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
 import torch
-from diffusers import FirstBlockCacheConfig
 
 from sdtui.core.enums import Speed
-from sdtui.core.text import one_line
 from sdtui.engine.device import Device
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.quantized.layers import is_quantized
 from sdtui.engine.speed.deepcache import DeepCache, has_deep_blocks
+from sdtui.engine.speed.reuse import Reuse
+from sdtui.engine.speed.step_cache import StepCache, can_follow
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class PresetOutcome:
     name: str
     why_not: str | None = None
     """Why the model or machine doesn't support it; None if it is on."""
-    reuse: DeepCache | None = None
+    reuse: Reuse | None = None
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class SpeedUps:
     names: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     """Parts that couldn't be turned on, and why."""
-    reuse: DeepCache | None = None
-    """Restarted before and after each denoising."""
+    reuse: Reuse | None = None
+    """What reuses results of earlier steps."""
 
     @property
     def compiled(self) -> bool:
@@ -51,16 +51,20 @@ class SpeedUps:
 
 
 COMPILED = "compiled blocks"
-_CACHE_FAILS = ("Flux2Transformer2DModel",)
-"""Denoisers with which diffusers 0.42 turns its cache on, and fails in the first step."""
-
 Part = Callable[[Any, Device], PresetOutcome]
 """Turns on one optimisation of a pipeline, if supported."""
 
 
-def apply_speed(pipeline: Any, speed: Speed, device: Device) -> SpeedUps:
+def apply_speed(pipeline: Any, speed: Speed, device: Device, *, in_parts: bool = False) -> SpeedUps:
     """Turn on a preset for a pipeline that was just loaded. It can't be turned off: the model is
-    reloaded for another preset."""
+    reloaded for another preset.
+
+    `in_parts` = its denoiser is loaded for each denoising, so that what changes it is left out.
+    """
+    if in_parts and speed is not Speed.QUALITY:
+        left_out = f"without other speed-ups of {speed}: the model is loaded in parts"
+        found = turn_on(pipeline, (_REUSE_IN_PARTS[speed],), device)
+        return replace(found, notices=(*found.notices, left_out))
     return turn_on(pipeline, PRESETS[speed], device)
 
 
@@ -113,24 +117,28 @@ def fused_projections(pipeline: Any, device: Device) -> PresetOutcome:
     return PresetOutcome(name)
 
 
-def cached_features(pipeline: Any, _: Device, *, interval: int, threshold: float) -> PresetOutcome:
-    """Reuse features: a UNet's deep ones for `interval` steps; in a transformer everything after
-    the first block, while that block's output changes by less than `threshold` (relative)."""
+def cached_features(
+    pipeline: Any, device: Device, *, interval: int, threshold: float
+) -> PresetOutcome:
+    """Reuse a UNet's deep features for `interval` steps; leave out steps of a transformer while its
+    prediction changes by less than `threshold` (relative)."""
     denoiser = denoiser_of(pipeline)
     if has_deep_blocks(denoiser):
-        name = f"deep features for {interval} steps"
-        return PresetOutcome(name, reuse=DeepCache(denoiser, interval))
-    name = f"first-block cache {threshold:g}"
-    kind = type(denoiser).__name__
-    if not hasattr(denoiser, "enable_cache"):
-        return PresetOutcome(name, f"{kind} has no feature cache")
-    if kind in _CACHE_FAILS:
-        return PresetOutcome(name, f"diffusers' cache fails with {kind}")
-    try:
-        denoiser.enable_cache(FirstBlockCacheConfig(threshold=threshold))
-    except ValueError as error:  # its blocks are unknown to the cache
-        return PresetOutcome(name, one_line(str(error)))
-    return PresetOutcome(name)
+        deep = DeepCache(denoiser, interval)
+        return PresetOutcome(deep.name, reuse=deep)
+    return cached_steps(pipeline, device, threshold=threshold)
+
+
+def cached_steps(pipeline: Any, _: Device, *, threshold: float) -> PresetOutcome:
+    """Leave out steps while the prediction changes by less than `threshold` (relative)."""
+    cache = StepCache(threshold)
+    denoiser = denoiser_of(pipeline)
+    if has_deep_blocks(denoiser):
+        return PresetOutcome(cache.name, "a UNet reuses its deep features instead")
+    if not can_follow(denoiser):
+        why_not = f"{type(denoiser).__name__} names its latents or its timestep in another way"
+        return PresetOutcome(cache.name, why_not)
+    return PresetOutcome(cache.name, reuse=cache)
 
 
 def compiled_blocks(pipeline: Any, device: Device) -> PresetOutcome:
@@ -162,15 +170,23 @@ def _double(values: torch.Tensor) -> torch.Tensor:
     return values * 2 + 1
 
 
+_THRESHOLDS = {Speed.FAST: 0.05, Speed.MAX: 0.12}
+"""Of the step cache: with these, about half of the steps and two thirds are left out, see
+tests/benchmarks/README.md."""
+_REUSE_IN_PARTS: Mapping[Speed, Part] = {
+    speed: partial(cached_steps, threshold=threshold) for speed, threshold in _THRESHOLDS.items()
+}
 PRESETS: Mapping[Speed, tuple[Part, ...]] = {
     Speed.QUALITY: (),
-    # 0.05 is diffusers' default; 0.12 is ParaAttention's value for Flux at its fastest.
-    Speed.FAST: (channels_last, partial(cached_features, interval=2, threshold=0.05)),
+    Speed.FAST: (
+        channels_last,
+        partial(cached_features, interval=2, threshold=_THRESHOLDS[Speed.FAST]),
+    ),
     # Fused projections store the attention's weights twice, too much for `fast`.
     Speed.MAX: (
         channels_last,
         fused_projections,
-        partial(cached_features, interval=3, threshold=0.12),
+        partial(cached_features, interval=3, threshold=_THRESHOLDS[Speed.MAX]),
         compiled_blocks,
     ),
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import torch
 from PIL import Image
@@ -12,11 +13,13 @@ from PIL import Image
 from sdtui.core.errors import BrokenPictureError
 from sdtui.engine.families import family_of
 from sdtui.engine.families.family import StepState
+from sdtui.engine.families.seams import denoisers_of, replaced
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import set_vae_savings
 from sdtui.engine.passes import Batch
 from sdtui.engine.samplers import use_sampler
+from sdtui.engine.speed.step_cache import StepCache
 from sdtui.engine.stages.refusals import refusals
 from sdtui.requests.record import Stage
 
@@ -41,14 +44,18 @@ def denoise(
     set_vae_savings(model.vae, slicing=False, tile=None)
     batch = replace(batch, arguments=features.arguments(model, batch))
 
+    reuse = model.speedups.reuse
+
     def after_step(state: StepState) -> torch.Tensor | None:
+        if reuse is not None:
+            reuse.after_step()
         on_step(state)
         return features.on_step(batch, state)
 
     family = family_of(model.description)
     with (
         refusals(model, batch.pass_.request),
-        _fresh_feature_cache(model),
+        _reusing(model),
         features.denoising(model, batch),
     ):
         result = family.denoise(model, batch, after_step, watch=watch)
@@ -58,16 +65,23 @@ def denoise(
 
 
 @contextmanager
-def _fresh_feature_cache(model: LoadedModel) -> Iterator[None]:
-    cache = model.speedups.reuse
-    if cache is None:
+def _reusing(model: LoadedModel) -> Iterator[None]:
+    """Open a context in which the results of earlier steps are reused, if the speed preset has
+    that."""
+    reuse = model.speedups.reuse
+    if reuse is None:
         yield
         return
-    cache.restart()
+    reuse.begin()
     try:
-        yield
+        with ExitStack() as stack:
+            if isinstance(reuse, StepCache):
+                for number, denoiser in enumerate(denoisers_of(model.pipeline)):
+                    wrapped = partial(reuse.wrapped, number)
+                    stack.enter_context(replaced(denoiser, forward=wrapped))
+            yield
     finally:
-        cache.restart()
+        reuse.restart()
 
 
 def _check(latents: torch.Tensor, model: LoadedModel) -> None:
