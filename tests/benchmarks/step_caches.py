@@ -185,7 +185,7 @@ def main() -> None:
         show(f"{type(config).__name__.removesuffix('Config')} {number}", latents)
         transformer.disable_cache()
     original = transformer.forward
-    for threshold in (0.05, 0.08, 0.12):
+    for threshold in (0.05, 0.08):
         cache = StepCache(threshold)
         cache.begin()
         transformer.forward = cache.wrapped(0, original)

@@ -170,9 +170,9 @@ def _double(values: torch.Tensor) -> torch.Tensor:
     return values * 2 + 1
 
 
-_THRESHOLDS = {Speed.FAST: 0.05, Speed.MAX: 0.12}
-"""Of the step cache: with these, about half of the steps and two thirds are left out, see
-tests/benchmarks/README.md."""
+_THRESHOLDS = {Speed.FAST: 0.05, Speed.MAX: 0.08}
+"""Of the step cache: about a third and half of the steps are left out, see
+tests/benchmarks/step_caches.py."""
 _REUSE_IN_PARTS: Mapping[Speed, Part] = {
     speed: partial(cached_steps, threshold=threshold) for speed, threshold in _THRESHOLDS.items()
 }
