@@ -51,7 +51,13 @@ def start(foreground: bool) -> int:
         make_socket_folder(path)
         claim(path)
         return run_daemon(path, lambda where: click.echo(f"sdtui serves {where}", err=True))
-    click.echo("started" if start_daemon(path) else "already running")
+    running = start_daemon(path)
+    if running is None:
+        click.echo("started")
+    elif running.version == __version__:
+        click.echo("already running")
+    else:
+        click.echo(f"already running, version {running.version}; for {__version__} stop it first")
     return 0
 
 

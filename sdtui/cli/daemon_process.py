@@ -24,6 +24,7 @@ from sdtui.core.unix_sockets import (
     connect_unix,
     hold_socket,
     make_socket_folder,
+    peer_process,
 )
 
 _log = logging.getLogger(__name__)
@@ -76,9 +77,11 @@ def ask_to_end(path: Path) -> None:
 
 def _request(path: Path, method: str, route: str) -> dict[str, Any] | None:
     check_socket_folder(path)
+    process = None
     try:
         connection = http.client.HTTPConnection("localhost")
         connection.sock = connect_unix(path, _ANSWER_SECONDS)
+        process = peer_process(connection.sock)
         try:
             connection.request(method, route)
             answer = connection.getresponse()
@@ -90,46 +93,47 @@ def _request(path: Path, method: str, route: str) -> dict[str, Any] | None:
     except ConnectionError:  # it ended meanwhile
         return None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise _silent(path, str(error) or type(error).__name__) from error
+        raise _silent(path, str(error) or type(error).__name__, process) from error
     if answer.status != http.HTTPStatus.OK:
-        raise _silent(path, f"it answers {answer.status}")
+        raise _silent(path, f"it answers {answer.status}", process)
     return body if isinstance(body, dict) else {}
 
 
-def _silent(path: Path, why: str) -> SettingsError:
+def _silent(path: Path, why: str, process: int | None = None) -> SettingsError:
+    number = f" {process}" if process else ""
     return SettingsError(
         f"the daemon at {path} doesn't answer as it should: {one_line(why)}",
-        "End its process, and start it again",
+        f"End its process{number}, and start it again",
     )
 
 
-def start_daemon(path: Path) -> bool:
-    """Start the daemon at a socket, unless it runs, and wait until it answers; return True if it
-    was started. Raises SdtuiError with the reason if it can't be."""
+def start_daemon(path: Path) -> DaemonStatus | None:
+    """Start the daemon at a socket and wait until it answers, or return the status of the one that
+    runs. Raises SdtuiError with the reason if it can't be started."""
     make_socket_folder(path)
     held = _hold_unless_running(path)
-    if held is None:
-        return False
+    if isinstance(held, DaemonStatus):
+        return held
     log = paths.daemon_log_file()
     with paths.needing_state(f"the folder {log.parent} can't be made"):
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     answer = runtime.run_detached(lambda pipe: _run_detached(path, pipe), paths.home_folder(), log)
     os.close(held)  # the daemon holds it too
     if answer == _STARTED:
-        return True
+        return None
     if answer:
         raise SdtuiError(f"the daemon doesn't start: {answer.decode()}")
     raise SdtuiError("the daemon ended while it started", f"{log} says why")
 
 
-def _hold_unless_running(path: Path) -> int | None:
-    """Hold a daemon's socket, or return None if its daemon answers. Waits for one that starts or
-    ends."""
+def _hold_unless_running(path: Path) -> int | DaemonStatus:
+    """Hold a daemon's socket and return the handle, or return the status of the daemon that
+    answers. Waits for one that starts or ends."""
     end = time.monotonic() + _OTHER_SECONDS
     while time.monotonic() < end:
         running = ask_daemon(path)
         if running is not None and not running.is_ending:
-            return None
+            return running
         held = hold_socket(path)
         if held is not None:
             return held

@@ -17,6 +17,8 @@ DIAL_GREETING = b"sdtui daemon: connected\n"
 """What `sdtui daemon dial` writes first. Whatever comes before it was printed by a login shell."""
 _LONGEST = 107 if sys.platform == "linux" else 103
 """Most bytes of a socket's path: `sun_path` less the zero at its end."""
+_UCRED = struct.Struct("iIi")
+"""Linux's ucred: process, user and group."""
 _XUCRED = struct.Struct("2I")
 """The beginning of macOS's xucred: version and uid."""
 
@@ -133,11 +135,18 @@ def peer_uid(connection: socket.socket) -> int | None:
     """Return the user at the other end of a Unix socket, as the system noted it when the connection
     or the listening began; None where the system can't say."""
     if sys.platform == "linux":
-        size = struct.calcsize("3i")
-        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        _, uid, _ = struct.unpack("iIi", data)
-        return int(uid)
+        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        return int(_UCRED.unpack(data)[1])
     if sys.platform == "darwin":
         data = connection.getsockopt(0, socket.LOCAL_PEERCRED, 4 * 19)
         return int(_XUCRED.unpack_from(data)[1])
+    return None
+
+
+def peer_process(connection: socket.socket) -> int | None:
+    """Return the process at the other end of a Unix socket; for the end that listened, the one that
+    began to. None where the system can't say."""
+    if sys.platform == "linux":
+        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        return int(_UCRED.unpack(data)[0])
     return None

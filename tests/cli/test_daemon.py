@@ -41,7 +41,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
 
 
 def test_running_daemon_says_what_it_does_and_is_not_started_again(
-    running: Live, sdtui: Command
+    running: Live, sdtui: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert sdtui("daemon", "start").stdout == "already running\n"
     done = sdtui("daemon", "status", "--json")
@@ -51,6 +51,9 @@ def test_running_daemon_says_what_it_does_and_is_not_started_again(
     assert found["socket"] == str(running.services.options.unix_socket)
     done = sdtui("daemon", "status")
     assert "model      not loaded\njobs       0 running, 0 waiting\n" in done.stdout
+    monkeypatch.setattr("sdtui.cli.daemon.__version__", "9.9")
+    assert "for 9.9 stop it first" in sdtui("daemon", "start").stdout
+    assert "(this is 9.9)" in sdtui("daemon", "status").stdout
 
 
 def test_stopped_daemon_has_ended_when_the_command_ends(running: Live, sdtui: Command) -> None:

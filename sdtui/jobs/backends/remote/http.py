@@ -166,9 +166,12 @@ def check(where: Where, answer: Answer) -> None:
     protocol = answer.headers.get(PROTOCOL_HEADER.lower())
     if protocol is not None and protocol != str(PROTOCOL):
         is_newer = protocol.isdecimal() and int(protocol) > PROTOCOL
+        if where.is_this_machine:
+            hint = '"sdtui daemon stop" ends it, so that one of this version can start'
+        else:
+            hint = f"Update sdtui on {'this machine' if is_newer else where.name}"
         raise ConnectionLostError(
-            f"{where.name} speaks protocol {protocol} and this sdtui {PROTOCOL}",
-            "Update sdtui on this machine" if is_newer else f"Update sdtui on {where.name}",
+            f"{where.name} speaks protocol {protocol} and this sdtui {PROTOCOL}", hint
         )
     is_error = b'"error":{"id":' in answer.data[:200]
     is_unknown = answer.status == 404 and b'"detail":"Not Found"' in answer.data
