@@ -152,6 +152,7 @@ class Server(uvicorn.Server):
             self._shutdown_task.add_done_callback(self._stop_serving)
 
     def _stop_serving(self, _: asyncio.Task[None]) -> None:
+        self._listener.delete_file()
         self.should_exit = True
         self._drop_stalled({})
 

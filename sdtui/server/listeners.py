@@ -47,11 +47,19 @@ class Listener:
             return os.path.samestat(found, made) and found.st_mtime_ns == made.st_mtime_ns
         return False
 
-    def close(self) -> None:
-        """Close the socket, and delete the Unix socket that this process made."""
+    def delete_file(self) -> None:
+        """Delete the Unix socket that this process made, unless it was replaced.
+
+        Called before the socket is closed: a client that finds one that refuses takes the server
+        for crashed.
+        """
         if self.file is not None and self.is_reachable:
             with suppress(OSError):
                 self.file[0].unlink()
+
+    def close(self) -> None:
+        """Close the socket and delete its file."""
+        self.delete_file()
         self.socket.close()
 
 

@@ -106,6 +106,22 @@ def test_socket_that_was_replaced_is_left_alone(tmp_path: Path) -> None:
     new.close()
 
 
+def test_socket_of_a_server_that_ends_is_gone_before_it_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    with live(tmp_path, lambda _: ScriptedGenerator(), unix_socket=path) as running:
+        seen: list[bool] = []
+        stop = running.server.shutdown
+
+        async def look_and_stop(sockets: list[socket.socket] | None = None) -> None:
+            seen.append(path.exists())
+            await stop(sockets)
+
+        running.server.shutdown = look_and_stop  # type: ignore[method-assign]
+        running.end()
+        running.thread.join(20)
+    assert seen == [False]
+
+
 def test_path_that_is_too_long_is_refused_with_its_length(tmp_path: Path) -> None:
     path = tmp_path / ("x" * (107 - len(str(tmp_path)) - 1))
     listen(ServerOptions(unix_socket=path)).close()

@@ -172,9 +172,11 @@ async def test_connection_stands_first_and_what_is_done_about_it_stays_where_it_
         assert line.render().plain.startswith("sdtui · gpu1  pocket · cpu bf16")
         line.connection = lost
         assert "sdtui · gpu1 · reconnecting, 8 s: [b]no" in line.render().plain
-    async with shown(40) as (line, _):
+    async with shown(60) as (line, _):
         line.connection, line.progress, line.sample = lost, RUNNING, sample(3)
-        assert "reconnecting, 8 s" in line.render().plain
+        assert line.render().plain.startswith("gpu1 · reconnecting, 8 s  pocket  ")
+        line.connection = ShownConnection("gpu1")
+        assert line.render().plain.startswith("sdtui · gpu1  pocket  ")
 
 
 def test_a_graph_shows_the_newest_shares() -> None:

@@ -109,9 +109,8 @@ class TopLine(Widget):
 
     def _model(self, width: int) -> list[Part]:
         name, separator, how = one_line(self.model).partition(" · ")
-        parts = [fixed(6, "sdtui", theme_style(self.app, "accent")), *self._connection()]
+        parts = self._beginning(has_more=name != "")
         if name:
-            parts.append(fixed(6, "  ", theme_style(self.app, "plain")))
             wanted = max(_SHORTEST_NAME, width // 4)
             shown = name if len(name) <= wanted else name.rpartition("/")[2]
             style = theme_style(self.app, "name")
@@ -120,17 +119,24 @@ class TopLine(Widget):
             parts.append(fixed(11, f"{separator}{how}", theme_style(self.app, "muted")))
         return parts
 
-    def _connection(self) -> list[Part]:
+    def _beginning(self, *, has_more: bool) -> list[Part]:
+        """Return what stands before the model: the program, and where the backend is."""
         name, state, problem = self.connection
+        accent, muted = theme_style(self.app, "accent"), theme_style(self.app, "muted")
+        gap = "  " if has_more else ""
         if not name:
-            return []
-        muted, warning = theme_style(self.app, "muted"), theme_style(self.app, "warning")
-        parts = [shortenable(5, f" · {name}", muted, _SHORTEST_NAME, len(name) + 3)]
+            return [fixed(6, f"sdtui{gap}", accent)]
+        rank = 2 if state else 5
+        parts = [
+            fixed(6, "sdtui · ", accent),
+            shortenable(rank, name, muted, _SHORTEST_NAME, len(name)),
+        ]
         if state:
-            parts.append(fixed(0, f" · {state}", warning))
+            parts.append(fixed(rank, " · ", muted))
+            parts.append(fixed(0, state, theme_style(self.app, "warning")))
         if problem:
             parts.append(shortenable(13, f": {problem}", muted, 2 * _SHORTEST_NAME, len(problem)))
-        return parts
+        return [*parts, fixed(0 if state else rank, gap, muted)]
 
     def _memory(self, width: int) -> list[Part]:
         parts = []
