@@ -123,7 +123,15 @@ _512 = (512, 512)
 
 TRAITS: Mapping[str, Traits] = {
     # Name, steps, guidance, size, length of the prompt.
-    "AnimaModularPipeline": Traits("Anima", 50, 4.0, _1024, 512, in_one_pass=False),
+    "AnimaModularPipeline": Traits(
+        "Anima",
+        50,
+        4.0,
+        _1024,
+        512,
+        in_one_pass=False,
+        tasks={Task.IMAGE: "AnimaModularPipeline"},
+    ),
     "AmusedPipeline": Traits("aMUSEd", 12, 10.0, tasks=_from_images("Amused"), patch=1),
     "AuraFlowPipeline": Traits("AuraFlow", 50, 3.5, _1024, 256, text_marks=1, maps=16),
     "BriaFibo2Pipeline": Traits("Bria FIBO 2", 30, 5.0, _1024, in_one_pass=False),
@@ -191,9 +199,26 @@ TRAITS: Mapping[str, Traits] = {
         maps=26,
     ),
     "Flux3DistilledModularPipeline": Traits(
-        "Flux.3", 16, 1.0, _1024, 8192, guidance=None, negative=False
+        "Flux.3",
+        16,
+        1.0,
+        _1024,
+        8192,
+        guidance=None,
+        negative=False,
+        tasks={Task.EDIT: "Flux3DistilledModularPipeline"},
+        several_references=True,
     ),
-    "Flux3ModularPipeline": Traits("Flux.3", 50, 3.5, _1024, 8192, in_one_pass=False),
+    "Flux3ModularPipeline": Traits(
+        "Flux.3",
+        50,
+        3.5,
+        _1024,
+        8192,
+        in_one_pass=False,
+        tasks={Task.EDIT: "Flux3ModularPipeline"},
+        several_references=True,
+    ),
     "FluxKontextPipeline": Traits(
         "Flux.1 Kontext",
         28,

@@ -35,7 +35,7 @@ SMALL: dict[str, Any] = {
     "eos_token_id": 258,
     "bos_token_id": None,
 }
-_SEEING: dict[str, Any] = {
+SEEING: dict[str, Any] = {
     "depth": 2,
     "hidden_size": 16,
     "intermediate_size": 16,
@@ -66,7 +66,7 @@ def make_qwen_vision(**tokens: int) -> Any:
     return Qwen2_5_VLForConditionalGeneration(
         config(
             text_config={**SMALL, "num_hidden_layers": 2, "rope_scaling": rope},
-            vision_config=_SEEING,
+            vision_config=SEEING,
             hidden_size=16,
             vocab_size=300,
             **{
@@ -86,7 +86,7 @@ def make_qwen3_vision() -> Any:
     return Qwen3VLModel(
         Qwen3VLConfig(
             text_config={**SMALL, "num_hidden_layers": 2, "head_dim": 8},
-            vision_config={**_SEEING, "deepstack_visual_indexes": [0, 1]},
+            vision_config={**SEEING, "deepstack_visual_indexes": [0, 1]},
             image_token_id=290,
             video_token_id=291,
             vision_start_token_id=292,

@@ -60,20 +60,35 @@ class BlocksPipeline(_Pipeline):  # type: ignore[misc]
         num_images_per_prompt: int = 1,
         generator: Any = None,
         output_type: str = "pil",
+        image: Any = None,
     ) -> Any:
-        """Make pictures from text, as the calls of other pipelines do."""
+        """Make pictures from text, and from those that are references, as the calls of other
+        pipelines do."""
+        return self._make(
+            prompt,
+            negative_prompt,
+            guidance_scale,
+            width=width,
+            height=height,
+            num_inference_steps=num_inference_steps,
+            num_images_per_prompt=num_images_per_prompt,
+            generator=generator,
+            output_type=output_type,
+            image=image,
+        )
+
+    def _make(
+        self, prompt: str, negative_prompt: str | None, guidance_scale: float, **given: Any
+    ) -> Any:
+        """Run the blocks with the values `given` that they take."""
         encoded = self.encode_prompt(prompt, negative_prompt or "", guidance_scale)
         rest = self.prepare_latents(guidance_scale)
-        given = {
-            "width": width,
-            "height": height,
-            "num_inference_steps": num_inference_steps,
-            "num_images_per_prompt": num_images_per_prompt,
-            "generator": generator,
-            "output_type": output_type,
-            **encoded,
-        }
-        taken = {name: value for name, value in given.items() if name in _inputs(rest)}
+        if isinstance(given["image"], list) and "strength" in given:
+            # The blocks start from as many different pictures as there are prompts.
+            count, given["num_images_per_prompt"] = given["num_images_per_prompt"], 1
+            encoded = {name: torch.cat([value] * count) for name, value in encoded.items()}
+        values = {name: value for name, value in {**given, **encoded}.items() if value is not None}
+        taken = {name: value for name, value in values.items() if name in _inputs(rest)}
         return ImagePipelineOutput(rest(**taken, output="images"))
 
     def prepare_latents(self, guidance_scale: float) -> Any:
@@ -123,6 +138,39 @@ class AnimaPipeline(BlocksPipeline):
             transformer=transformer,
             vae=vae,
             scheduler=scheduler,
+        )
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompt: str,
+        negative_prompt: str | None = None,
+        width: int = 1024,
+        height: int = 1024,
+        num_inference_steps: int = 50,
+        guidance_scale: float = 4.0,
+        num_images_per_prompt: int = 1,
+        generator: Any = None,
+        output_type: str = "pil",
+        image: Any = None,
+        strength: float = 0.9,
+    ) -> Any:
+        """Make pictures from text, or from one picture for each of them or for all."""
+        images = image if isinstance(image, list) else [image]
+        if all(each is images[0] for each in images):
+            image = images[0]
+        return self._make(
+            prompt,
+            negative_prompt,
+            guidance_scale,
+            width=width,
+            height=height,
+            num_inference_steps=num_inference_steps,
+            num_images_per_prompt=num_images_per_prompt,
+            generator=generator,
+            output_type=output_type,
+            image=images[0],
+            strength=strength,
         )
 
 

@@ -10,6 +10,7 @@ import diffusers
 from PIL import Image
 
 from sdtui.engine.call_defaults import guidance_argument
+from sdtui.engine.families.blocks import blocks_pipeline
 from sdtui.engine.families.seams import made_of_parts
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
@@ -165,4 +166,6 @@ def _class_for(description: ModelDescription, task: Task, word: str) -> Any:
     name = description.traits.tasks.get(task)
     if not description.traits.name and word:
         name = f"{description.pipeline_class.removesuffix('Pipeline')}{word}Pipeline"
-    return getattr(diffusers, name, None) if name else None
+    if not name:
+        return None
+    return blocks_pipeline(name) or getattr(diffusers, name, None)
