@@ -81,9 +81,9 @@ def _decoded(vae: Any, latents: Tensor) -> Tensor:
     """Return the pixels of latents, N x 3 x H x W in float32 on the CPU."""
     given = latents if has_patches(vae) else unscale_latents(vae.config, latents)
     convolutions = (each for each in vae.decoder.modules() if isinstance(each, _CONVOLUTIONS))
-    is_video = isinstance(next(convolutions), nn.Conv3d)
+    is_video = isinstance(next(convolutions), nn.Conv3d) or "temperal_downsample" in vae.config
     parameter = next(vae.parameters())
     given = given.to(parameter.device, parameter.dtype)
     with torch.no_grad():
         pixels: Tensor = vae.decode(given[:, :, None] if is_video else given).sample
-    return (pixels[:, :, 0] if is_video else pixels).float().cpu()
+    return (pixels[:, :3, 0] if is_video else pixels).float().cpu()

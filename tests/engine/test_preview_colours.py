@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 import torch
-from diffusers import AutoencoderTiny
+from diffusers import AutoencoderKLQwenImage21, AutoencoderTiny
 from PIL import Image
 
 from sdtui.engine.generator import generate
@@ -43,3 +43,16 @@ def test_vae_that_overflows_has_no_previews() -> None:
     vae: Any = small_vae()
     vae.decoder.conv_out.bias.data.fill_(torch.nan)
     assert latent_to_rgb("FluxPipeline", vae, torch.device("cpu")) is None
+
+
+def test_vae_for_videos_with_transparency_has_previews() -> None:
+    vae: Any = AutoencoderKLQwenImage21(
+        base_dim=8,
+        decoder_base_dim=8,
+        z_dim=16,
+        dim_mult=[1, 1, 1, 1, 1],
+        num_res_blocks=1,
+        latents_mean=[0.1] * 16,
+        latents_std=[1.2] * 16,
+    )
+    assert latent_to_rgb("QwenImage21Pipeline", vae, torch.device("cpu")) is not None
