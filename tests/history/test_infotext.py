@@ -20,7 +20,7 @@ from sdtui.history.control_infotext import control_pairs, control_units
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.importers import read_infotext
 from sdtui.history.infotext import own_record, parse_infotext, write_infotext
-from sdtui.requests.record import ControlRecord, GenerationRecord, IPAdapterRecord
+from sdtui.requests.record import ControlRecord, GenerationRecord, ImageSettings, IPAdapterRecord
 from tests.support.records import picture, record
 
 PROMPTS = [
@@ -160,6 +160,16 @@ def pairs_of(**values: object) -> Mapping[str, str]:
     run = record()
     changed = run.model_copy(update={"request": run.request.changed(**values)})
     return parse_infotext(write_infotext(changed)).pairs
+
+
+def test_true_cfg_is_written_and_read_as_by_forge() -> None:
+    values = {"width": 64, "height": 64, "guidance_scale": 3.5, "true_cfg_scale": 2}
+    settings = ImageSettings.model_validate(values)
+    text = write_infotext(record().model_copy(update={"settings": settings}))
+    assert "CFG scale: 2, " in text
+    assert "Distilled CFG Scale: 3.5" in text
+    found = read_infotext(text).values
+    assert (found["guidance_scale"], found["true_cfg_scale"]) == (3.5, 2)
 
 
 def test_noise_is_written_as_by_a1111() -> None:

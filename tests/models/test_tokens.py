@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from sdtui.core.errors import ModelDamagedError
 from sdtui.models import ModelSource, SourceKind, TokenCounter, counters_of, token_counters
 from sdtui.models.component_files import CONFIGS
+from sdtui.models.traits import traits_of
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -168,3 +171,17 @@ def test_missing_tokenizer_files_are_refused(tmp_path: Path) -> None:
 def test_model_that_is_not_downloaded_counts_as_clip() -> None:
     source = ModelSource("a/b", SourceKind.HUB, None, "a/b")
     assert counters_of(source)["text_encoder"].count("a cat").tokens == 2
+
+
+def test_limit_of_t5_is_that_of_the_family(tmp_path: Path) -> None:
+    folder = tmp_path / "tokenizer_2"
+    folder.mkdir()
+    words = {"[UNK]": 0, "a": 1, "red": 2}
+    tokenizer = Tokenizer(WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "T5Tokenizer"}')
+    schnell = traits_of("FluxPipeline", denoiser={"guidance_embeds": False})
+    counter = token_counters(tmp_path, schnell.text_limit)["text_encoder_2"]
+    assert counter.count("red " * 300).cut_from == 4 * 255
+    assert not token_counters(tmp_path, None)

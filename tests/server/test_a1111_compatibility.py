@@ -50,6 +50,14 @@ def test_unknown_fields_that_would_change_the_picture_are_listed(
     assert body.not_applied() == listed
 
 
+def test_cfg_scale_of_a_distilled_model_is_its_true_cfg() -> None:
+    body = Txt2ImgBody(prompt="x", cfg_scale=2, distilled_cfg_scale=3)
+    assert body.values()["guidance_scale"] == 2
+    body.use_true_cfg()
+    assert body.values().items() >= {"guidance_scale": 3, "true_cfg_scale": 2}.items()
+    assert not body.not_applied()
+
+
 A1111_DEFAULTS: dict[str, Any] = {
     "prompt": "x",
     "styles": [],

@@ -74,8 +74,17 @@ class ServedModels:
 
         Raises ModelError if it is damaged.
         """
-        description = self._models.describe(self._models.find(name))
+        description = self.describe(self._models.find(name))
         return description is not None and description.traits.several_references
+
+    def has_true_cfg(self, name: str) -> bool:
+        """Return whether a model takes CFG besides a scale that is distilled into it. Reads its
+        configs.
+
+        Raises ModelError if it is damaged.
+        """
+        description = self.describe(self._models.find(name))
+        return description is not None and description.traits.true_guidance is not None
 
     def describe(self, source: ModelSource) -> ModelDescription | None:
         """Describe a model; None if it isn't downloaded yet. Raises ModelError."""

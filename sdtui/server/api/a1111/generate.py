@@ -97,6 +97,8 @@ async def _request_of(
     model = await _model(services, body)
     if body.more_init_images() and await _takes_references(services, model):
         body.combine_init_images()
+    if body.distilled_cfg_scale is not None and await _has_true_cfg(services, model):
+        body.use_true_cfg()
     values = {**services.a1111.options, **body.values(), "model": model}
     for name in ("hires_model", "refiner"):
         if values.get(name) is None:
@@ -212,6 +214,13 @@ async def _style_names(services: ServerServices) -> set[str]:
 async def _takes_references(services: ServerServices, model: str) -> bool:
     try:
         return await asyncio.to_thread(services.models.takes_references, model)
+    except SdtuiError as error:
+        raise from_sdtui(error) from error
+
+
+async def _has_true_cfg(services: ServerServices, model: str) -> bool:
+    try:
+        return await asyncio.to_thread(services.models.has_true_cfg, model)
     except SdtuiError as error:
         raise from_sdtui(error) from error
 

@@ -47,6 +47,7 @@ _OPTIONS = names_in("a1111_option")
 _IN_INFOTEXT = {
     **_NAMES,
     **_OPTIONS,
+    "true_cfg_scale": "cfg_scale",
     "hires_strength": "denoising_strength",
     "hires_sampler": "hr_sampler_name",
     "hires_model": "hr_checkpoint_name",
@@ -92,6 +93,11 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
     width: Annotated[int | None, limits_of("width", multiple_of=None), BOOLS_AS_NUMBERS] = None
     height: Annotated[int | None, limits_of("height", multiple_of=None), BOOLS_AS_NUMBERS] = None
     """Sizes are rounded down to a multiple of 8."""
+    distilled_cfg_scale: Annotated[float | None, limits_of("guidance_scale"), BOOLS_AS_NUMBERS] = (
+        None
+    )
+    """Forge's: the CFG scale that is distilled into models such as Flux, whose `cfg_scale` is the
+    true one then."""
     styles: Annotated[list[str] | None, limits_of("styles")] = None
     """Those that styles.csv doesn't have are ignored."""
     script_name: str | None = Field(None, max_length=200)
@@ -114,6 +120,7 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
     alwayson_scripts: dict[str, Any] | None = None
     """`ControlNet` with its units. Others must be switched off or have no arguments."""
 
+    _has_true_cfg: bool = PrivateAttr(default=False)
     _unknown_styles: list[str] = PrivateAttr(default_factory=list)
     _networks: KnownNetworks = PrivateAttr(default=KnownNetworks())
     _input_images: ClassVar[tuple[str, ...]] = ()
@@ -151,6 +158,10 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
     def read_uploads(self, uploads: Uploads) -> None:
         """Look at those of the pictures whose content decides about the request. Raises
         ImageError."""
+
+    def use_true_cfg(self) -> None:
+        """Take `cfg_scale` for true CFG: the model has another scale distilled into it."""
+        self._has_true_cfg = True
 
     def leave_out_styles(self, known: Collection[str]) -> None:
         """Keep the `known` styles only: A1111 ignores others too."""
@@ -240,6 +251,9 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
             **self.refiner_values(),
         }
         values |= self._hires_values(values)
+        if self._has_true_cfg and self.distilled_cfg_scale is not None:
+            values["true_cfg_scale"] = values["guidance_scale"]
+            values["guidance_scale"] = self.distilled_cfg_scale
         has_image = values.get("init_image") is not None
         for field, is_adapter in (("controls", False), ("ip_adapters", True)):
             values[field] = [
@@ -327,6 +341,7 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
                 if name in self.model_fields_set
             }
         known["alwayson_scripts"] = self._other_scripts()
+        known["distilled_cfg_scale"] = None if self._has_true_cfg else self.distilled_cfg_scale
         values = self.values()
         # A client may send the same value in a field and in an option, and values for a hires fix
         # that it switches off.
