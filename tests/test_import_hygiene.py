@@ -84,6 +84,11 @@ asyncio.run(open_the_window())
     assert _imported(code).isdisjoint({*_HEAVY, *behind, "sdtui.tui.screens.dialogs"})
 
 
+def test_attached_app_needs_no_index_and_no_arithmetic() -> None:
+    code = "import sdtui.jobs.backends.remote.backend, sdtui.jobs.wire.types"
+    assert _imported(code).isdisjoint({*_HEAVY, "sqlite3", "numpy", "fastapi", "PIL", "textual"})
+
+
 @pytest.mark.slow
 def test_the_engine_knows_no_interface_and_what_torch_compiles_outlives_a_reboot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

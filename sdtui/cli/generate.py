@@ -80,7 +80,7 @@ def generate(
     with open_destination(out, requests, as_json=as_json) as destination:
         code, ended = run_jobs(
             settings,
-            lambda queue: [queue.submit(each, destination.output) for each in requests],
+            lambda queue, output: [queue.submit(each, output) for each in requests],
             destination,
             as_json=as_json,
             quiet=quiet,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from sdtui.cli.running import output_options, run_jobs, shared_values, source_op
 from sdtui.core.runtime import leave
 
 if TYPE_CHECKING:
+    from sdtui.cli.destination import Destination
+    from sdtui.cli.fetched import FetchedDestination
     from sdtui.jobs import Backend, Models
     from sdtui.requests.grids import Grid, GridOptions
     from sdtui.requests.request import GenerationRequest
@@ -88,11 +91,11 @@ def grid(
     with open_destination(out, requests, as_json=as_json) as destination:
         code, ended = run_jobs(
             settings,
-            lambda queue: queue.submit_grid(made, destination.output),
+            lambda queue, output: queue.submit_grid(made, output),
             destination,
             as_json=as_json,
             quiet=quiet,
-            conclude=lambda backend: _print_sheets(backend, made.record.id, as_json),
+            conclude=partial(_print_sheets, made.record.id, as_json),
         )
     if not ended:
         leave(code)
@@ -126,12 +129,25 @@ def _check(made: Grid, models: Models) -> None:
         open_init_image(path)
 
 
-def _print_sheets(backend: Backend, grid_id: str, as_json: bool) -> None:
+def _print_sheets(
+    grid_id: str,
+    as_json: bool,
+    backend: Backend,
+    destination: Destination | FetchedDestination,
+) -> None:
     """Print the paths or records of a grid's sheets."""
+    from sdtui.cli.fetched import FetchedDestination
     from sdtui.history import read_record, sidecar_path
 
-    for path in backend.jobs.sheets(grid_id, _SHEET_SECONDS):
-        if as_json:
-            echo_json(read_record(sidecar_path(Path(path))).model_dump_json())
+    paths = backend.jobs.sheets(grid_id, _SHEET_SECONDS)
+    is_elsewhere, shown = False, paths
+    if isinstance(destination, FetchedDestination):
+        is_elsewhere, shown = True, tuple(destination.deliver_sheets(grid_id, paths))
+    for path, here in zip(paths, shown, strict=True):
+        if not as_json:
+            echo_path(here)
+        elif is_elsewhere:
+            pictures = backend.pictures
+            echo_json(pictures.record(pictures.get(Path(path))).model_dump_json())
         else:
-            echo_path(path)
+            echo_json(read_record(sidecar_path(Path(path))).model_dump_json())

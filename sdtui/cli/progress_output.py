@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +16,8 @@ from sdtui.requests.events import JobEvent
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from sdtui.jobs import Job
 
 _LINE_SECONDS = 5.0
 """Minimum seconds between two plain lines about steps or bytes."""
@@ -80,6 +83,36 @@ class ProgressOutput:
             self._bar.console.print(safe, markup=False, highlight=False, soft_wrap=True)
         else:
             click.echo(safe, err=True)
+
+
+class OwnEvents:
+    """Passes on the events of a command's own jobs. A queue may have those of others too."""
+
+    def __init__(self, put: Callable[[JobEvent], object]) -> None:
+        self._put = put
+        self._ids: frozenset[str] | None = None
+        self._early: list[JobEvent] = []
+        """What came before the jobs were known."""
+        self._lock = threading.Lock()
+
+    def put(self, envelope: JobEvent) -> None:
+        """Pass on an event. Called on any thread."""
+        with self._lock:
+            if self._ids is None:
+                self._early.append(envelope)
+            elif envelope.job in self._ids:
+                self._put(envelope)
+
+    def know(self, jobs: Iterable[Job]) -> None:
+        """Pass on the events of these jobs and of their grids, earlier ones first."""
+        known = list(jobs)
+        grids = (job.grid.grid.id for job in known if job.grid is not None)
+        with self._lock:
+            self._ids = frozenset([*(job.id for job in known), *grids])
+            for envelope in self._early:
+                if envelope.job in self._ids:
+                    self._put(envelope)
+            self._early.clear()
 
 
 def _make_bar() -> Progress:

@@ -18,8 +18,9 @@ from sdtui.core.errors import DeviceLostError, OutputError
 from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
+    from sdtui.cli.fetched import FetchedDestination
     from sdtui.core.settings import Settings
-    from sdtui.jobs import Backend, Job, Jobs
+    from sdtui.jobs import Backend, Job, Jobs, Output
     from sdtui.requests.events import Failed, JobEvent
 
 _HINT_UNSAVED = "Make room or give another folder with --out, and generate it again"
@@ -82,40 +83,46 @@ def shared_values(
 
 def run_jobs(
     settings: Settings,
-    submit: Callable[[Jobs], list[Job]],
+    submit: Callable[[Jobs, Output], list[Job]],
     destination: Destination,
     *,
     as_json: bool,
     quiet: bool,
-    conclude: Callable[[Backend], None] = lambda _: None,
+    conclude: Callable[[Backend, Destination | FetchedDestination], None] = lambda *_: None,
 ) -> tuple[int, bool]:
-    """Run the jobs that `submit` queues, in turn; return the worst exit code, and True if the
-    process can end as usual: the worker has ended, and its device isn't lost. `conclude` is called
-    when all are over or cancelled."""
+    """Run the jobs that `submit` queues with an output, in turn; return the worst exit code, and
+    True if the process can end as usual: the worker has ended, and its device isn't lost.
+    `conclude` is called when all are over or cancelled."""
     from sdtui.cli.backend import open_backend
-    from sdtui.cli.progress_output import ProgressOutput
+    from sdtui.cli.fetched import FetchedDestination
+    from sdtui.cli.progress_output import OwnEvents, ProgressOutput
 
     backend = open_backend(settings)
     queue = backend.jobs
+    delivering: Destination | FetchedDestination = destination
+    if backend.connection is not None and not backend.connection.shares_files:
+        delivering = FetchedDestination(destination, backend.pictures)
     silent = {"saved"} if destination.has_no_files else set()
     with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty(), silent=silent) as progress_output:
-        queue.subscribe(progress_output.put)
+        own = OwnEvents(progress_output.put)
+        queue.subscribe(own.put)
         failures: dict[str, Failed] = {}
         queue.subscribe(lambda each: _keep_failure(failures, each))
-        jobs = submit(queue)
+        jobs = submit(queue, delivering.output)
+        own.know(jobs)
         code, is_lost = 0, False
         try:
             for job in jobs:
-                over = destination.deliver(queue.wait(job.id))
+                over = delivering.deliver(queue.wait(job.id))
                 code = max(code, _report(over, as_json, failures.get(job.id)))
                 is_lost = over.error_type == DeviceLostError.__name__
                 if is_lost:
                     break
         except KeyboardInterrupt:
             code = INTERRUPTED
-            _interrupt(queue, jobs, destination, as_json)
+            _interrupt(queue, jobs, delivering, as_json)
         if not is_lost:
-            conclude(backend)
+            conclude(backend, delivering)
         ended = backend.close(timeout=30 if code == INTERRUPTED else 5)
     return code, ended and not is_lost
 
@@ -141,7 +148,9 @@ def _report(job: Job, as_json: bool, failure: Failed | None = None) -> int:
     return INTERRUPTED if job.state == "cancelled" else 0
 
 
-def _interrupt(queue: Jobs, jobs: list[Job], destination: Destination, as_json: bool) -> None:
+def _interrupt(
+    queue: Jobs, jobs: list[Job], destination: Destination | FetchedDestination, as_json: bool
+) -> None:
     """Cancel the remaining jobs; finished pictures are still printed."""
     for job in jobs:
         queue.cancel(job.id)

@@ -368,6 +368,11 @@ class Connection(Protocol):
         ...
 
     @property
+    def shares_files(self) -> bool:
+        """True if the backend sees the files of this machine by the same paths."""
+        ...
+
+    @property
     def status(self) -> ConnectionStatus: ...
 
     def subscribe(self, on_change: Callable[[ConnectionStatus], object]) -> Callable[[], None]:

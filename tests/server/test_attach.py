@@ -204,6 +204,10 @@ def test_init_image_is_sent_once(
     used = generator.requests[-1].input_images()["init_image"]
     assert used != file
     assert used.read_bytes() == file.read_bytes()
+    assert used.name == "mine.png"
+    assert remote.jobs.job(job.id).request.input_images()["init_image"] == file
+    made = remote.pictures.get(Path(remote.jobs.job(job.id).pictures[0]))
+    assert remote.pictures.record(made).request.input_images()["init_image"] == file
     assert server.backend.jobs.job(job.id).request.input_images()["init_image"] == used
 
 

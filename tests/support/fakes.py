@@ -279,6 +279,7 @@ class FakeConnection:
     """A connection that changes when the test says so. Implements the protocol `Connection`."""
 
     name = "gpu1"
+    shares_files = False
 
     def __init__(self) -> None:
         self.status = ConnectionStatus()

@@ -18,10 +18,13 @@ _MOST_BYTES = 512 * 2**20
 _KEPT_SECONDS = 3600.0
 """What was sent or named so lately isn't deleted: its job may not be queued yet."""
 _NAME = re.compile(r"[0-9a-f]{64}")
+_UNSAFE = re.compile(r"[^\w.,() +-]")
+_LONGEST = 100
+"""Characters of a file's name."""
 
 
 class AttachUploads:
-    """A bounded folder of files named by their contents. Thread-safe."""
+    """A bounded folder of files, each in a folder named by its contents. Thread-safe."""
 
     def __init__(
         self,
@@ -42,26 +45,27 @@ class AttachUploads:
         """Return the file of a hash, and take note that it is used; None if it isn't there."""
         if not _NAME.fullmatch(sha256):
             return None
-        file = self._folder / f"{sha256}.picture"
+        file = next((self._folder / sha256).glob("[!.]*"), None)
         try:
-            os.utime(file)
+            if file is not None:
+                os.utime(file)
         except OSError:
             return None
         return file
 
     def contains(self, path: Path) -> bool:
         """True for a file that was sent and is there."""
-        return path.parent == self._folder and self.find(path.stem) == path
+        return path.parent.parent == self._folder and self.find(path.parent.name) == path
 
-    def keep(self, sha256: str, data: bytes) -> Path:
-        """Store a picture. Raises ImageError if it is no picture or has another hash, and
-        OutputError."""
+    def keep(self, sha256: str, data: bytes, name: str = "") -> Path:
+        """Store a picture, which the client calls `name`. Raises ImageError if it is no picture or
+        has another hash, and OutputError."""
         if not _NAME.fullmatch(sha256) or hashlib.sha256(data).hexdigest() != sha256:
             raise ImageError("the picture was damaged on its way", "Send it again")
         self._check(data)
-        file = self._folder / f"{sha256}.picture"
+        file = self._folder / sha256 / (_UNSAFE.sub("_", name)[-_LONGEST:].lstrip(".") or "picture")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomic(file, data, mode=0o600, durable=False)
         except OSError as error:
             raise OutputError(
@@ -75,7 +79,7 @@ class AttachUploads:
         """Delete the files that were unused for longest while all are too large."""
         with self._lock:
             files = []
-            for file in self._folder.glob("*.picture"):
+            for file in self._folder.glob("*/[!.]*"):
                 with suppress(OSError):
                     status = file.stat()
                     files.append((status.st_mtime, status.st_size, file))
@@ -88,4 +92,6 @@ class AttachUploads:
                     break
                 if file not in in_use:
                     file.unlink(missing_ok=True)
+                    with suppress(OSError):
+                        file.parent.rmdir()
                     size -= each

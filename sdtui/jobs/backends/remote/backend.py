@@ -47,15 +47,14 @@ class RemoteBackend:
     ) -> None:
         """`pace` is the most previews a second, which are sent as `previews`: webp, raw or none.
         Connects with `start`; calls connect by themselves."""
-        self.connection = ServerConnection(where.name)
+        self.connection = ServerConnection(where.name, shares_files=where.is_this_machine)
         self._requests = Requests(where, partial(key_of, where.host_header))
         self._caller = Caller(self._requests)
         self._hand = Hand()
-        self._cache = PictureCache(cache_folder or paths.cache_folder() / "attached")
-        self._jobs = RemoteJobs(
-            self._caller, self._hand, Uploads(self._caller, is_needed=not where.is_this_machine)
-        )
-        self._pictures = RemotePictures(self._caller, self._cache, self._is_saved)
+        folder = cache_folder or paths.cache_folder() / "attached"
+        uploads = Uploads(self._caller, folder / "sent.json", is_needed=not where.is_this_machine)
+        self._jobs = RemoteJobs(self._caller, self._hand, uploads)
+        self._pictures = RemotePictures(self._caller, PictureCache(folder), uploads, self._is_saved)
         self._models = RemoteModels(self._caller, self._hand)
         self._hardware = RemoteHardware(self._caller)
         self._has_snapshot = threading.Event()

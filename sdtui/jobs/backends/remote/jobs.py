@@ -133,6 +133,7 @@ class RemoteJobs(RemotePart):
             "job_id": job_id or secrets.token_hex(6),
         }
         job: Job = self._hand.do(partial(self._send_files, "submit", arguments)).result()
+        job = self._restored(job)
         self._put(job)
         return job
 
@@ -146,7 +147,16 @@ class RemoteJobs(RemotePart):
         return jobs
 
     def _send_files(self, name: str, arguments: dict[str, Any]) -> Any:
+        output: Output | None = arguments.get("output")
+        if output is not None:  # the server works in another folder
+            paths = {"folder": output.folder, "file": output.file}
+            absolute = {key: path and path.absolute() for key, path in paths.items()}
+            arguments = {**arguments, "output": output.model_copy(update=absolute)}
         return self._uploads.call(CALLS["jobs", name], arguments)
+
+    def _restored(self, job: Job) -> Job:
+        request = self._uploads.restored(job.request)
+        return job if request is job.request else job.model_copy(update={"request": request})
 
     def _put(self, job: Job) -> None:
         with self._changed:
@@ -230,7 +240,8 @@ class RemoteJobs(RemotePart):
         """Take the jobs of a snapshot, and publish what was missed."""
         with self._changed:
             unseen = [self._mirror.jobs[each] for each in self._unseen]
-            missed = self._mirror.replace(snapshot.jobs, snapshot.running, snapshot.events)
+            jobs = [self._restored(job) for job in snapshot.jobs]
+            missed = self._mirror.replace(jobs, snapshot.running, snapshot.events)
             self._unseen -= self._mirror.jobs.keys()
             for job in unseen:
                 if job.id in self._unseen:  # it was queued after the snapshot, or is lost
@@ -264,7 +275,7 @@ class RemoteJobs(RemotePart):
                 self._mirror.running = dict(change.running)
             if change.job is not None:
                 self._unseen.discard(change.job.id)
-                self._mirror.put(change.job, event)
+                self._mirror.put(self._restored(change.job), event)
             if change.order is not None:
                 self._mirror.reorder(change.order)
             if change.event is not None:

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sdtui.core.errors import HistoryError
-from sdtui.history import Imported
+from sdtui.history import Entry, Imported
 from sdtui.jobs.backends.remote import transfer
 from sdtui.jobs.backends.remote.calls import Caller, RemotePart
 from sdtui.jobs.backends.remote.picture_cache import PictureCache
+from sdtui.jobs.backends.remote.uploads import Uploads
 from sdtui.jobs.picture_api import JobPicture, PictureId, SheetPicture
+from sdtui.jobs.wire import CALLS
 from sdtui.jobs.wire.ids import KnownIds, SentIds
 from sdtui.jobs.wire.messages import History
+from sdtui.requests.record import GenerationRecord
 
 _EDGES = (96, 256, 512, 1024, 2048)
 """Smaller pictures are asked for in these sizes, so that they are found again."""
@@ -26,12 +29,17 @@ class RemotePictures(RemotePart):
     """Implements the protocol `Pictures`. Thread-safe."""
 
     def __init__(
-        self, caller: Caller, cache: PictureCache, is_saved: Callable[[JobPicture], bool]
+        self,
+        caller: Caller,
+        cache: PictureCache,
+        uploads: Uploads,
+        is_saved: Callable[[JobPicture], bool],
     ) -> None:
         """`is_saved` says whether a job's picture is on the server's disk, so that its index stays
         the same."""
         super().__init__("pictures", caller)
         self._cache = cache
+        self._uploads = uploads
         self._is_saved = is_saved
         self._revision = 0
         self._changes_by_others = 0
@@ -69,6 +77,13 @@ class RemotePictures(RemotePart):
             found = self._ids.read(sent, known)
             self._tags = dict([*self._tags.items(), (query, sent.tag)][-_QUERIES:])
         return found
+
+    def record(self, entry: Entry) -> GenerationRecord:
+        record: GenerationRecord = self._call(CALLS["pictures", "record"], entry)
+        request = self._uploads.restored(record.request)
+        if request is record.request:
+            return record
+        return record.model_copy(update={"request": request})
 
     def local_file(self, picture: PictureId) -> Path | None:
         """Return None: the files are the server's."""

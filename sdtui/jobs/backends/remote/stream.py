@@ -24,8 +24,9 @@ _log = logging.getLogger(__name__)
 class ServerConnection:
     """The name of a server and how it can be reached. Implements the protocol `Connection`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, shares_files: bool) -> None:
         self.name = name
+        self.shares_files = shares_files
         self.status = ConnectionStatus()
         self._subscribers: tuple[Callable[[ConnectionStatus], object], ...] = ()
         self._lock = threading.Lock()

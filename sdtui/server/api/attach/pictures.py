@@ -77,9 +77,14 @@ async def uploaded(sha256: Sha256, services: ServicesDep) -> Response:
 
 
 @router.put("/uploads/{sha256}", status_code=204)
-async def upload(sha256: Sha256, services: ServicesDep, http: Request) -> Response:
-    """Keep a picture for requests that name it by its hash."""
+async def upload(
+    sha256: Sha256,
+    services: ServicesDep,
+    http: Request,
+    name: Annotated[str, Query(max_length=4096)] = "",
+) -> Response:
+    """Keep a picture for requests that name it by its hash; its file gets this name."""
     data = await http.body()
-    await asyncio.to_thread(services.attach_uploads.keep, sha256, data)
+    await asyncio.to_thread(services.attach_uploads.keep, sha256, data, name)
     http.state.release_body()
     return Response(status_code=204, headers=_PROTOCOL)
