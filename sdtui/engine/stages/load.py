@@ -20,7 +20,7 @@ from safetensors import safe_open
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, Quantize
-from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
+from sdtui.core.errors import ModelDamagedError, SdtuiError, UnsafeModelError, UnsupportedModelError
 from sdtui.core.text import one_line
 from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.families import family_of
@@ -118,15 +118,15 @@ def load_component(
         with _folder_of(description) as found:
             return load_component(description, name, dtype, found, quantize)
     cls, library = _component_class(description, name)
-    with _as_damaged_model(description.path), _default_dtype_restored():
+    source = description.part_files.get(name, description.path)
+    with _as_damaged_model(source), _default_dtype_restored():
         if not issubclass(cls, torch.nn.Module):
             return _from_folder(cls, library, folder / name)
         if quantize is not Quantize.NONE and not can_quantize(description, name):
             quantize = Quantize.NONE
         if name in description.part_files:
-            path = description.part_files[name]
-            _log.info("%s of %s comes from %s", name, description.name, path)
-            module, missing = load_part(cls, library, path, folder / name, dtype, quantize)
+            _log.info("%s of %s comes from %s", name, description.name, source)
+            module, missing = load_part(cls, library, source, folder / name, dtype, quantize)
         elif description.transformer_file and name in DENOISERS:
             place = folder / name
             module, missing = load_transformer(cls, description.path, place, dtype, quantize)
@@ -319,6 +319,8 @@ def _as_damaged_model(path: Path) -> Iterator[None]:
     ModelDamagedError. Out-of-memory errors pass unchanged."""
     try:
         yield
+    except SdtuiError:
+        raise
     except ImportError as error:
         raise UnsupportedModelError(
             f"{path} can't be loaded: {one_line(str(error))[:300]}", "Install what it names"
