@@ -24,4 +24,6 @@ def use_vae(model: LoadedModel, path: Path | None) -> None:
             for key, _ in module.named_parameters(recurse=False):
                 for tensor in stored_tensors(module, key):
                     tensor.copy_(getattr(other, key))
+            for key, buffer in module.named_buffers(recurse=False):
+                buffer.copy_(getattr(other, key))  # FLUX.2's normalization of latents
     model.vae_file = path

@@ -18,6 +18,8 @@ SDXL_REFINER = "StableDiffusionXLImg2ImgPipeline"
 
 _STABLE_DIFFUSION = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "pocket": "pocket"}
 """Families that one class of pipelines has several of."""
+_REPLACEABLE_VAES = ("AutoencoderKL", "AutoencoderKLFlux2", "AutoencoderKLQwenImage")
+"""Classes of VAEs that come as single files."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class ModelDescription:
     @property
     def takes_vaes(self) -> bool:
         """True if its VAE can be replaced by another one's weights."""
-        return self.is_stable_diffusion and not self.tiny_vae
+        return self.components.get("vae", ("", ""))[1] in _REPLACEABLE_VAES
 
     def dtype_of(self, component: str, dtype: DType) -> DType:
         """Return the number format of a component in a run in `dtype`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,15 @@ from sdtui.models.folder_search import paths_below
 from sdtui.models.hashing import file_hash
 from sdtui.models.headers import read_header
 from sdtui.models.other_files import recognised_tensors
+from sdtui.models.part_files import PartFile, read_part_file
+from sdtui.models.part_kinds import VAE
 
 BESIDE = ".vae.safetensors"
 """The end of the name of a VAE that belongs to the checkpoint beside it, as in A1111."""
 
 _INPUT = ("decoder.conv_in.weight", "first_stage_model.decoder.conv_in.weight")
-"""The decoder's first weights, bare and as in a checkpoint: width x latent channels x 3 x 3."""
+"""The first weights of the decoders of AutoencoderKL and its kin, bare and as in a checkpoint:
+width x latent channels x 3 x 3."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class VaeFile:
 
     name: str
     path: Path
-    latent_channels: int
-    width: int
-    """Channels of the decoder's first block."""
+    part: PartFile
+    width: int | None
+    """Channels of the decoder's first block; None for VAEs of other architectures."""
 
     @cached_property
     def sha256(self) -> str:
@@ -43,14 +47,32 @@ class VaeFile:
 
     def check_fits(self, description: ModelDescription) -> None:
         """Raise UnsupportedModelError if a model's VAE has another architecture."""
-        config = read_json(description.configs / "vae" / "config.json")
-        wanted = (config.get("latent_channels"), (config.get("block_out_channels") or [0])[-1])
-        if (self.latent_channels, self.width) != wanted:
+        _, wanted_class = description.components["vae"]
+        if wanted_class not in self.part.kind.types:
             raise UnsupportedModelError(
-                f"{self.path} is a VAE of {self.latent_channels} channels and {self.width} wide, "
-                f"and {description.name} needs one of {wanted[0]} and {wanted[1]}",
+                f"{self.path} is a {self.part.kind.name}, and {description.name} needs an "
+                f"{wanted_class}",
                 "Use another VAE",
             )
+        config = read_json(description.configs / "vae" / "config.json")
+        widths = config.get("decoder_block_out_channels") or config.get("block_out_channels")
+        found = (*self.part.values.values(), self.width)
+        wanted = (
+            *(config.get(key) for key in self.part.values),
+            widths[-1] if widths and self.width is not None else None,
+        )
+        if found != wanted:
+            raise UnsupportedModelError(
+                f"{self.path} is a VAE of {_described(found)}, and {description.name} needs one of "
+                f"{_described(wanted)}",
+                "Use another VAE",
+            )
+
+
+def _described(sizes: Sequence[int | None]) -> str:
+    """Return the sizes of a VAE for a message: the channels of latents and the width."""
+    channels, width = sizes
+    return f"{channels} channels" + (f" and {width} wide" if width is not None else "")
 
 
 def vae_files(settings: Settings) -> list[FoundFile]:
@@ -93,14 +115,14 @@ def find_vae_by_name(name: str, settings: Settings) -> VaeFile:
 def open_vae(name: str, path: Path) -> VaeFile:
     """Read a VAE's header. Raises like `find_vae`."""
     check_file_kind(path)
-    header = read_header(path)
-    weights = next((header.tensors[key] for key in _INPUT if key in header.tensors), None)
-    if weights is None or len(weights.shape) < 2:
-        kind = recognised_tensors(header.tensors)
+    part, tensors = read_part_file(path), read_header(path).tensors
+    if part is None or part.kind.part != VAE or not part.values:
+        kind = recognised_tensors(tensors)
         raise UnsupportedModelError(
             f"{path} is no VAE{f', but {kind}' if kind else ''}", "Name another file"
         )
-    return VaeFile(name, path, weights.shape[1], weights.shape[0])
+    first = next((tensors[key] for key in _INPUT if key in tensors), None)
+    return VaeFile(name, path, part, first.shape[0] if first else None)
 
 
 def sidecar_vae(checkpoint: Path) -> VaeFile | None:

@@ -14,12 +14,15 @@ from safetensors.torch import load_file, save_file
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, Quantize
 from sdtui.core.settings import Settings
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.quantized.layers import QuantizedLayer, is_quantized
 from sdtui.engine.quantized.part_file import load_part
 from sdtui.engine.quantized.transformer_file import load_transformer
 from sdtui.engine.stages.load import load_pipeline
+from sdtui.engine.vae_choice import use_vae
 from sdtui.models import describe_model
 from sdtui.models.part_files import read_part_file
+from sdtui.models.vaes import open_vae
 from tests.support.original_layout import unet_tensors, vae_tensors
 from tests.support.part_files import (
     encoded,
@@ -102,6 +105,24 @@ def test_transformer_file_and_single_files_are_the_whole_model(tmp_path: Path) -
             weights = getattr(found, name).state_dict()
             for key, tensor in part.state_dict().items():
                 assert torch.equal(weights[key], tensor), f"{name}.{key}"
+
+
+def test_vae_of_another_family_is_changed_and_changed_back(tmp_path: Path) -> None:
+    base = make_flux(tmp_path / "flux")
+    with StableDiffusionEngine(Settings(device="cpu")) as engine:
+        model = engine.load(str(base), DType.FLOAT32)
+        before = {key: each.clone() for key, each in model.vae.state_dict().items()}
+        changed = {key: each + 1 for key, each in vae_tensors(model.vae).items()}
+        save_file(
+            {key: each.contiguous() for key, each in changed.items()}, tmp_path / "v.safetensors"
+        )
+        vae = open_vae("v", tmp_path / "v.safetensors")
+        assert model.description.takes_vaes
+        vae.check_fits(model.description)
+        for path, added in ((vae.path, 1), (None, 0)):
+            use_vae(model, path)
+            for key, each in model.vae.state_dict().items():
+                assert torch.equal(each, before[key] + added)
 
 
 def test_gguf_unet_keeps_its_convolutions_packed(tmp_path: Path) -> None:

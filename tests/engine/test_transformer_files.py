@@ -81,14 +81,22 @@ def test_fp8_file_gives_what_its_numbers_stand_for(
     assert torch.equal(layer.weight, expected)
 
 
-def test_scales_follow_their_weights_through_the_conversion(tmp_path: Path) -> None:
+def test_scales_and_formats_follow_their_weights_through_the_conversion(tmp_path: Path) -> None:
     folder = tmp_path / "z"
     make_z_image().save_pretrained(folder)
     tensors = tensors_of(folder)
-    path = write_float8(tmp_path / "z.safetensors", with_z_image_names(tensors), scaled=True)
-    module = load(path, folder)
-    for name, layer in module.named_modules():
-        if isinstance(layer, QuantizedLayer):
+    renamed = with_z_image_names(tensors)
+    for path in (
+        write_float8(tmp_path / "z.safetensors", renamed, scaled=True),
+        write_gguf(tmp_path / "z.gguf", renamed, "Q8_0"),
+    ):
+        layers = {
+            name: layer
+            for name, layer in load(path, folder).named_modules()
+            if isinstance(layer, QuantizedLayer)
+        }
+        assert "layers.0.attention.to_k" in layers
+        for name, layer in layers.items():
             expected = tensors[f"{name}.weight"]
             assert torch.allclose(layer.weight, expected, rtol=1 / 14, atol=1e-3)
 

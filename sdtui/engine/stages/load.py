@@ -170,22 +170,10 @@ def _empty_component(
 
 
 def load_vae(description: ModelDescription, path: Path | None, dtype: torch.dtype) -> Any:
-    """Load a VAE's file for a model of Stable Diffusion; None = the model's own. Raises
-    ModelDamagedError."""
-    if path is None:
-        return load_component(description, "vae", dtype)
-    with (
-        _folder_of(description) as folder,
-        _as_damaged_model(path),
-        _default_dtype_restored(),
-    ):
-        module = diffusers.AutoencoderKL.from_single_file(
-            str(path), subfolder="vae", config=str(folder), dtype=dtype, local_files_only=True
-        )
-        missing = [name for name, tensor in module.state_dict().items() if tensor.is_meta]
-        if missing:
-            raise ValueError(f"it lacks {len(missing)} tensors, {min(missing)} among them")
-        return module.eval()
+    """Load a VAE's file for a model; None = the model's own. Raises ModelDamagedError."""
+    if path is not None:
+        description = replace(description, part_files={**description.part_files, "vae": path})
+    return load_component(description, "vae", dtype)
 
 
 def _from_folder(cls: Any, library: str, place: Path, **options: Any) -> Any:
