@@ -20,8 +20,12 @@ from sdtui.models.component_files import (
     lacks_weights,
     read_json,
 )
-from sdtui.models.files_by_kind import FileKind, files_of_kind
-from sdtui.models.part_files import PartFile, found_part_files, named_part_files
+from sdtui.models.part_files import (
+    PartFile,
+    found_part_files,
+    named_part_files,
+    unusable_files,
+)
 from sdtui.models.part_kinds import TEXT_ENCODER, VAE
 from sdtui.models.transformer_file import TransformerFile
 from sdtui.models.transformer_kinds import UNET
@@ -164,8 +168,10 @@ def _missing(
     if incomplete:
         base = min(incomplete, key=lambda each: len(each.lacking))
         names = " and ".join(_described(base.folder, name) for name in base.lacking)
+        others = [f"{each.path.name} is {each.kind.name}" for each in found]
+        there = _listed([*unusable_files(settings), *others])
         return UnsupportedModelError(
-            f"{start}{names}, of which no file is there that fits",
+            f"{start}{names}, of which no file is there that fits{f' ({there})' if there else ''}",
             f"Put it where the manual says (sdtui docs models), or run: {fetch_rest}",
         )
     start += "the text encoders and the VAE of one"
@@ -177,14 +183,9 @@ def _missing(
             "and tokenizers that go with them",
             f"Run: sdtui fetch {hub_id} --without-weights",
         )
-    unknown = [
-        each.path.name
-        for each in files_of_kind(FileKind.TEXT_ENCODER, settings)
-        if each.path not in {known.path for known in found}
-    ]
-    also = f"; {_listed(unknown)} can't take their place" if unknown else ""
+    there = _listed(unusable_files(settings))
     return UnsupportedModelError(
-        f"{start}, which isn't on this machine{also}",
+        f"{start}, which isn't on this machine{f' ({there})' if there else ''}",
         f"Run: {fetch_rest}",
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sdtui.core.errors import ModelError, UnsupportedModelError
 from sdtui.core.settings import Settings
+from sdtui.models.checkpoint_file import check_file_kind
 from sdtui.models.files_by_kind import FileKind, files_of_kind
 from sdtui.models.gguf_header import GGUF, read_gguf_header
 from sdtui.models.headers import Header, read_header
@@ -124,16 +125,31 @@ def named_part_files(settings: Settings) -> Iterator[PartFile]:
 def found_part_files(settings: Settings) -> list[PartFile]:
     """Return the text encoders and VAEs in the folders for them, the most precise first. Files that
     can't be used are left out."""
-    paths = [
-        each.path
-        for kind in (FileKind.TEXT_ENCODER, FileKind.VAE)
-        for each in files_of_kind(kind, settings)
-    ]
-    return sorted(filter(None, map(_read, paths)), key=PartFile.order)
+    files = (_read(path) for path in _paths(settings))
+    return sorted((each for each in files if isinstance(each, PartFile)), key=PartFile.order)
 
 
-def _read(path: Path) -> PartFile | None:
+def unusable_files(settings: Settings) -> list[str]:
+    """Return why files in these folders can't be used, a text for each."""
+    texts = []
+    for path in _paths(settings):
+        found = _read(path)
+        if isinstance(found, ModelError):
+            texts.append(found.what.replace(str(path), path.name))
+        elif found is None:
+            texts.append(f"{path.name} is no text encoder or VAE that sdtui knows")
+    return texts
+
+
+def _paths(settings: Settings) -> Iterator[Path]:
+    for kind in (FileKind.TEXT_ENCODER, FileKind.VAE):
+        yield from (each.path for each in files_of_kind(kind, settings))
+
+
+def _read(path: Path) -> PartFile | ModelError | None:
     try:
+        check_file_kind(path)
+        check_not_split(path)
         return read_part_file(path)
-    except ModelError:
-        return None
+    except ModelError as error:
+        return error

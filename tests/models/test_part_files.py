@@ -100,7 +100,10 @@ def test_message_names_what_is_missing(tmp_path: Path, comfyui: Path) -> None:
     # The encoder of another family.
     wider = dict(T5) | {"shared.weight": (100, 128)}
     safetensors(comfyui / "text_encoders" / "t5xxl_fp16.safetensors", wider)
-    with pytest.raises(UnsupportedModelError, match="text encoder t5 of width 64"):
+    with pytest.raises(UnsupportedModelError, match=r"t5 of width 64.*t5xxl_fp16\S* is T5"):
+        describe_model(file, Settings(base_models=(base,), model_folders=folders))
+    (comfyui / "text_encoders" / "t5xxl_fp16.safetensors").write_bytes(b"\0" * 9)
+    with pytest.raises(UnsupportedModelError, match=r"t5xxl_fp16\.safetensors is damaged"):
         describe_model(file, Settings(base_models=(base,), model_folders=folders))
 
 
