@@ -70,6 +70,8 @@ class _Family:
             "generator": [torch.Generator().manual_seed(seed) for seed in (7, 8)],
             "_auto_resize": False,
             "max_area": _SIZE[0] * _SIZE[1],
+            # Of text to image: Chroma's inpainting pipeline alone takes 256 by default.
+            **({"max_sequence_length": 512} if self.name == "chroma" else {}),
         }
         images: list[Image.Image] = pipeline(
             **{name: value for name, value in wanted.items() if name in taken}
