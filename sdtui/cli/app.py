@@ -13,8 +13,9 @@ def open_app(connect: str | None = None) -> int:
     configured."""
     skip_pydantic_plugins()
     pause_garbage_collection()  # until the window is seen
-    from sdtui.cli.backend import check_place, open_app_backend
+    from sdtui.cli.backend import open_app_backend
     from sdtui.cli.logs import log_to_file
+    from sdtui.core.places import parse_place
     from sdtui.core.settings import load_settings
     from sdtui.tui import run_app
 
@@ -22,5 +23,5 @@ def open_app(connect: str | None = None) -> int:
     settings = load_settings()
     if connect is not None:
         settings = replace(settings, connect=connect)
-    check_place(settings)
+        parse_place(connect)  # a wrong one is reported before the window opens
     return run_app(settings, partial(open_app_backend, settings))

@@ -49,17 +49,10 @@ def _remote(settings: Settings) -> RemoteBackend | None:
     return RemoteBackend(where, previews="webp" if settings.previews else "none")
 
 
-def check_place(settings: Settings) -> None:
-    """Raise SettingsError if the place of the backend can't be read."""
-    if settings.connect != "here":  # what reads it needn't be imported then
-        from sdtui.jobs.backends.remote.where import parse_where
-
-        parse_where(settings.connect)
-
-
 def connect_daemon() -> socket.socket:
     """Connect to this user's daemon, which is started if need be. Raises SdtuiError or OSError."""
-    from sdtui.jobs.backends.remote.where import DAEMON, parse_where
+    from sdtui.core.places import DAEMON
+    from sdtui.jobs.backends.remote.where import parse_where
 
     where = parse_where(DAEMON)
     assert where is not None

@@ -197,7 +197,8 @@ class Settings:
     connect: str = field(
         default="here",
         metadata=_parsed_by(
-            read.text, "Where the backend is: here, or that of a server, as --connect takes it."
+            read.place,
+            "Where the engine is: here, daemon, ssh://HOST, http://HOST:PORT, unix:PATH.",
         ),
     )
     daemon_unload_minutes: float = field(

@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from sdtui.core.errors import SettingsError
+from sdtui.core.places import parse_place
 from sdtui.core.text import is_text, shortened
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -90,6 +92,16 @@ def switch(value: object) -> bool:
     if result is None:
         raise WrongValueError(f"should be true or false, not {_quoted(value)}")
     return result
+
+
+def place(value: object) -> str:
+    """Where a backend is."""
+    name = text(value)
+    try:
+        parse_place(name)
+    except SettingsError as error:
+        raise WrongValueError(error.what) from error
+    return name
 
 
 def amount(value: object) -> float:

@@ -33,7 +33,7 @@ from sdtui.jobs.backends.remote.where import HttpServer, UnixServer, Where, pars
         ("http://[::1]:80/sd/", HttpServer("::1", 80, "/sd")),
         ("https://box/sd", HttpServer("box", 443, "/sd", is_encrypted=True)),
         ("ssh://Gpu1", SshHost("Gpu1")),
-        ("ssh://me@gpu1:2222/", SshHost("gpu1", user="me", port=2222, program="/")),
+        ("ssh://me@gpu1:2222/", SshHost("gpu1", user="me", port=2222)),
         ("ssh://gpu1/~/venv/bin/sdtui", SshHost("gpu1", program="/~/venv/bin/sdtui")),
     ],
 )

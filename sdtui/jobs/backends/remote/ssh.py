@@ -62,7 +62,7 @@ class SshHost:
 
     @property
     def _program(self) -> str:
-        return self.program.rstrip("/").removeprefix("/~/") or "sdtui"
+        return self.program.removeprefix("/~/") or "sdtui"
 
     def open(self, timeout: float) -> socket.socket:
         own, other = socket.socketpair()

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
 
-from sdtui.core import paths
-from sdtui.core.errors import ConnectionLostError, SettingsError
-from sdtui.core.text import shortened
+from sdtui.core.errors import ConnectionLostError
+from sdtui.core.places import parse_place
 from sdtui.core.unix_sockets import connect_unix
 
 if TYPE_CHECKING:
     import ssl
 
-HERE = "here"
-"""This process."""
-DAEMON = "daemon"
-"""The daemon of this user, which is started if need be."""
-_UNIX = "unix:"
 _PORTS = {"http": 7860, "https": 443}
-_FORMS = "here, daemon, ssh://[USER@]HOST, http(s)://HOST[:PORT][/PREFIX] or unix:PATH"
-_HOST_NAME = re.compile(r"([\w-]+@)?[\w-]+(\.[\w-]+)*(:\d{1,5})?", re.ASCII)
 
 
 class Where(Protocol):
@@ -124,7 +114,7 @@ class UnixServer:
 
     @property
     def name(self) -> str:
-        return f"{_UNIX}{self.path}"
+        return f"unix:{self.path}"
 
     def open(self, timeout: float) -> socket.socket:
         return connect_unix(self.path, timeout)
@@ -132,58 +122,20 @@ class UnixServer:
 
 def parse_where(text: str) -> Where | None:
     """Return where a backend is, or None for this process. Raises SettingsError."""
-    if text in ("", HERE):
-        return None
-    if text == DAEMON:
-        from sdtui.jobs.backends.remote.daemon import OwnDaemon
+    place = parse_place(text)
+    match place.kind:
+        case "here":
+            return None
+        case "daemon":
+            from sdtui.jobs.backends.remote.daemon import OwnDaemon
 
-        return OwnDaemon()
-    if text.startswith(_UNIX) and len(text) > len(_UNIX):
-        return UnixServer(paths.expanded(text.removeprefix(_UNIX)).absolute())
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:  # such as a port that is no number
-        raise _wrong(text) from error
-    if not parts.hostname or parts.query or parts.fragment or port == 0:
-        raise _wrong(text)
-    if parts.password or (parts.username and parts.scheme != "ssh"):
-        raise SettingsError(
-            "a password or key doesn't belong in an address, which others may see",
-            "Write a server's key into keys.toml beside config.toml",
-        )
-    if parts.scheme == "ssh":
-        return _ssh_host(parts, text)
-    if parts.scheme not in _PORTS:
-        raise _wrong(text)
-    return HttpServer(
-        parts.hostname,
-        port or _PORTS[parts.scheme],
-        parts.path.rstrip("/"),
-        is_encrypted=parts.scheme == "https",
-    )
+            return OwnDaemon()
+        case "unix":
+            return UnixServer(Path(place.path))
+        case "ssh":
+            from sdtui.jobs.backends.remote.ssh import SshHost
 
-
-def _ssh_host(parts: SplitResult, text: str) -> Where:
-    from sdtui.jobs.backends.remote.ssh import SshHost
-
-    host, user = parts.hostname or "", unquote(parts.username or "")
-    # ssh takes what begins with a dash for an option, one of which runs a command.
-    if host.startswith("-") or user.startswith("-"):
-        raise _wrong(text)
-    # With its capitals, which urlsplit lowers: it may be a name in the configuration of ssh.
-    _, _, authority = parts.netloc.rpartition("@")
-    start = authority.lower().index(host)
-    return SshHost(
-        authority[start : start + len(host)],
-        user=user,
-        port=parts.port,
-        program=unquote(parts.path),
-    )
-
-
-def _wrong(text: str) -> SettingsError:
-    hint = f"Give {_FORMS}"
-    if _HOST_NAME.fullmatch(text):
-        hint = f"Give its kind too: ssh://{text} or http://{text}"
-    return SettingsError(f'"{shortened(text)}" is no place to connect to', hint)
+            return SshHost(place.host, user=place.user, port=place.port, program=place.path)
+        case "http" | "https":
+            port = place.port or _PORTS[place.kind]
+            return HttpServer(place.host, port, place.path, is_encrypted=place.kind == "https")
