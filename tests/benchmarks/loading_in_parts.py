@@ -1,7 +1,8 @@
 """Measure the memory of a model that is loaded in parts, against that of the whole model: random
-weights of the real architecture, one picture of 256 px in one step on the CPU.
+weights of the real architecture, one picture of 256 px in one step on the CPU. Flux and Qwen-Image
+have only a few of the real layers.
 
-    python -m tests.benchmarks.loading_in_parts sd1 [--dtype bfloat16] [--folder /with/space]
+    python -m tests.benchmarks.loading_in_parts flux [--dtype bfloat16] [--folder /with/space]
 
 The peak is resident memory beyond that of the process before it loads the model. It is compared
 with the weights of the largest part.
@@ -29,13 +30,14 @@ from sdtui.models.component_files import CONFIGS
 from sdtui.models.weights import component_bytes
 from sdtui.requests.request import GenerationRequest
 from tests.benchmarks.random_model import FAMILIES
+from tests.benchmarks.wide_models import WIDE, make_wide
 from tests.support.single_files import random_pipeline
 
 
 def main() -> None:
     """Write a model, run it in both ways, and print a line of JSON."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("family", nargs="?", default="sd1", choices=FAMILIES)
+    arguments.add_argument("family", nargs="?", default="sd1", choices=[*FAMILIES, *WIDE])
     arguments.add_argument("--dtype", type=DType, choices=list(TORCH_DTYPES), default=DType.FLOAT32)
     arguments.add_argument("--folder", type=Path, help="where the files go for a while")
     options = arguments.parse_args()
@@ -68,7 +70,11 @@ def _in_own_process(work: Any, *arguments: Any) -> Any:
 
 def _write(family: str, dtype: DType, folder: Path) -> None:
     quiet_libraries()
-    random_pipeline(CONFIGS / family, TORCH_DTYPES[dtype]).save_pretrained(folder)
+    if family in WIDE:
+        pipeline = make_wide(family, TORCH_DTYPES[dtype])
+    else:
+        pipeline = random_pipeline(CONFIGS / family, TORCH_DTYPES[dtype])
+    pipeline.save_pretrained(folder)
 
 
 def _run(folder: Path, dtype: DType, mode: MemoryMode) -> dict[str, Any]:
