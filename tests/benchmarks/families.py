@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,14 @@ def main() -> None:
                 sys.stdout.write(f"{name:12} {row}\n")
 
 
-def _rows(engine: StableDiffusionEngine, name: str, folder: Path) -> Iterator[str]:
+def values_of(name: str) -> dict[str, Any]:
+    """Return the values of a request for two pictures of a family."""
     negative = {} if name in _WITHOUT_NEGATIVE else {"negative_prompt": "blurry"}
-    values = {**_VALUES, **negative, "num_images_per_prompt": 2}
+    return {**_VALUES, **negative, "num_images_per_prompt": 2}
+
+
+def _rows(engine: StableDiffusionEngine, name: str, folder: Path) -> Iterator[str]:
+    values = values_of(name)
     for dtype in _FORMATS:
         plain: list[Any] = []
         for mode in engine.modes:
@@ -54,22 +59,23 @@ def _rows(engine: StableDiffusionEngine, name: str, folder: Path) -> Iterator[st
             make_small(engine.load(request.model, dtype, mode).pipeline)
             images = generate(engine, request).images
             if not plain:
-                plain = _plain(engine, values)
+                plain = own_pictures(engine, {**values, "prompt": request.prompt}, (7, 8))
             pairs = zip(images, plain, strict=True)
             yield f"{dtype:9} {mode:18} {max(difference(*pair) for pair in pairs)}"
 
 
-def _plain(engine: StableDiffusionEngine, values: dict[str, Any]) -> list[Any]:
+def own_pictures(
+    engine: StableDiffusionEngine, values: dict[str, Any], seeds: Sequence[int]
+) -> list[Any]:
     """Return the pictures of the loaded pipeline's own call."""
     assert engine.loaded is not None
     assert engine.loaded.memory_mode is MemoryMode.FULL
     pipeline = engine.loaded.pipeline
     wanted = {
         **values,
-        "prompt": "a red cat",
         "use_resolution_binning": False,
         "clean_caption": False,
-        "generator": [torch.Generator().manual_seed(seed) for seed in (7, 8)],
+        "generator": [torch.Generator().manual_seed(seed) for seed in seeds],
     }
     taken = call_defaults(pipeline)
     images: list[Any] = pipeline(

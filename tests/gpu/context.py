@@ -22,8 +22,9 @@ MIB = 2**20
 GIB = 2**30
 
 SIDES = {"pocket": 128, "sd1": 512, "sdxl": 1024, "flux": 512}
-"""Pixels a side of the pictures of each model."""
+"""Pixels a side of the pictures of each model of real size, and of pocket."""
 DRY_SIDE = 64
+"""The same of tiny models."""
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Context:
 
     def side(self, family: str) -> int:
         """Return the side of a model's pictures in pixels."""
-        return DRY_SIDE if self.dry else SIDES[family]
+        return DRY_SIDE if self.dry else SIDES.get(family, DRY_SIDE)
 
     def steps(self, count: int) -> int:
         """Return a number of steps; few in a dry run."""

@@ -18,6 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 from sdtui.models.component_files import CONFIGS
 from sdtui.pocket import MODEL_FOLDER
 from tests.support.single_files import random_pipeline
+from tests.support.tiny_families import make_family
 from tests.support.tiny_models import make_sd1, make_sdxl, make_tokenizer
 from tests.support.tiny_other_families import make_flux, make_t5_tokenizer
 
@@ -32,12 +33,16 @@ class Models:
         self._make = _TINY if dry else {**_TINY, **self._real()}
 
     def folder(self, family: str) -> Path:
-        """Return the folder of "pocket", "sd1", "sdxl" or "flux"."""
+        """Return the folder of "pocket", "sd1", "sdxl" or "flux", or of a tiny model of another
+        family."""
         if family == "pocket":
             return MODEL_FOLDER
         folder = self._folder / family
         if not (folder / "model_index.json").is_file():
-            self._make[family](folder)
+            if family in self._make:
+                self._make[family](folder)
+            else:
+                make_family(family).save_pretrained(folder)
         return folder
 
     def _real(self) -> dict[str, Callable[[Path], object]]:

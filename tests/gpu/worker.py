@@ -26,6 +26,8 @@ from sdtui.engine.library_setup import quiet_libraries
 from tests.gpu import (
     adapters,
     control,
+    families,
+    fewer_bits,
     inpainting,
     lifecycle,
     machine,
@@ -44,7 +46,7 @@ _log = logging.getLogger(__name__)
 CHECKS: tuple[Check, ...] = tuple(
     check
     for module in (
-        *(same_picture, adapters, control, inpainting, passes, upscaling),
+        *(same_picture, adapters, control, inpainting, passes, upscaling, families, fewer_bits),
         *(memory, lifecycle, machine, speed),
     )
     for check in module.checks()
