@@ -136,7 +136,7 @@ TRAITS: Mapping[str, Traits] = {
     "AuraFlowPipeline": Traits("AuraFlow", 50, 3.5, _1024, 256, text_marks=1, maps=16),
     "BriaFibo2Pipeline": Traits("Bria FIBO 2", 30, 5.0, _1024, in_one_pass=False),
     "BriaFiboPipeline": Traits("Bria FIBO", 30, 5.0, _1024, 3000, patch=1),
-    "BriaPipeline": Traits("Bria", 30, 5.0, _1024, 128, text_marks=1, patch=4),
+    "BriaPipeline": Traits("Bria", 30, 5.0, _1024, 128, text_marks=1, patch=4, maps=60),
     "ChromaPipeline": Traits(
         "Chroma",
         35,
@@ -246,12 +246,12 @@ TRAITS: Mapping[str, Traits] = {
         maps=21,
     ),
     "GlmImagePipeline": Traits(
-        "GLM-Image", 50, 1.5, None, 2048, negative=False, in_one_pass=False, patch=4
+        "GLM-Image", 50, 1.5, None, 2048, negative=False, in_one_pass=False, patch=4, maps=30
     ),
     "HiDreamImagePipeline": Traits("HiDream-I1", 50, 5.0, _1024, 128, text_marks=1),
     "HunyuanDiTPipeline": Traits("Hunyuan-DiT", 50, 5.0),
     "HunyuanImagePipeline": Traits(
-        "HunyuanImage", 50, 3.25, _2048, guidance=None, in_one_pass=False
+        "HunyuanImage", 50, 3.25, _2048, guidance=None, in_one_pass=False, maps=70
     ),
     "Ideogram4Pipeline": Traits(
         "Ideogram 4",
@@ -309,7 +309,7 @@ TRAITS: Mapping[str, Traits] = {
     "LuminaPipeline": Traits("Lumina", 30, 4.0, None, 256),
     "NucleusMoEImagePipeline": Traits("Nucleus-Image", 50, 4.0, _1024, in_one_pass=False),
     "OmniGenPipeline": Traits("OmniGen", 50, 2.5, _1024, negative=False),
-    "OvisImagePipeline": Traits("Ovis-Image", 50, 5.0, _1024, 256, in_one_pass=False),
+    "OvisImagePipeline": Traits("Ovis-Image", 50, 5.0, _1024, 256, in_one_pass=False, maps=28),
     "PRXPipeline": Traits("PRX", 28, 4.0),
     "PRXPixelPipeline": Traits("PRX Pixel", 28, 4.0),
     "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120, text_marks=1, maps=14),

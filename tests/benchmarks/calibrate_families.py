@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import diffusers
@@ -30,194 +29,7 @@ from sdtui.models.estimate import (
 )
 from sdtui.models.traits import traits_of
 from tests.benchmarks.calibrate_memory import peak_of
-
-Inputs = Callable[["Pass"], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """The size of a pass."""
-
-    latent: int
-    """Latents a side, of 8 pixels."""
-    text: int
-    """Tokens of the prompt."""
-    rows: int
-    dtype: torch.dtype
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of a picture, of 2 x 2 latents."""
-        return (self.latent // 2) ** 2
-
-    def noise(self, *shape: int) -> torch.Tensor:
-        """Return random values with a row for each picture."""
-        return torch.randn(self.rows, *shape, dtype=self.dtype)
-
-    @property
-    def time(self) -> torch.Tensor:
-        """Return a time for each row."""
-        return torch.full((self.rows,), 0.5, dtype=self.dtype)
-
-
-def _packed(size: Pass, text: int, channels: int = 64, axes: int = 3) -> dict[str, Any]:
-    return {
-        "hidden_states": size.noise(size.tokens, channels),
-        "encoder_hidden_states": size.noise(size.text, text),
-        "timestep": size.time,
-        "img_ids": torch.zeros(size.tokens, axes),
-        "txt_ids": torch.zeros(size.text, axes),
-    }
-
-
-def _flux(size: Pass) -> dict[str, Any]:
-    return {**_packed(size, 4096), "pooled_projections": size.noise(768), "guidance": size.time}
-
-
-def _qwen(size: Pass) -> dict[str, Any]:
-    return {
-        "hidden_states": size.noise(size.tokens, 64),
-        "encoder_hidden_states": size.noise(size.text, 3584),
-        "encoder_hidden_states_mask": torch.ones(size.rows, size.text, dtype=torch.long),
-        "timestep": size.time,
-        "img_shapes": [[(1, size.latent // 2, size.latent // 2)]] * size.rows,
-    }
-
-
-def _z_image(size: Pass) -> dict[str, Any]:
-    latents = [torch.randn(16, 1, size.latent, size.latent, dtype=size.dtype)] * size.rows
-    captions = [torch.randn(size.text, 2560, dtype=size.dtype)] * size.rows
-    return {"x": latents, "t": size.time, "cap_feats": captions}
-
-
-def _krea2(size: Pass) -> dict[str, Any]:
-    return {
-        "hidden_states": size.noise(size.tokens, 64),
-        "encoder_hidden_states": size.noise(size.text, 12, 2560),
-        "timestep": size.time,
-        "position_ids": torch.zeros(size.text + size.tokens, 3),
-    }
-
-
-def _image(size: Pass, text: int, channels: int = 16) -> dict[str, Any]:
-    return {
-        "hidden_states": size.noise(channels, size.latent, size.latent),
-        "encoder_hidden_states": size.noise(size.text, text),
-        "timestep": size.time,
-    }
-
-
-def _masked(size: Pass, text: int, channels: int, side: int) -> dict[str, Any]:
-    return {
-        "hidden_states": size.noise(channels, side, side),
-        "encoder_hidden_states": size.noise(size.text, text),
-        "timestep": size.time,
-        "encoder_attention_mask": torch.ones(size.rows, size.text, dtype=torch.bool),
-    }
-
-
-def _cogview4(size: Pass) -> dict[str, Any]:
-    sides = torch.tensor([[size.latent * 8.0] * 2] * size.rows, dtype=size.dtype)
-    named = {"original_size": sides, "target_size": sides, "crop_coords": sides * 0}
-    return {**_image(size, 4096), **named}
-
-
-_LAYERS = {"num_layers": 1, "num_single_layers": 1}
-_FAMILIES: Mapping[str, tuple[str, str, dict[str, Any], int, Inputs]] = {
-    # Pipeline, transformer, its config, its width, its inputs.
-    "flux": (
-        "FluxPipeline",
-        "FluxTransformer2DModel",
-        {**_LAYERS, "guidance_embeds": True},
-        3072,
-        _flux,
-    ),
-    "klein": (
-        "Flux2KleinPipeline",
-        "Flux2Transformer2DModel",
-        {
-            **_LAYERS,
-            "num_attention_heads": 24,
-            "joint_attention_dim": 7680,
-            "guidance_embeds": False,
-        },
-        3072,
-        lambda size: _packed(size, 7680, 128, 4),
-    ),
-    "sd3": (
-        "StableDiffusion3Pipeline",
-        "SD3Transformer2DModel",
-        {
-            "num_layers": 2,
-            "num_attention_heads": 38,
-            "caption_projection_dim": 2432,
-            "qk_norm": "rms_norm",
-            "pos_embed_max_size": 192,
-        },
-        2432,
-        lambda size: {**_image(size, 4096), "pooled_projections": size.noise(2048)},
-    ),
-    "qwen": ("QwenImagePipeline", "QwenImageTransformer2DModel", {"num_layers": 1}, 3072, _qwen),
-    "z-image": (
-        "ZImagePipeline",
-        "ZImageTransformer2DModel",
-        {"n_layers": 2, "n_refiner_layers": 1},
-        3840,
-        _z_image,
-    ),
-    "krea2": ("Krea2Pipeline", "Krea2Transformer2DModel", {"num_layers": 1}, 6144, _krea2),
-    "chroma": (
-        "ChromaPipeline",
-        "ChromaTransformer2DModel",
-        _LAYERS,
-        3072,
-        lambda size: _packed(size, 4096),
-    ),
-    "sana": (
-        "SanaPipeline",
-        "SanaTransformer2DModel",
-        {"num_layers": 2},
-        2240,
-        lambda size: _masked(size, 2304, 32, size.latent // 4),
-    ),
-    "pixart": (
-        "PixArtSigmaPipeline",
-        "PixArtTransformer2DModel",
-        {"num_layers": 2, "caption_channels": 4096, "use_additional_conditions": False},
-        1152,
-        lambda size: {
-            **_masked(size, 4096, 4, size.latent),
-            "added_cond_kwargs": {"resolution": None, "aspect_ratio": None},
-        },
-    ),
-    "lumina2": (
-        "Lumina2Pipeline",
-        "Lumina2Transformer2DModel",
-        {"num_layers": 2, "num_refiner_layers": 1, "cap_feat_dim": 2304},
-        2304,
-        lambda size: _masked(size, 2304, 16, size.latent),
-    ),
-    "cogview4": (
-        "CogView4Pipeline",
-        "CogView4Transformer2DModel",
-        {
-            "num_layers": 2,
-            "attention_head_dim": 128,
-            "num_attention_heads": 32,
-            "rope_axes_dim": (256, 256),
-        },
-        4096,
-        _cogview4,
-    ),
-    "auraflow": (
-        "AuraFlowPipeline",
-        "AuraFlowTransformer2DModel",
-        {"num_mmdit_layers": 1, "num_single_dit_layers": 1, "pos_embed_max_size": 16384},
-        3072,
-        lambda size: _image(size, 2048, 4),
-    ),
-}
-
+from tests.benchmarks.transformer_passes import FAMILIES, TEXT_LENGTHS, VAE_FACTORS, Pass
 
 _BLOCKS = {"layers_per_block": 2, "use_quant_conv": False, "use_post_quant_conv": False}
 _DEEP = ["ResBlock"] * 3 + ["EfficientViTBlock"] * 3
@@ -252,7 +64,7 @@ _VAES: Mapping[str, tuple[str, dict[str, Any], Callable[[int], tuple[int, ...]]]
 def main() -> None:
     """Print the bytes that were found, and those that are assumed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--family", choices=[*_FAMILIES, *_VAES])
+    parser.add_argument("--family", choices=[*FAMILIES, *_VAES], action="append")
     parser.add_argument("--size", type=int, default=1024, help="pixels a side")
     parser.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16")
     parser.add_argument("--measured", action="store_true")
@@ -260,17 +72,17 @@ def main() -> None:
     quiet_libraries()
     dtype = getattr(torch, options.dtype)
     torch.set_default_dtype(dtype)
-    for name in [options.family] if options.family else [*_FAMILIES, *_VAES]:
-        if name in _FAMILIES:
+    for name in options.family or [*FAMILIES, *_VAES]:
+        if name in FAMILIES:
             _transformer(name, options.size, dtype, measured=options.measured)
         else:
             _vae(name, options.size, dtype, measured=options.measured)
 
 
 def _transformer(name: str, side: int, dtype: torch.dtype, *, measured: bool) -> None:
-    pipeline_class, model_class, config, width, inputs = _FAMILIES[name]
+    pipeline_class, model_class, config, width, inputs = FAMILIES[name]
     traits = traits_of(pipeline_class)
-    text = traits.text_length or USUAL_TEXT_LENGTH
+    text = TEXT_LENGTHS.get(name) or traits.text_length or USUAL_TEXT_LENGTH
     rows = 2 if traits.in_one_pass and not traits.embedded else 1
     size, small = Pass(side // 8, text, rows, dtype), Pass(16, 16, 1, dtype)
 
@@ -281,8 +93,10 @@ def _transformer(name: str, side: int, dtype: torch.dtype, *, measured: bool) ->
         model(**inputs(of), return_dict=False)
 
     used = _used(make, lambda model: run(model, size), lambda model: run(model, small), measured)
-    tokens = (size.latent // 4) ** 2 if name == "sana" else size.tokens
-    values = used / (width * (tokens + text) * rows * dtype.itemsize)
+    # As they are counted in estimate.py.
+    tokens = (side // (VAE_FACTORS.get(name, 8) * traits.patch)) ** 2
+    counted = tokens + (traits.text_length or USUAL_TEXT_LENGTH)
+    values = used / (width * counted * rows * dtype.itemsize)
     _say(f"{name}, {side} px", used, values, traits.maps * MARGIN)
 
 
