@@ -135,7 +135,7 @@ TRAITS: Mapping[str, Traits] = {
     "AmusedPipeline": Traits("aMUSEd", 12, 10.0, tasks=_from_images("Amused"), patch=1),
     "AuraFlowPipeline": Traits("AuraFlow", 50, 3.5, _1024, 256, text_marks=1, maps=16),
     "BriaFibo2Pipeline": Traits("Bria FIBO 2", 30, 5.0, _1024, in_one_pass=False),
-    "BriaFiboPipeline": Traits("Bria FIBO", 30, 5.0, _1024, 3000, patch=1),
+    "BriaFiboPipeline": Traits("Bria FIBO", 30, 5.0, _1024, 3000, patch=1, maps=17),
     "BriaPipeline": Traits("Bria", 30, 5.0, _1024, 128, text_marks=1, patch=4, maps=60),
     "ChromaPipeline": Traits(
         "Chroma",
