@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,11 @@ async def test_meter_counts_tokens_and_truncated_text_is_struck_out(harness: App
         line = editor.get_line(1)
         assert line.spans[0].start == cut - len("cat\n")
         assert not editor.get_line(0).spans
+        roomier = copy.copy(counters["text_encoder"])
+        roomier.limit = 511
+        dock.use_counters({**counters, "text_encoder_2": roomier}, None)
+        await harness.until(lambda: "81/511 tokens" in str(dock.border_subtitle))
+        assert editor.cut_from is None
         dock.use_counters(counters, PromptReader.of(counters["text_encoder"], {"easy": 4}))
         await harness.until(lambda: "81/150 tokens" in str(dock.border_subtitle))
         assert editor.cut_from is None

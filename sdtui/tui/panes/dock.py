@@ -264,7 +264,7 @@ class Dock(Pane):
             texts = self._texts_of(editor)
             if self._reader is None:
                 editor.cut_from = self._cut_from(editor.text) if texts == (editor.text,) else None
-                counts = [self._tightest(text) for text in texts]
+                counts = [self._roomiest(text) for text in texts]
             else:
                 editor.cut_from = None
                 readings = filter(None, (self._read(editor, text) for text in texts))
@@ -279,12 +279,12 @@ class Dock(Pane):
         cuts = [counter.count(text).cut_from for counter in self._counters.values()]
         return max(cut for cut in cuts if cut is not None) if None not in cuts else None
 
-    def _tightest(self, text: str) -> tuple[int, int]:
-        """Return the tokens of a text, and how many there may be, for the encoder with the least
-        left."""
+    def _roomiest(self, text: str) -> tuple[int, int]:
+        """Return the tokens of a text, and how many there may be, for the encoder with the most
+        left: what it sees isn't cut (T5 in Flux and SD 3, whose CLIP sees the beginning alone)."""
         counts: list[TokenCount] = [each.count(text) for each in self._counters.values()]
-        tightest = min(counts, key=lambda count: count.limit - count.tokens)
-        return tightest.tokens, tightest.limit
+        roomiest = max(counts, key=lambda count: count.limit - count.tokens)
+        return roomiest.tokens, roomiest.limit
 
     def _show_meter(self, counts: Sequence[tuple[int, int]]) -> None:
         """Show the tokens of one or several texts, and how many there may be."""
