@@ -45,7 +45,7 @@ def _check_pictures(description: ModelDescription, request: GenerationRequest) -
         message = f"{family} takes none: FLUX.2, FLUX.1 Kontext and Qwen-Image-Edit do"
     elif traits.needs_picture and not has_pictures:
         wrong = "init_image"
-        message = f"{family} changes a picture, and makes none from text alone: name it"
+        message = f"{family} changes a picture, and makes none from text alone: name one"
     elif traits.needs_picture and request.hires is not None:
         wrong, message = "hires_scale", f"{family} makes no second pass: leave hires out"
     elif is_repainted and len(references) > 1:

@@ -25,7 +25,8 @@ from sdtui.models.transformer_kinds import DENOISERS
 OnBytes = Callable[[int, int, float], None]
 """Called as bytes arrive with the bytes done, the total bytes and the bytes per second."""
 
-_SMALL_FILES = (".json", ".txt", ".model")
+_SMALL_FILES = (".json", ".txt", ".model", ".jinja")
+"""Suffixes of configs, tokenizers and their chat templates."""
 _REPORT_SECONDS = 0.2
 
 

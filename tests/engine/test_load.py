@@ -23,6 +23,7 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.engine.device import TORCH_DTYPES
+from sdtui.engine.stages import load as load_stage
 from sdtui.engine.stages.load import load_component, load_pipeline
 from sdtui.models import describe_model
 from tests.support.tiny_transformers import save_tiny
@@ -298,6 +299,18 @@ def test_fp16_weights_never_pass_through_fp32(tiny_sd1: Path, tmp_path: Path, na
         loaded = load_component(describe_model(tmp_path), name, torch.float16)
     assert loaded.dtype is torch.float16
     assert watched.values < largest / 4
+
+
+def test_processor_that_needs_torchvision_reads_texts_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_tiny("z_image", tmp_path / "z_image")
+    processor = {"tokenizer": ["transformers", "PixtralProcessor"]}
+    edit(folder / "model_index.json", lambda index: index.update(processor))
+    monkeypatch.setattr(load_stage, "missing_libraries", lambda _: ["torchvision"])
+    tokenizer = load_component(describe_model(folder), "tokenizer", torch.float32)
+    messages = [{"role": "user", "content": "a cat"}]
+    assert "a cat" in tokenizer.apply_chat_template(messages, tokenize=False)
 
 
 def test_lists_in_the_index_reach_the_pipeline(tmp_path: Path) -> None:

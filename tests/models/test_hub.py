@@ -267,6 +267,7 @@ def test_hub_variables_of_the_environment_are_used(hub: Hub, tmp_path: Path, off
         (["unet/a.safetensors", "unet/a.bin", "other/a.safetensors"], ["unet/a.safetensors"]),
         (["unet/a.bf16.safetensors", "unet/a.fp8.safetensors"], ["unet/a.bf16.safetensors"]),
         (["unet2/a.safetensors", "unet/config.json"], ["unet/config.json"]),
+        (["unet/chat_template.jinja", "unet/a.py"], ["unet/chat_template.jinja"]),
     ],
 )
 def test_wanted_files_skip_unused_components(names: list[str], wanted: list[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import diffusers
 import torch
+import transformers
 from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
 from safetensors import safe_open
 
@@ -54,6 +55,9 @@ _LIBRARIES = ("diffusers", "transformers")
 _LIKE_EULER = ("LMSDiscreteScheduler", "DPMSolverSDEScheduler")
 """Schedulers that need another library. Only their configs are used, which EulerDiscreteScheduler
 takes as well: the sampler of a run is made from it."""
+_TOKENIZER = "tokenizer"
+"""A component that reads texts. That of FLUX.2 dev (PixtralProcessor) is made to read pictures as
+well, for which it needs torchvision; the tokenizer in it reads texts without."""
 
 
 def load_pipeline(
@@ -150,8 +154,11 @@ def _component_class(description: ModelDescription, name: str) -> tuple[Any, str
             f"{description.path} needs {library}.{class_name}, which this version doesn't have",
             f"Update {library}",
         )
-    if missing_libraries(cls) and class_name in _LIKE_EULER:
+    missing = missing_libraries(cls)
+    if missing and class_name in _LIKE_EULER:
         return diffusers.EulerDiscreteScheduler, library
+    if missing == ["torchvision"] and name == _TOKENIZER:
+        return transformers.AutoTokenizer, library
     return cls, library
 
 
