@@ -82,6 +82,20 @@ def open_backend(settings: Settings) -> Backend:
     return remote
 
 
+def examine_server(settings: Settings, *, as_json: bool) -> int | None:
+    """Print what is known of the settings' server; return 1 if there is a problem, and None if the
+    backend is that of this process. Raises SettingsError or ConnectionLostError."""
+    remote = _remote(settings)
+    if remote is None:
+        return None
+    from sdtui.cli.doctor_elsewhere import examine
+
+    try:
+        return examine(settings.connect, remote.health, remote.hardware.sample, as_json=as_json)
+    finally:
+        remote.close()
+
+
 def open_models(settings: Settings) -> Models:
     """Open only the models. Raises SettingsError."""
     if (remote := _remote(settings)) is not None:

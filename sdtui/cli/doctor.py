@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdtui.cli.backend import examine_server
+from sdtui.cli.connect import connect_option, connected_settings
 from sdtui.core import paths
-from sdtui.core.settings import load_settings
 from sdtui.core.text import one_line
 from sdtui.core.units import data_size
 
@@ -27,11 +28,12 @@ _PROTOCOLS = {"kitty": "Kitty", "iterm": "iTerm2", "sixel": "Sixel", "halfcell":
 
 
 @click.command()
+@connect_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> int:
     """Look at this machine: Python, torch, GPUs, memory, hub cache, disk, terminal.
 
-    Ends with 1 if there is a problem.
+    With --connect, at the server and the line to it. Ends with 1 if there is a problem.
     """
     import json
     from dataclasses import asdict, replace
@@ -42,7 +44,9 @@ def doctor(as_json: bool) -> int:
     from sdtui.models import hub_cache_folder
 
     log_to_file()
-    settings = load_settings()
+    settings = connected_settings()
+    if (code := examine_server(settings, as_json=as_json)) is not None:
+        return code
     found = diagnose(settings)
     found = replace(found, versions={**found.versions, "textual": version("textual")})
     terminal = _terminal(settings)

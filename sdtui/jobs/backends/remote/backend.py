@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from sdtui.core import paths
 from sdtui.core.errors import ConnectionLostError
@@ -71,6 +72,12 @@ class RemoteBackend:
     def start(self) -> None:
         """Follow the server's events from now on, through cuts of the line."""
         self._stream.start()
+
+    def health(self) -> dict[str, Any]:
+        """Return what the server says of itself at /health. Raises ConnectionLostError."""
+        answer = self._requests.send("GET", "/health", patience=5.0)
+        found: dict[str, Any] = json.loads(answer.data)
+        return found
 
     def wait_until_connected(self, timeout: float) -> None:
         """Wait until the jobs are known. Raises ConnectionLostError."""

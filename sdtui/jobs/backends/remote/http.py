@@ -99,7 +99,7 @@ class Requests:
                     raise unreachable(self.where, error) from error
                 pause = min(_LONGEST_PAUSE, 2 * pause)
             else:
-                check(self.where, answer)
+                check(self.where, answer, is_attach=path.startswith("/attach/"))
                 self._was_answered = True
                 return answer
 
@@ -154,8 +154,9 @@ class Requests:
             each.close()
 
 
-def check(where: Where, answer: Answer) -> None:
-    """Raise ConnectionLostError if the server refuses this client or isn't one of sdtui."""
+def check(where: Where, answer: Answer, *, is_attach: bool = True) -> None:
+    """Raise ConnectionLostError if the server refuses this client or, by an answer of its API for
+    attached clients, isn't one of sdtui."""
     if answer.status in (401, 403):
         raise ConnectionLostError(
             f"{where.name} wants an API key"
@@ -175,7 +176,7 @@ def check(where: Where, answer: Answer) -> None:
         )
     is_error = b'"error":{"id":' in answer.data[:200]
     is_unknown = answer.status == 404 and b'"detail":"Not Found"' in answer.data
-    if protocol is None and answer.status < 500 and (is_unknown or not is_error):
+    if is_attach and protocol is None and answer.status < 500 and (is_unknown or not is_error):
         raise ConnectionLostError(
             f"{where.name} has no server of sdtui that can be attached to",
             "Check the address, or update sdtui there",
