@@ -49,14 +49,12 @@ def _remote(settings: Settings) -> RemoteBackend | None:
     return RemoteBackend(where, previews="webp" if settings.previews else "none")
 
 
-def connect_daemon() -> socket.socket:
-    """Connect to this user's daemon, which is started if need be. Raises SdtuiError or OSError."""
-    from sdtui.core.places import DAEMON
-    from sdtui.jobs.backends.remote.where import parse_where
+def connect_daemon(*, again: bool) -> socket.socket:
+    """Connect to this user's daemon, which is started if need be; `again` if an earlier connection
+    reached it, and one that was stopped is to stay so. Raises SdtuiError or OSError."""
+    from sdtui.jobs.backends.remote.daemon import OwnDaemon
 
-    where = parse_where(DAEMON)
-    assert where is not None
-    connection = where.open(_CONNECT_SECONDS)
+    connection = OwnDaemon(was_reached=again).open(_CONNECT_SECONDS)
     connection.settimeout(None)
     return connection
 

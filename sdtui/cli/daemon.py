@@ -128,11 +128,12 @@ def status(as_json: bool) -> int:
 
 
 @daemon.command()
-def dial() -> int:
+@click.option("--again", is_flag=True, help="Don't start it if it was stopped meanwhile.")
+def dial(again: bool) -> int:
     """Connect stdin and stdout with the daemon, which is started if need be. For `ssh://`."""
     from sdtui.cli.backend import connect_daemon
 
-    with connect_daemon() as connection:
+    with connect_daemon(again=again) as connection:
         os.write(1, DIAL_GREETING)
         threading.Thread(target=_send_input, args=(connection,), daemon=True).start()
         while data := connection.recv(_CHUNK):

@@ -24,6 +24,7 @@ from sdtui.core.unix_sockets import (
     connect_unix,
     hold_socket,
     make_socket_folder,
+    note_stopped,
     peer_process,
 )
 
@@ -71,7 +72,9 @@ def ask_daemon(path: Path) -> DaemonStatus | None:
 
 
 def ask_to_end(path: Path) -> None:
-    """Ask the daemon at a socket to end."""
+    """Ask the daemon at a socket to end, for good: attached clients don't start it again."""
+    with suppress(OSError):  # then they do
+        note_stopped(path, stopped=True)
     _request(path, "POST", "/shutdown")
 
 
@@ -161,6 +164,8 @@ def _run_detached(path: Path, pipe: int) -> None:
 def run_daemon(path: Path, on_start: Callable[[str], object]) -> int:
     """Run the daemon in this process until it ends; returns the exit code."""
     runtime.ignore_hangup()
+    with suppress(OSError):
+        note_stopped(path, stopped=False)
     log_to_file(paths.daemon_log_file())
     run, options_class = import_server()
     from sdtui.cli.backend import open_local_backend

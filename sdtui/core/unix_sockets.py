@@ -15,6 +15,7 @@ from sdtui.core.locks import try_hold
 
 DIAL_GREETING = b"sdtui daemon: connected\n"
 """What `sdtui daemon dial` writes first. Whatever comes before it was printed by a login shell."""
+_STOPPED = b"stopped"
 _LONGEST = 107 if sys.platform == "linux" else 103
 """Most bytes of a socket's path: `sun_path` less the zero at its end."""
 _UCRED = struct.Struct("iIi")
@@ -101,13 +102,30 @@ def hold_socket(path: Path) -> int | None:
     """Hold the right to listen at a path until the returned handle is closed or the process and its
     forks have ended; None if another process holds it. Raises SettingsError."""
     check_socket_path(path)
-    lock = path.with_name(f"{path.name}.lock")
+    lock = _lock_of(path)
     try:
         return try_hold(lock)
     except OSError as error:
         raise SettingsError(
             f"{lock} can't be locked: {error.strerror}", "Choose a path in another folder"
         ) from error
+
+
+def note_stopped(path: Path, *, stopped: bool) -> None:
+    """Note beside a socket whether its daemon was stopped on purpose. Raises OSError."""
+    _lock_of(path).write_bytes(_STOPPED if stopped else b"")
+
+
+def was_stopped(path: Path) -> bool:
+    """Return True if the daemon at a socket was stopped on purpose."""
+    try:
+        return _lock_of(path).read_bytes() == _STOPPED
+    except OSError:
+        return False
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
 
 
 def connect_unix(path: Path, timeout: float | None) -> socket.socket:

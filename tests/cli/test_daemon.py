@@ -59,6 +59,7 @@ def test_running_daemon_says_what_it_does_and_is_not_started_again(
 def test_stopped_daemon_has_ended_when_the_command_ends(running: Live, sdtui: Command) -> None:
     done = sdtui("daemon", "stop")
     assert (done.returncode, done.stdout) == (0, "stopped\n")
+    assert unix_sockets.was_stopped(unix_sockets.daemon_socket())
     running.thread.join(10)
     assert not running.thread.is_alive()
 
@@ -160,6 +161,7 @@ def test_daemon_outlives_its_terminal_and_starts_once(
         again = daemon_process.ask_daemon(path)
         assert again is not None
         assert again.pid == found.pid
+        assert not unix_sockets.was_stopped(path)
     finally:
         os.kill(found.pid, signal.SIGKILL)
     log = next((tmp_path / "STATE" / "sdtui" / "daemon").rglob("daemon.log"))

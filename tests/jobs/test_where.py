@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.errors import ConnectionLostError, SdtuiError, SettingsError
-from sdtui.core.unix_sockets import DIAL_GREETING
+from sdtui.core.unix_sockets import DIAL_GREETING, note_stopped
 from sdtui.jobs.backends.remote import daemon
 from sdtui.jobs.backends.remote.daemon import OwnDaemon
 from sdtui.jobs.backends.remote.ssh import SshHost
@@ -146,7 +146,7 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def test_daemon_is_started_at_first_and_after_a_crash_but_not_after_it_ended(
+def test_daemon_is_started_at_first_and_again_unless_it_was_stopped(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listeners: list[socket.socket] = []
@@ -162,13 +162,17 @@ def test_daemon_is_started_at_first_and_after_a_crash_but_not_after_it_ended(
     assert len(listeners) == 1
     listeners[0].close()  # it crashed
     where.open(5).close()
-    assert len(listeners) == 2
     listeners[1].close()
-    path.unlink()  # it ended
-    with pytest.raises(ConnectionLostError, match="the daemon has ended"):
+    path.unlink()  # it ended in order
+    where.open(5).close()
+    assert len(listeners) == 3
+    listeners[2].close()
+    path.unlink()
+    note_stopped(path, stopped=True)
+    with pytest.raises(ConnectionLostError, match="the daemon was stopped"):
         where.open(5)
     OwnDaemon().open(5).close()  # somebody connects anew
-    listeners[2].close()
+    listeners[3].close()
 
 
 def test_reason_why_the_daemon_does_not_start_is_passed_on(
@@ -208,7 +212,7 @@ def test_ssh_connects_with_what_dials_on_the_other_side(
     program = tmp_path / "my venv" / "sdtui"
     program.parent.mkdir()
     greeting = DIAL_GREETING.decode().rstrip()
-    program.write_text(f'#!/bin/sh\n[ "$*" = "daemon dial" ] && echo "{greeting}"\nexec cat\n')
+    program.write_text(f'#!/bin/sh\necho "$@" >&2; echo "{greeting}"; exec cat\n')
     program.chmod(0o755)
     ssh(f"echo welcome to sdtui; echo; {_RUN_HERE}")
     where = SshHost("box", user="me", port=22, program=str(program))
@@ -217,6 +221,9 @@ def test_ssh_connects_with_what_dials_on_the_other_side(
         connection.sendall(b"GET /")
         assert connection.recv(100) == b"GET /"
     called = (tmp_path / "called").read_text().splitlines()
+    assert called[-1].endswith("daemon dial'")
+    where.open(5).close()
+    assert (tmp_path / "called").read_text().endswith("daemon dial --again'\n")
     assert "BatchMode=yes" in called
     assert called[called.index("-p") + 1 :][:5] == ["22", "-l", "me", "--", "box"]
 

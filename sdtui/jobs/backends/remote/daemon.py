@@ -4,42 +4,45 @@ from __future__ import annotations
 
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sdtui.core.errors import ConnectionLostError
 from sdtui.core.text import one_line
-from sdtui.core.unix_sockets import check_socket_folder, connect_unix, daemon_socket
+from sdtui.core.unix_sockets import (
+    check_socket_folder,
+    connect_unix,
+    daemon_socket,
+    was_stopped,
+)
 
 _START_SECONDS = 90.0
 
 
 @dataclass
 class OwnDaemon:
-    """The daemon of this user. It is started by the first connection, and by a later one only if it
-    crashed: one that ended has deleted its socket."""
+    """The daemon of this user. It is started by the first connection; by a later one, unless it was
+    stopped on purpose meanwhile."""
 
     name: str = "daemon"
     prefix: str = ""
     host_header: str = "localhost"
     is_this_machine: bool = True
-    _was_reached: bool = field(default=False, init=False)
+    was_reached: bool = False
+    """True if an earlier connection reached it."""
 
     def open(self, timeout: float) -> socket.socket:
         path = daemon_socket()
         check_socket_folder(path)
         try:
             connection = connect_unix(path, timeout)
-        except FileNotFoundError as error:
-            if self._was_reached:
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            if self.was_reached and was_stopped(path):
                 raise ConnectionLostError(
-                    "the daemon has ended", '"sdtui daemon start" starts it again'
+                    "the daemon was stopped", '"sdtui daemon start" starts it again'
                 ) from error
             _start()
             connection = connect_unix(path, timeout)
-        except ConnectionRefusedError:
-            _start()
-            connection = connect_unix(path, timeout)
-        self._was_reached = True
+        self.was_reached = True
         return connection
 
 

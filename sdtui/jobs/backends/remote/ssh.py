@@ -10,7 +10,7 @@ import shlex
 import socket
 import subprocess
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sdtui.core.errors import ConnectionLostError
 from sdtui.core.text import one_line
@@ -43,7 +43,7 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class SshHost:
     """A machine that ssh reaches. `program` is the path of sdtui there, if the shell doesn't find
     it; one that begins with "/~/" is in the home folder."""
@@ -55,6 +55,7 @@ class SshHost:
     prefix: str = ""
     host_header: str = "localhost"
     is_this_machine: bool = False
+    _was_reached: bool = field(default=False, init=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -92,12 +93,14 @@ class SshHost:
             own.close()
             raise self._failure(*errors.wait())
         own.settimeout(timeout)
+        self._was_reached = True
         return own
 
     def _command(self, timeout: float) -> list[str]:
         program = shlex.quote(self._program)
         # For any shell of the user: sh alone sees the variables.
-        dial = f'PATH="$PATH:$HOME/.local/bin"; exec {program} daemon dial'
+        again = " --again" if self._was_reached else ""
+        dial = f'PATH="$PATH:$HOME/.local/bin"; exec {program} daemon dial{again}'
         port = [] if self.port is None else ["-p", str(self.port)]
         user = ["-l", self.user] if self.user else []
         patience = ["-o", f"ConnectTimeout={max(1, round(timeout))}"]
