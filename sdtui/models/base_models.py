@@ -49,6 +49,10 @@ class Base:
     """Those whose weights aren't there."""
 
 
+_EDIT_PLUS = ("2509", "2511", "plus")
+"""Words in the names of Qwen-Image-Edit's versions that have a pipeline of their own."""
+
+
 def find_base(file: TransformerFile, settings: Settings) -> Base:
     """Return what completes a transformer file: the first of the `base_models` of the settings that
     fits, else what is on this machine. Single files are used for what a folder lacks, and where
@@ -148,6 +152,7 @@ def _likeness(words: str, folder: Path) -> int:
     name = str(index.get("_class_name")).lower()
     kinds = ("kontext", "edit", "layered", "anima")
     likeness = sum((word in words) == (word in name) for word in kinds)
+    likeness += any(version in words for version in _EDIT_PLUS) == ("editplus" in name)
     is_distilled = index.get("is_distilled")
     if isinstance(is_distilled, bool):
         likeness += is_distilled != ("base" in words or "raw" in words)

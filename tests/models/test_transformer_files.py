@@ -78,6 +78,20 @@ def test_file_is_completed_by_the_hubs_cache_and_by_name(tmp_path: Path) -> None
     assert describe_model(file, Settings(base_models=(kontext,))).configs == kontext
 
 
+@pytest.mark.parametrize(("name", "base"), [("edit-2509", 1), ("edit", 0)])
+def test_versions_of_qwen_image_edit_are_completed_by_their_own_pipeline(
+    tmp_path: Path, name: str, base: int
+) -> None:
+    tensors = {"transformer_blocks.0.img_mod.1.weight": (64, 32), "txt_in.weight": (32, 32)}
+    file = gguf(tmp_path / f"qwen-image-{name}.gguf", tensors)
+    config = {"num_layers": 1, "joint_attention_dim": 32}
+    folders = tuple(
+        flux_folder(tmp_path / kind, config, _class_name=f"QwenImage{kind}Pipeline")
+        for kind in ("Edit", "EditPlus")
+    )
+    assert describe_model(file, Settings(base_models=folders)).configs == folders[base]
+
+
 def test_incomplete_or_damaged_model_completes_nothing(tmp_path: Path) -> None:
     file = gguf(tmp_path / "flux.gguf", FLUX)
     base = flux_folder(tmp_path / "base")
