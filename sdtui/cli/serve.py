@@ -39,6 +39,11 @@ _KEY = "SDTUI_API_KEY"
 )
 @click.option("--model", "-m", help="The model to use where a request names none.")
 @click.option(
+    "--gpus",
+    metavar="LIST",
+    help="Devices that work at the same time: all, or some as in 0,2 or cpu,cpu. [the setting]",
+)
+@click.option(
     "--api-key-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help=f"A file that holds the API key. [else the variable {_KEY}]",
@@ -146,6 +151,7 @@ _KEY = "SDTUI_API_KEY"
 )
 def serve(
     model: str | None,
+    gpus: str | None,
     policy: str | None,
     api_key_file: Path | None,
     cors: tuple[str, ...],
@@ -163,7 +169,7 @@ def serve(
     from sdtui.cli.backend import open_local_backend, open_models
     from sdtui.cli.logs import log_to_file, warn_on_stderr
     from sdtui.core import paths
-    from sdtui.core.settings import load_settings
+    from sdtui.core.settings import load_settings, parse_setting
 
     run, options_class = import_server()
     from sdtui.server.keep import parse_keep
@@ -173,6 +179,8 @@ def serve(
     settings = replace(load_settings(), connect="here")  # a server's backend is its own
     if model is not None:
         settings = replace(settings, model=model)
+    if gpus is not None:
+        settings = replace(settings, gpus=parse_setting("gpus", gpus))
     if policy is not None:
         settings = replace(settings, policy=Policy(policy))
     open_models(settings).find(settings.model)  # a wrong name is reported at once

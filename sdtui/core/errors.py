@@ -20,8 +20,20 @@ class SdtuiError(Exception):
         self.what = what
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Constructors take other arguments than BaseException keeps, which pickle would use.
+        return _restored, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         return " ".join(_sentence(part) for part in (self.what, self.hint) if part)
+
+
+def _restored(
+    kind: type[SdtuiError], args: tuple[object, ...], attributes: dict[str, object]
+) -> SdtuiError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 def _sentence(text: str) -> str:
@@ -110,6 +122,11 @@ class BenchError(SdtuiError):
 
 class DeviceLostError(SdtuiError):
     """The device computes no more in this process. Only a new process can use it again."""
+
+
+class WorkerLostError(SdtuiError):
+    """A worker's process has ended, hangs, or can't use its device any more. Another takes its
+    place."""
 
 
 class GenerationError(SdtuiError):

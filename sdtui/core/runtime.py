@@ -137,7 +137,7 @@ def run_detached(work: Callable[[int], object], folder: Path, log: Path) -> byte
             if os.fork() == 0:  # which can't get a terminal, as it doesn't lead the session
                 os.close(reading)
                 os.chdir(folder)
-                _redirect_streams(log)
+                redirect_streams(log)
                 work(writing)
         finally:
             os._exit(0)
@@ -147,7 +147,8 @@ def run_detached(work: Callable[[int], object], folder: Path, log: Path) -> byte
         return pipe.read()
 
 
-def _redirect_streams(log: Path) -> None:
+def redirect_streams(log: Path) -> None:
+    """Let this process read nothing, and write stdout and stderr to the end of a file."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):

@@ -38,6 +38,8 @@ from sdtui.core.text_files import (
 ENVIRONMENT_PREFIX = "SDTUI_"
 LAST_THEME = "auto"
 """The setting of the theme that leaves it to the app."""
+ALL_GPUS = read.ALL_GPUS
+"""The setting of all NVIDIA GPUs."""
 FOLDER_LISTS = (
     "model_folders",
     "base_models",
@@ -133,6 +135,14 @@ class Settings:
     )
     device: str = field(
         default="auto", metadata=_parsed_by(read.device, "auto, cpu, mps, cuda or cuda:N.")
+    )
+    gpus: tuple[str, ...] = field(
+        default=(),
+        metadata=_parsed_by(
+            read.gpus,
+            "Devices that make pictures at the same time: all, or some as in 0,2 or cpu,cpu;"
+            " by default the device above.",
+        ),
     )
     dtype: DType = field(
         default=DType.AUTO,
@@ -240,16 +250,22 @@ def setting_choices(key: str) -> tuple[str, ...]:
 def setting_from_text(key: str, text: str) -> str | bool | list[str]:
     """Return the value that stands in the config file for a typed text; folders are separated by
     `os.pathsep`. Raises SettingsError."""
-    (parse,) = (each.metadata["read"] for each in fields(Settings) if each.name == key)
     value: str | bool | list[str] = text.strip()
     if key in FOLDER_LISTS:
         value = _folder_list(text)
+    parsed = parse_setting(key, value)
+    return parsed if isinstance(parsed, bool) else value
+
+
+def parse_setting(key: str, value: object) -> Any:
+    """Return a setting as `Settings` has it, for a value as it stands in the config file. Raises
+    SettingsError."""
+    (parse,) = (each.metadata["read"] for each in fields(Settings) if each.name == key)
     try:
-        parsed = parse(value)
+        return parse(value)
     except read.WrongValueError as error:
         takes = ABOUT_SETTINGS[key].rstrip(".")
         raise SettingsError(f"{key}: {error}", f"It takes: {takes}") from error
-    return parsed if isinstance(parsed, bool) else value
 
 
 def _folder_list(text: str) -> list[str]:

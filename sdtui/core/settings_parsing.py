@@ -20,6 +20,8 @@ from sdtui.core.text import is_text, shortened
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_WORKER_DEVICE = re.compile(r"cpu|cuda:\d+")
+ALL_GPUS = "all"
 _SWITCH = {
     **dict.fromkeys(("true", "1", "yes", "on", "y", "t"), True),
     **dict.fromkeys(("false", "0", "no", "off", "n", "f"), False),
@@ -71,6 +73,21 @@ def device(value: object) -> str:
     if not _DEVICE.fullmatch(text(value)):
         raise WrongValueError(f"there is no device {_quoted(value)}")
     return text(value)
+
+
+def gpus(value: object) -> tuple[str, ...]:
+    """Devices of which each has a worker: "all", or several, of which a number is a GPU."""
+    names = [part.strip() for part in text(str(value) if type(value) is int else value).split(",")]
+    if names == [ALL_GPUS]:
+        return (ALL_GPUS,)
+    found = tuple(f"cuda:{name}" if name.isdecimal() else name for name in names)
+    for name in found:
+        if not _WORKER_DEVICE.fullmatch(name):
+            raise WrongValueError(f"there is no device {_quoted(name)}")
+    gpus_twice = [name for name in found if name != "cpu" and found.count(name) > 1]
+    if gpus_twice:
+        raise WrongValueError(f"{gpus_twice[0]} is named twice")
+    return found
 
 
 def one_of(choices: type[_Choice]) -> Callable[[object], _Choice]:

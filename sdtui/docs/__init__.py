@@ -18,6 +18,7 @@ TOPICS: Mapping[str, str] = {
     "history": "Saved pictures, search, tags, trash, pictures of other tools.",
     "server": "The HTTP server: its APIs, access, shutdown, metrics.",
     "remote": "An engine on another machine, and a daemon that outlives the terminal.",
+    "many-gpus": "Several devices on one queue: what is seen, placement, lost workers.",
     "configuration": "The config file, environment variables, folders.",
     "architecture": "How the code is divided, and why.",
     "development": "Glossary, conventions, tests, adding features.",

@@ -27,7 +27,7 @@ from sdtui.history.ids import (
     time_of,
 )
 from sdtui.history.image_metadata import read_texts
-from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
+from sdtui.history.infotext import INFOTEXT_KEYWORD, encoded, parse_infotext, write_infotext
 from sdtui.history.lineage import Lineage, Relative, tree_lines
 from sdtui.history.names import PICTURE_SUFFIXES, numbered, sidecar_path
 from sdtui.history.search import is_query
@@ -58,6 +58,7 @@ __all__ = [
     "check_replaceable",
     "contact_sheet",
     "default_columns",
+    "encoded",
     "first_id",
     "first_id_of_day",
     "found_in",

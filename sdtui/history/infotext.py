@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -26,6 +26,7 @@ from sdtui.core.prompt_tags import parse_lora
 from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history.control_infotext import control_pairs
 from sdtui.history.image_metadata import Texts
+from sdtui.history.names import format_of
 from sdtui.history.portable import localized, portable, portable_name
 from sdtui.requests.grids import NOTHING, SEED_LABELS, GridPlace
 from sdtui.requests.record import GenerationRecord
@@ -348,6 +349,15 @@ def encode(image: Image, record: GenerationRecord, picture_format: str) -> bytes
         exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = comment
     image.convert("RGB").save(buffer, picture_format.upper(), quality=_QUALITY, exif=exif)
     return buffer.getvalue()
+
+
+def encoded(
+    image: Image, record: GenerationRecord, index: int, file: Path | None, picture_format: str
+) -> bytes:
+    """Return the file of picture `index` of a run: in the format that the name of `file` says, if
+    it is given. Raises OutputError for a name without one."""
+    kind = picture_format if file is None else format_of(file)
+    return encode(image, record.of_image(index), kind)
 
 
 def own_record(texts: Texts) -> GenerationRecord | None:

@@ -78,7 +78,7 @@ class History:
 
     def save(
         self,
-        image: Image,
+        image: Image | bytes,
         record: GenerationRecord,
         index: int,
         *,
@@ -93,12 +93,13 @@ class History:
         or to `file`: its suffix decides the format, an older file is replaced, and several
         pictures of a run get "-1", "-2" … appended to the name. Only files in the pictures
         folder are listed. After an OutputError the caller can save the image again.
-        `attachments` are PNG files to keep beside the picture, by name.
+        `attachments` are PNG files to keep beside the picture, by name. An `image` of bytes is the
+        file, encoded with this record.
         """
         record = record.of_image(index)
         kind = format if file is None else names.format_of(file)
         suffix = names.suffix_of(kind)
-        data = encode(image, record, kind)
+        data = image if isinstance(image, bytes) else encode(image, record, kind)
         saved = self._folder.save(
             data, record, folder=folder, file=file, suffix=suffix, attachments=attachments
         )

@@ -19,6 +19,7 @@ from sdtui.jobs.picture_api import Pictures
 if TYPE_CHECKING:
     from sdtui.jobs.job import Job, Output
     from sdtui.jobs.prompts import PromptNames, ResolvedPrompts
+    from sdtui.jobs.worker_status import WorkerStatus
     from sdtui.models import (
         ControlNet,
         FoundFile,
@@ -67,6 +68,11 @@ class Jobs(Protocol):
         """Return the current state of a job. Raises KeyError if it is unknown or forgotten."""
         ...
 
+    @property
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        """What each worker does."""
+        ...
+
     def running(self) -> Mapping[str, str]:
         """Return the ids of running jobs by worker name."""
         ...
@@ -88,13 +94,15 @@ class Jobs(Protocol):
         prompts: ResolvedPrompts | None = None,
         front: bool = False,
         job_id: str | None = None,
+        client: str = "",
     ) -> Job:
         """Queue a request, at the end or at the front (where the limit doesn't apply).
 
         `prompts` is what `Prompts.resolve` returned for the request, if it was asked: otherwise
         styles and wildcards are read now.
         The client may choose the job's id; a second call with the same id returns the first one's
-        job. Raises QueueFullError or QueueClosedError.
+        job. `client` is who asks, where several people share the workers. Raises QueueFullError or
+        QueueClosedError.
         """
         ...
 
@@ -104,6 +112,7 @@ class Jobs(Protocol):
         output: Output | None = None,
         *,
         prompts: Sequence[ResolvedPrompts] | None = None,
+        client: str = "",
     ) -> list[Job]:
         """Queue the cells of a grid in the order in which least is loaded; the limit counts them as
         one job. `prompts` are those of each cell, if they are worked out already. When the last

@@ -3,11 +3,14 @@ display."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sdtui.core.enums import EventLevel
+from sdtui.core.text import one_line
 from sdtui.core.units import data_size, duration, gibibytes, step_rate
 from sdtui.jobs.progress import JobProgress
+from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.requests.events import Attempt, Downloading, Event, Loaded, Loading, Step, Truncated
 from sdtui.requests.record import PassPlace, Stage
 
@@ -42,6 +45,7 @@ _LEVELS = {
     "truncated": EventLevel.WARNING,
     "attempt": EventLevel.WARNING,
     "notice": EventLevel.WARNING,
+    "worker_lost": EventLevel.WARNING,
     "saved": EventLevel.SUCCESS,
     "sheet": EventLevel.SUCCESS,
     "finished": EventLevel.SUCCESS,
@@ -88,6 +92,8 @@ def _text(event: Event) -> str:
             return f"saved {event.path}{seed}"
         case "sheet":
             return f"saved the sheet {event.path}"
+        case "worker_lost":
+            return f"{event.error}: the missing pictures are made again"
         case "finished":
             seconds = event.record.generation_time
             return "finished" if seconds is None else f"finished after {duration(seconds)}"
@@ -187,3 +193,17 @@ def _attempt(event: Attempt) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def workers_text(workers: Iterable[WorkerStatus]) -> str:
+    """Say in a line what several workers do."""
+    return " · ".join(f"{one_line(each.name)} {_work_of(each)}" for each in workers)
+
+
+def _work_of(worker: WorkerStatus) -> str:
+    loaded = worker.model.loaded
+    if worker.model.loading is not None:
+        return "loads a model"
+    if worker.job:
+        return "works" if loaded is None else f"works with {one_line(loaded.model)}"
+    return "idle" if loaded is None else f"has {one_line(loaded.model)}"

@@ -1,4 +1,4 @@
-"""Runs one job: the generator makes the pictures, the store saves them."""
+"""Carries out one job: a worker makes the pictures, the store saves them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import JobState, PictureFormat
-from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
-from sdtui.jobs.generator import Generator, OnImage, Result
-from sdtui.jobs.job import Job, Output
-from sdtui.jobs.parts import JobPart, joined, parts_of
+from sdtui.core.errors import (
+    CancelledError,
+    GenerationError,
+    InvalidRequestError,
+    SdtuiError,
+    WorkerLostError,
+)
+from sdtui.jobs.job import MOST_LOSSES, Job, Output
 from sdtui.jobs.sheet_store import SheetStore
-from sdtui.jobs.upscaled import upscaled_record
+from sdtui.jobs.workers.worker import Assignment, Result, UnsavedPicture, Worker
 from sdtui.requests.events import (
-    Attached,
     Cancelled,
-    Event,
     Failed,
     FinalEvent,
     Finished,
@@ -28,8 +30,7 @@ from sdtui.requests.events import (
     Saved,
     Started,
 )
-from sdtui.requests.record import GenerationRecord, ImageRecord, JobPlace
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.record import GenerationRecord, ImageRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ class PictureStore(SheetStore, Protocol):
 
     def save(
         self,
-        image: Image.Image,
+        image: Image.Image | bytes,
         record: GenerationRecord,
         index: int,
         *,
@@ -77,17 +78,6 @@ class PictureStore(SheetStore, Protocol):
         """Save picture `index` and its record: to `file`, to `folder`, or to the store's default
         folder. `attachments` are PNG files to keep beside it. Raises OutputError."""
         ...
-
-
-@dataclass
-class UnsavedPicture:
-    """A finished picture that isn't written, or could not be."""
-
-    image: Image.Image
-    record: GenerationRecord
-    index: int
-    attachments: Mapping[str, bytes] = field(default_factory=dict)
-    """PNG files to keep beside it, by name."""
 
 
 def save_picture(store: PictureStore, picture: UnsavedPicture, output: Output) -> SavedFile:
@@ -111,103 +101,80 @@ class JobOutcome:
     unsaved: list[UnsavedPicture] = field(default_factory=list)
 
 
-def carry_out(
-    job: Job,
-    generator: Generator,
-    store: PictureStore,
-    report: Report,
-    cancellation: Cancellation,
-) -> JobOutcome:
-    """Make and save a job's pictures. An SdtuiError becomes part of the outcome."""
-    request = job.request.with_seed()
-    is_made = request.upscale.image is None  # else only enlarged
-    seed = request.seed if is_made else None
-    report(Started(seed=seed, num_images=request.num_images_per_prompt))
-    for notice in job.notices:
-        report(Notice(message=notice))
-    source = job.request.upscale.image
-    source_record = None if source is None else store.record_of_file(source)
-    saved: dict[int, ImageRecord] = {}
-    outcome = JobOutcome(Cancelled())
-    problems: list[SdtuiError] = []
-    attachments: dict[str, bytes] = {}
-    of_job = {"job": JobPlace(id=job.id, first=job.first), "grid": job.grid}
+class JobSaver:
+    """Saves the pictures of a job at home, whichever workers make them: each once.
 
-    def note(event: Event) -> None:
-        if isinstance(event, Attached):
-            attachments[event.name] = event.png
-        else:
-            report(event)
+    Every attempt to make them has a number. What a worker sends after it was given up on belongs to
+    an older attempt and is refused.
+    """
 
-    def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
-        record = record.model_copy(update=of_job)
-        if source is not None:
-            record = upscaled_record(record, source_record)
-        picture = UnsavedPicture(image, record, index, dict(attachments))
+    def __init__(self, job: Job, store: PictureStore) -> None:
+        self.job = job.model_copy(update={"request": job.request.with_seed()})
+        """With the seed that all attempts have."""
+        self._store = store
+        self._attempt = 0
+        self._saved: dict[int, ImageRecord] = {}
+        self._unsaved: list[UnsavedPicture] = []
+        self._problems: list[SdtuiError] = []
+
+    def begin(self) -> Assignment:
+        """Return the work that is left, for a new attempt."""
+        self._attempt += 1
+        source = self.job.request.upscale.image
+        record = None if source is None else self._store.record_of_file(source)
+        done = len(self._saved) + len(self._unsaved)
+        return Assignment(self.job, self._attempt, done, record)
+
+    def save(self, picture: UnsavedPicture, attempt: int, report: Report) -> None:
+        """Save a picture. Raises SdtuiError if it can't be written and the job shouldn't go on, and
+        WorkerLostError if the attempt is over."""
+        index, job = picture.index, self.job
+        if attempt != self._attempt:
+            raise WorkerLostError(f"attempt {attempt} of job {job.id} is over")
         try:
-            file = save_picture(store, picture, job.output)
+            file = save_picture(self._store, picture, job.output)
         except SdtuiError as error:
             _log.warning("picture %d of job %s isn't saved: %s", index + 1, job.id, error)
-            outcome.unsaved.append(picture)
+            self._unsaved.append(picture)
             if not job.output.continues_unsaved:
                 raise
-            problems.append(error)
+            self._problems.append(error)
             return
-        saved[index] = file.record.images[0]
+        self._saved[index] = file.record.images[0]
         report(Saved(image_index=index, seed=file.record.seed, path=str(file.path)))
 
-    error, record = _make_parts(job, request, generator, note, cancellation, on_image)
-    images = tuple(saved.get(image.index, image) for image in record.images)
-    record = record.model_copy(update={"images": images, **of_job})
-    if source is not None:
-        record = upscaled_record(record, source_record)
-    outcome.event = _closing_event(error or next(iter(problems), None), record)
-    return outcome
+    def outcome(self, result: Result) -> JobOutcome:
+        """Return how the job ended, from the result of the last attempt."""
+        images = {**{each.index: each for each in result.record.images}, **self._saved}
+        in_order = tuple(images[index] for index in sorted(images))
+        record = result.record.model_copy(update={"images": in_order})
+        error = result.error or next(iter(self._problems), None)
+        return JobOutcome(_closing_event(error, record), self._unsaved)
+
+    def given_up(self, event: FinalEvent) -> JobOutcome:
+        """Return how the job ended if no attempt ended it."""
+        return JobOutcome(event, self._unsaved)
 
 
-def _make_parts(
-    job: Job,
-    request: GenerationRequest,
-    generator: Generator,
-    report: Report,
-    cancellation: Cancellation,
-    on_image: OnImage,
-) -> tuple[SdtuiError | None, GenerationRecord]:
-    """Make the pictures of a job, part by part, until one fails. Returns its error, and the record
-    of all. `request` is the job's with its seed."""
-    records: list[GenerationRecord] = []
-    noticed = set(job.notices)
-
-    def report_once(event: Event) -> None:
-        """Report an event, but not what another part of the job had noticed too."""
-        if isinstance(event, Notice):
-            if event.message in noticed:
-                return
-            noticed.add(event.message)
-        report(event)
-
-    def joint(part: JobPart, record: GenerationRecord) -> GenerationRecord:
-        if not job.prompts:
-            return record
-        return joined([*records, part.placed_record(record)], request, job.notices)
-
-    def make(part: JobPart) -> Result:
-        return generator.generate_with_fallback(
-            part.request,
-            report=lambda event: report_once(part.placed(event)),
-            cancellation=cancellation,
-            on_image=lambda index, image, record: on_image(
-                part.first + index, image, joint(part, record)
-            ),
-        )
-
-    for part in parts_of(job, request):
-        result = make(part)
-        record = joint(part, result.record)
-        if result.error is not None:
-            return result.error, record
-        records.append(part.placed_record(result.record))
-    return None, record
+def carry_out(
+    saver: JobSaver, worker: Worker, report: Report, cancellation: Cancellation
+) -> JobOutcome:
+    """Let a worker make the pictures of a job that aren't made yet, and save them. An SdtuiError
+    becomes part of the outcome. Raises WorkerLostError."""
+    assignment = saver.begin()
+    job = assignment.job
+    is_made = job.request.upscale.image is None  # else only enlarged
+    seed = job.request.seed if is_made else None
+    report(Started(seed=seed, num_images=job.request.num_images_per_prompt))
+    for notice in job.notices:
+        report(Notice(message=notice))
+    result = worker.run(
+        assignment,
+        report,
+        lambda picture: saver.save(picture, assignment.attempt, report),
+        cancellation,
+    )
+    return saver.outcome(result)
 
 
 def finished_job(job: Job, outcome: JobOutcome) -> Job:
@@ -231,6 +198,15 @@ def _closing_event(error: SdtuiError | None, record: GenerationRecord) -> FinalE
     if isinstance(error, CancelledError):
         return Cancelled(record=record)
     return failed_event(error, record)
+
+
+def end_by_loss(job: Job) -> Failed | None:
+    """Return how a job ends whose worker was lost; None if another should go on with it."""
+    if job.losses + 1 < MOST_LOSSES:
+        return None
+    what = f"{MOST_LOSSES} workers died while they made this job"
+    hint = "The log says how they ended; another memory mode may help"
+    return failed_event(WorkerLostError(what, hint))
 
 
 def failed_event(error: SdtuiError, record: GenerationRecord | None = None) -> Failed:

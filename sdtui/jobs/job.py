@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sdtui.core.enums import JobState, PictureFormat
 from sdtui.jobs.progress import JobProgress
-from sdtui.jobs.prompts import PicturePrompts
+from sdtui.jobs.prompts import PicturePrompts, ResolvedPrompts
 from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
@@ -46,6 +47,8 @@ class Job(BaseModel):
     output: Output = Output()
     grid: GridPlace | None = None
     """The place in a grid. The jobs of a grid belong together."""
+    client: str = ""
+    """Who queued it, where several people share the workers."""
     state: JobState = JobState.QUEUED
     first: int = 0
     """Index of its first picture: not 0 if those before it were made before a restart."""
@@ -106,6 +109,32 @@ class Job(BaseModel):
             notices=self.notices,
             output=self.output,
             grid=self.grid,
+            client=self.client,
             first=self.first + done,
             losses=self.losses,
         )
+
+
+def new_job(
+    resolved: ResolvedPrompts,
+    output: Output | None,
+    *,
+    job_id: str | None = None,
+    place: GridPlace | None = None,
+    client: str = "",
+) -> Job:
+    """Return a waiting job for a request with its prompts."""
+    return Job(
+        id=job_id or new_id(),
+        request=resolved.request,
+        prompts=resolved.prompts,
+        notices=resolved.notices,
+        output=output or Output(),
+        grid=place,
+        client=client,
+    )
+
+
+def new_id() -> str:
+    """Return an id for a job or a preload."""
+    return secrets.token_hex(6)

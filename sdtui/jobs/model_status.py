@@ -15,6 +15,7 @@ from sdtui.requests.events import (
     Loaded,
     Loading,
     Unloaded,
+    WorkerLost,
 )
 
 
@@ -44,6 +45,8 @@ class ModelStatus:
             case Loaded():
                 return ModelStatus(loaded=event, was_loaded=True)
             case Unloaded():
+                return ModelStatus(was_loaded=self.was_loaded)
+            case WorkerLost():
                 return ModelStatus(was_loaded=self.was_loaded)
             case Finished() | Failed() | Cancelled():
                 status = self

@@ -59,12 +59,14 @@ class JobPart:
         return record.model_copy(update={"images": images})
 
 
-def parts_of(job: Job, request: GenerationRequest) -> list[JobPart]:
-    """Return the parts of a job, whose request is given with its seed."""
+def parts_of(job: Job, done: int = 0) -> list[JobPart]:
+    """Return the parts of a job whose request has its seed, without its first `done` pictures."""
+    request = job.request
     if not job.prompts:
-        return [JobPart(request)]
+        return [JobPart(request.without_first(done), done)]
     parts = []
-    for prompts, places in itertools.groupby(range(len(job.prompts)), job.prompts.__getitem__):
+    places_left = range(done, len(job.prompts))
+    for prompts, places in itertools.groupby(places_left, job.prompts.__getitem__):
         indexes = list(places)
         part = replace(
             request.without_first(indexes[0]),

@@ -27,6 +27,7 @@ from sdtui.requests.events import (
     Superseded,
     Tile,
     Unloaded,
+    WorkerLost,
 )
 from sdtui.requests.record import PassPlace
 
@@ -93,6 +94,8 @@ class JobProgress:
                 return replace(self, preview=event)
             case Saved():
                 return replace(self, saved=(*self.saved, event))
+            case WorkerLost():
+                return replace(self, started_at=None, activity=None, step=None, preview=None)
             case Finished() | Failed() | Cancelled():
                 return replace(self, activity=None, final=event)
             case _:

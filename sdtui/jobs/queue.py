@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode, Quantize
-from sdtui.core.errors import QueueClosedError
+from sdtui.core.errors import QueueClosedError, WorkerLostError
 from sdtui.core.settings import Settings
 from sdtui.jobs.api import Subscriber
-from sdtui.jobs.execution import JobOutcome, PictureStore, UnsavedPicture
+from sdtui.jobs.dispatcher import Dispatcher, Need, loaded_key, need_nothing
+from sdtui.jobs.execution import JobOutcome, JobSaver, PictureStore, end_by_loss, failed_event
 from sdtui.jobs.generator import MakeGenerator, make_generator
 from sdtui.jobs.grid_sheets import GridSheets
-from sdtui.jobs.job import Job, Output
+from sdtui.jobs.job import Job, Output, new_id, new_job
 from sdtui.jobs.preload import Preloader, PreloadTask
 from sdtui.jobs.prompts import ResolvedPrompts, one_combination
 from sdtui.jobs.queue_state import QueueState
 from sdtui.jobs.subscribers import Subscribers, envelope_of
 from sdtui.jobs.unsaved import UnsavedPictures
-from sdtui.jobs.worker import Task, Worker
-from sdtui.requests.events import Event, Queued, Superseded
-from sdtui.requests.grids import Grid, GridPlace
+from sdtui.jobs.worker import Task, WorkerThread
+from sdtui.jobs.worker_status import WorkerStatus, WorkerStatuses
+from sdtui.jobs.workers.local import LocalWorker
+from sdtui.jobs.workers.worker import UnsavedPicture, WorkerSlot
+from sdtui.requests.events import Cancelled, Event, FinalEvent, Queued, Superseded, WorkerLost
+from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
 
@@ -40,17 +44,28 @@ class JobQueue:
         make_generator: MakeGenerator = make_generator,
         limit: int | None = None,
         resolve: Resolve = ResolvedPrompts,
+        slots: Sequence[WorkerSlot] = (),
+        need: Need = need_nothing,
     ) -> None:
         """`limit` is the maximum number of waiting jobs; None = unlimited. `resolve` returns the
-        prompts of a request's pictures, by default as they are written."""
+        prompts of a request's pictures, by default as they are written. `slots` are the workers, by
+        default one in this process for the device of the settings. `need` returns the memory that a
+        request's model needs, and is quick once it was asked for a model."""
         self._resolve = resolve
+        self._need = need
         self._changed = threading.Condition()
         self._state = QueueState(limit)
         self._preloader = Preloader()
         self._unsaved = UnsavedPictures(store)
         self._subscribers = Subscribers()
         self._sheets = GridSheets(store, self._report_sheet)
-        self._workers = (Worker(settings.device, settings, store, make_generator, self),)
+        self._store = store
+        self._savers: dict[str, JobSaver] = {}
+        """Of the jobs that have begun."""
+        slots = slots or (WorkerSlot(settings.device, LocalWorker(settings, make_generator)),)
+        self._workers = tuple(WorkerThread(each.name, each.worker, self) for each in slots)
+        self._dispatcher = Dispatcher({each.name: each.memory for each in slots}, need)
+        self._status = WorkerStatuses(each.name for each in slots)
         self._paused = False
         self._closed = False
 
@@ -64,15 +79,17 @@ class JobQueue:
         prompts: ResolvedPrompts | None = None,
         front: bool = False,
         job_id: str | None = None,
+        client: str = "",
     ) -> Job:
         resolved = self._resolve(request) if prompts is None else prompts
+        self._need(resolved.request)  # may read the model's files, and is remembered
         with self._changed:
             if job_id in self._state.jobs:
                 return self._state.jobs[job_id]
             self._check_open()
             if not front:
                 self._state.check_capacity()
-            job = _new_job(resolved, output, job_id=job_id)
+            job = new_job(resolved, output, job_id=job_id, client=client)
             self._add(job, front=front)
         return job
 
@@ -82,13 +99,16 @@ class JobQueue:
         output: Output | None = None,
         *,
         prompts: Sequence[ResolvedPrompts] | None = None,
+        client: str = "",
     ) -> list[Job]:
         if prompts is None:
             prompts = [self._resolve(one_combination(cell.request)) for cell in grid.cells]
         jobs = [
-            _new_job(each, output, place=cell.place)
+            new_job(each, output, place=cell.place, client=client)
             for each, cell in zip(prompts, grid.cells, strict=True)
         ]
+        for job in jobs:
+            self._need(job.request)
         with self._changed:
             self._check_open()
             self._state.check_capacity()
@@ -106,6 +126,9 @@ class JobQueue:
     def restore(self, jobs: Iterable[Job]) -> None:
         """Append the jobs of another process with their ids, ignoring the limit. If the queue is
         closed by now they wait for the next process."""
+        jobs = list(jobs)
+        for job in jobs:
+            self._need(job.request)
         with self._changed:
             for job in jobs:
                 if job.id not in self._state.jobs:  # the same job may stand in two files
@@ -117,6 +140,7 @@ class JobQueue:
 
     def _add(self, job: Job, *, front: bool = False) -> None:
         before = self._state.add(job, front=front)
+        self._dispatcher.queued(job.id, front=front)
         self._start_workers()
         # Published before a worker can take the job, so that "queued" comes first.
         self._subscribers.publish(envelope_of(job.id, Queued(position=before)))
@@ -133,10 +157,10 @@ class JobQueue:
         memory_mode: MemoryMode = MemoryMode.AUTO,
         quantize: Quantize = Quantize.NONE,
     ) -> str:
-        return self._preload(PreloadTask(_new_id(), model, dtype, memory_mode, quantize))
+        return self._preload(PreloadTask(new_id(), model, dtype, memory_mode, quantize))
 
     def unload(self) -> str:
-        return self._preload(PreloadTask(_new_id(), None))
+        return self._preload(PreloadTask(new_id(), None))
 
     def _preload(self, task: PreloadTask) -> str:
         with self._changed:
@@ -144,7 +168,7 @@ class JobQueue:
             if (same := self._preloader.find_same(task)) is not None:
                 return same.id
             self._stop_preloads()
-            self._preloader.waiting = task
+            self._preloader.add(task, (worker.name for worker in self._workers))
             self._start_workers()
             self._changed.notify_all()
         return task.id
@@ -159,7 +183,8 @@ class JobQueue:
             self._preloader.cancel(job_id)
             outcome = self._state.cancel(job_id, after_picture=after_picture)
             if outcome is not None:
-                self._finish(job_id, outcome)
+                saver = self._savers.get(job_id)
+                self._finish(job_id, outcome if saver is None else saver.given_up(outcome.event))
             self._changed.notify_all()
 
     def cancel_grid(self, grid_id: str) -> None:
@@ -171,6 +196,9 @@ class JobQueue:
     def move(self, job_id: str, position: int) -> None:
         with self._changed:
             self._state.move(job_id, position)
+            if position <= 0 and job_id in self._state.waiting[:1]:
+                self._dispatcher.queued(job_id, front=True)
+                self._changed.notify_all()
 
     def pause(self) -> None:
         with self._changed:
@@ -212,6 +240,12 @@ class JobQueue:
     def running(self) -> Mapping[str, str]:
         with self._changed:
             return dict(self._state.running)
+
+    @property
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        with self._changed:
+            running = self._state.running
+            return tuple(replace(each, job=running.get(each.name, "")) for each in self._status.all)
 
     def jobs(self) -> list[Job]:
         with self._changed:
@@ -260,16 +294,36 @@ class JobQueue:
     def next_task(self, worker: str) -> Task | None:
         """Wait for a task: jobs take precedence over preloads."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._closed or self._has_job or self._preloader.waiting is not None
-            )
-            if self._closed:
-                return None
-            return self._state.take(worker) if self._has_job else self._preloader.start_next()
+            self._dispatcher.idle(worker, is_idle=True)
+            while not self._closed:
+                task = self._take(worker)
+                if task is not None:
+                    self._dispatcher.idle(worker, is_idle=False)
+                    return task
+                self._changed.wait(self._dispatcher.seconds_aside(worker))
+            return None
 
-    @property
-    def _has_job(self) -> bool:
-        return bool(self._state.waiting) and not self._paused
+    def _take(self, worker: str) -> Task | None:
+        """Begin the next task of a worker, if there is one for it."""
+        if not self._paused:
+            job_id = self._dispatcher.job_for(worker, self._state)
+            if job_id is not None:
+                job = self._state.begin(worker, job_id)
+                self._dispatcher.began(worker, job)
+                return job
+        if not self._preloader.is_for(worker):
+            return None
+        task = self._preloader.start_next(worker)
+        key = None if task.model is None else loaded_key(task.model, task.dtype, task.quantize)
+        self._dispatcher.loads(worker, key)
+        return task
+
+    def saver(self, job_id: str) -> JobSaver:
+        """Return what saves the pictures of a job, the same for all its attempts."""
+        with self._changed:
+            if job_id not in self._savers:
+                self._savers[job_id] = JobSaver(self._state.jobs[job_id], self._store)
+            return self._savers[job_id]
 
     def cancellation(self, job_id: str) -> Cancellation:
         """Return the flags that stop a job."""
@@ -279,27 +333,58 @@ class JobQueue:
     def report(self, worker: str, task: Task, event: Event) -> None:
         """Publish an event of a running task."""
         envelope = envelope_of(task.id, event, worker)
-        if isinstance(task, Job):
-            with self._changed:
+        with self._changed:
+            if isinstance(task, Job):
                 self._state.apply(envelope)
+                self._dispatcher.learn(task, worker, event)
+            self._status.apply(envelope, is_preload=not isinstance(task, Job))
         self._subscribers.publish(envelope)
 
     def job_ended(self, worker: str, job_id: str, outcome: JobOutcome) -> None:
         """Publish the outcome of a job."""
         with self._changed:
-            if outcome.unsaved:
-                self._unsaved.hold(job_id, outcome.unsaved)
+            self._dispatcher.learn(self._state.jobs[job_id], worker, outcome.event)
             self._finish(job_id, outcome, worker)
             self._changed.notify_all()
 
+    def worker_lost(self, worker: str, task: Task, error: WorkerLostError) -> None:
+        """Let another worker make the missing pictures of a job. A job that has lost two workers
+        fails, since it may be the cause."""
+        is_job = isinstance(task, Job)
+        with self._changed:
+            self._dispatcher.lost(worker)
+            lost = WorkerLost(error=error.what)
+            if not isinstance(task, Job):
+                self._end_preload(worker, task, failed_event(error))
+            elif (event := self._end_by_loss(task.id)) is not None:
+                self._finish(task.id, self.saver(task.id).given_up(event), worker)
+            else:
+                self._state.give_back(task.id, has_begun=task.id in self._savers)
+                self._dispatcher.queued(task.id, front=True)
+                self._subscribers.publish(envelope_of(task.id, lost, worker))
+            self._status.apply(envelope_of(task.id, lost, worker), is_preload=not is_job)
+            self._changed.notify_all()
+
+    def _end_by_loss(self, job_id: str) -> FinalEvent | None:
+        if self._closed or self._state.cancellations[job_id].is_requested:
+            return Cancelled()
+        has_begun = job_id in self._savers  # else it can't be the cause
+        return end_by_loss(self._state.jobs[job_id]) if has_begun else None
+
     def _finish(self, job_id: str, outcome: JobOutcome, worker: str = "") -> None:
+        if outcome.unsaved:
+            self._unsaved.hold(job_id, outcome.unsaved)
+        self._savers.pop(job_id, None)
+        self._dispatcher.forget(job_id)
         for old in self._state.finish(job_id, outcome):
             self._unsaved.forget(old)
         job = self._state.jobs[job_id]
         if job.grid is not None:
             is_last = self._state.is_grid_over(job.grid.grid.id)
             self._sheets.job_ended(job, is_last=is_last)
-        self._subscribers.publish(envelope_of(job_id, outcome.event, worker))
+        envelope = envelope_of(job_id, outcome.event, worker)
+        self._status.apply(envelope, is_preload=False)
+        self._subscribers.publish(envelope)
 
     def _report_sheet(self, grid_id: str, event: Event) -> None:
         self._subscribers.publish(envelope_of(grid_id, event))
@@ -307,26 +392,11 @@ class JobQueue:
     def preload_ended(self, worker: str, task: PreloadTask, event: Event) -> None:
         """Publish the last event of a preload."""
         with self._changed:
-            self._preloader.finish()
-            self._subscribers.publish(envelope_of(task.id, event, worker))
+            self._end_preload(worker, task, event)
+            self._changed.notify_all()
 
-
-def _new_job(
-    resolved: ResolvedPrompts,
-    output: Output | None,
-    *,
-    job_id: str | None = None,
-    place: GridPlace | None = None,
-) -> Job:
-    return Job(
-        id=job_id or _new_id(),
-        request=resolved.request,
-        prompts=resolved.prompts,
-        notices=resolved.notices,
-        output=output or Output(),
-        grid=place,
-    )
-
-
-def _new_id() -> str:
-    return secrets.token_hex(6)
+    def _end_preload(self, worker: str, task: PreloadTask, event: Event) -> None:
+        envelope = envelope_of(task.id, event, worker)
+        self._status.apply(envelope, is_preload=True)
+        if self._preloader.finish(worker, task):
+            self._subscribers.publish(envelope)

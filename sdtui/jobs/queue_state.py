@@ -58,9 +58,26 @@ class QueueState:
 
     def take(self, worker: str) -> Job:
         """Start the first waiting job on a worker."""
-        job_id = self.running[worker] = self.waiting.pop(0)
-        self.progress[job_id] = JobProgress(job_id)
+        return self.begin(worker, self.waiting[0])
+
+    def begin(self, worker: str, job_id: str) -> Job:
+        """Start a waiting job on a worker."""
+        self.waiting.remove(job_id)
+        self.running[worker] = job_id
+        self.progress.setdefault(job_id, JobProgress(job_id))
         return self.replace(job_id, state=JobState.RUNNING)
+
+    def give_back(self, job_id: str, *, has_begun: bool) -> None:
+        """Let a job wait at the front whose worker was lost, with the loss counted if it had
+        begun."""
+        self._stop_running(job_id)
+        self.waiting.insert(0, job_id)
+        if has_begun:
+            self.jobs[job_id] = self.jobs[job_id].after_loss()
+        self.replace(job_id, state=JobState.QUEUED)
+
+    def _stop_running(self, job_id: str) -> None:
+        self.running = {worker: each for worker, each in self.running.items() if each != job_id}
 
     def apply(self, envelope: JobEvent) -> None:
         """Update a running job by an event."""
@@ -110,7 +127,7 @@ class QueueState:
 
     def finish(self, job_id: str, outcome: JobOutcome) -> list[str]:
         """Set a job's final state; return the ids of old jobs that are now forgotten."""
-        self.running = {worker: each for worker, each in self.running.items() if each != job_id}
+        self._stop_running(job_id)
         self.cancellations.pop(job_id)
         progress = self.progress.pop(job_id, None)
         if progress is not None and (step := progress.step) is not None:

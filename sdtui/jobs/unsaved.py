@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterator
 
 from sdtui.core.errors import OutputError
-from sdtui.jobs.execution import PictureStore, SavedFile, UnsavedPicture, save_picture
+from sdtui.jobs.execution import PictureStore, SavedFile, save_picture
 from sdtui.jobs.job import Job
+from sdtui.jobs.workers.worker import UnsavedPicture
 
 _HELD = 20
 """Number of jobs whose pictures are held; those of older jobs are dropped."""
@@ -33,9 +34,10 @@ class UnsavedPictures:
 
     def _pixels(self) -> int:
         return sum(
-            each.image.width * each.image.height
+            image.width * image.height
             for pictures in self._pictures.values()
             for each in pictures
+            for image in each.record.of_image(each.index).images
         )
 
     def of_job(self, job_id: str) -> tuple[UnsavedPicture, ...]:

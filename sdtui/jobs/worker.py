@@ -1,25 +1,20 @@
-"""The thread of a device: runs one task after another with its own generator."""
+"""The thread of a device: lets its worker run one task after another."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import traceback
+from functools import partial
 from typing import Protocol
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import CancelledError, DeviceLostError, SdtuiError
-from sdtui.core.settings import Settings
-from sdtui.jobs.execution import (
-    JobOutcome,
-    PictureStore,
-    carry_out,
-    failed_event,
-)
-from sdtui.jobs.generator import Generator, MakeGenerator
+from sdtui.core.errors import CancelledError, DeviceLostError, SdtuiError, WorkerLostError
+from sdtui.jobs.execution import JobOutcome, JobSaver, carry_out, failed_event
 from sdtui.jobs.job import Job
 from sdtui.jobs.preload import PreloadTask
-from sdtui.requests.events import Cancelled, EngineStarting, Event, Failed, ModelReady, Unloaded
+from sdtui.jobs.workers.worker import Worker
+from sdtui.requests.events import Cancelled, Event, Failed, ModelReady, Unloaded
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +32,10 @@ class TaskSource(Protocol):
         """Return the flags that stop a job."""
         ...
 
+    def saver(self, job_id: str) -> JobSaver:
+        """Return what saves the pictures of a job, the same for all its attempts."""
+        ...
+
     def report(self, worker: str, task: Task, event: Event) -> None:
         """Receive an event of a running task."""
         ...
@@ -49,27 +48,22 @@ class TaskSource(Protocol):
         """Receive the last event of a preload."""
         ...
 
+    def worker_lost(self, worker: str, task: Task, error: WorkerLostError) -> None:
+        """Take a task back whose worker was lost."""
+        ...
+
     def finish(self) -> None:
         """Take no more tasks. Called if the device is lost; what waits is kept."""
         ...
 
 
-class Worker:
-    """Runs the tasks of a device for the lifetime of the process. A pipeline isn't thread-safe, so
-    a device has one worker, and only the worker imports the engine."""
+class WorkerThread:
+    """Lets a worker run one task after another, for the lifetime of the process. A pipeline isn't
+    thread-safe, so a device has one worker, and only the worker imports the engine."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        store: PictureStore,
-        make_generator: MakeGenerator,
-        tasks: TaskSource,
-    ) -> None:
+    def __init__(self, name: str, worker: Worker, tasks: TaskSource) -> None:
         self.name = name
-        self._settings = settings
-        self._store = store
-        self._make_generator = make_generator
+        self._worker = worker
         self._tasks = tasks
         self._thread: threading.Thread | None = None
 
@@ -87,19 +81,22 @@ class Worker:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        generator: Generator | None = None
         while (task := self._tasks.next_task(self.name)) is not None:
             try:
-                if generator is None:
-                    self._tasks.report(self.name, task, EngineStarting())
-                    generator = self._make_generator(self._settings)
+                if isinstance(task, Job) or task.model is not None:
+                    self._worker.start(partial(self._tasks.report, self.name, task))
                 if isinstance(task, Job):
-                    outcome = self._run_job(task, generator)
+                    outcome = self._run_job(task)
                 else:
-                    self._tasks.preload_ended(self.name, task, self._preload(task, generator))
+                    self._tasks.preload_ended(self.name, task, self._preload(task))
                     continue
             except CancelledError:
                 outcome = JobOutcome(Cancelled())
+            except WorkerLostError as error:
+                _log.warning("worker %s is lost: %s", self.name, error)
+                self._worker.close()
+                self._tasks.worker_lost(self.name, task, error)
+                continue
             except SdtuiError as error:
                 _log.info("task %s failed", task.id, exc_info=error)
                 outcome = JobOutcome(failed_event(error))
@@ -107,36 +104,27 @@ class Worker:
             except BaseException as error:  # noqa: BLE001 - the worker must outlive any one task
                 _log.exception("job %s failed", task.id)
                 text = traceback.format_exception_only(error)[-1].strip()[:300]
-                if generator is not None and not generator.engine.device_works():
+                if not self._worker.device_works():
                     self._end(task, JobOutcome(failed_event(_lost(text))))
                     self._tasks.finish()
                     return  # nothing can be freed on a lost device
                 outcome = JobOutcome(Failed(error=text, hint="The log has the traceback"))
             self._end(task, outcome)
-        if generator is not None:
-            generator.engine.cleanup()
+        self._worker.close()
 
-    def _run_job(self, job: Job, generator: Generator) -> JobOutcome:
+    def _run_job(self, job: Job) -> JobOutcome:
         return carry_out(
-            job,
-            generator,
-            self._store,
-            lambda event: self._tasks.report(self.name, job, event),
+            self._tasks.saver(job.id),
+            self._worker,
+            partial(self._tasks.report, self.name, job),
             self._tasks.cancellation(job.id),
         )
 
-    def _preload(self, task: PreloadTask, generator: Generator) -> Event:
+    def _preload(self, task: PreloadTask) -> Event:
         if task.model is None:
-            generator.engine.unload()
+            self._worker.unload()
             return Unloaded()
-        generator.engine.load(
-            task.model,
-            task.dtype,
-            task.memory_mode,
-            quantize=task.quantize,
-            report=lambda event: self._tasks.report(self.name, task, event),
-            cancellation=task.cancellation,
-        )
+        self._worker.load(task, partial(self._tasks.report, self.name, task))
         return ModelReady(model=task.model)
 
     def _end(self, task: Task, outcome: JobOutcome) -> None:

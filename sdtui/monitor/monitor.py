@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from sdtui.monitor.sample import GpuSample, Sample
 from sdtui.monitor.torch_gpus import torch_gpus
@@ -52,7 +53,7 @@ class Monitor:
             time=time.time(),
             ram_used=memory.total - memory.available,
             ram_total=memory.total,
-            own_ram=psutil.Process().memory_info().rss,
+            own_ram=_own_ram(),
             cpu=psutil.cpu_percent(),
             gpus=self._gpus() or torch_gpus(),
         )
@@ -64,3 +65,15 @@ class Monitor:
                 on_sample(self.latest)
             self.has_sampled.set()
             self._stopped.wait(self.interval)
+
+
+def _own_ram() -> int:
+    import psutil
+
+    from sdtui.monitor.own_processes import own_processes
+
+    used = 0
+    for process in own_processes():
+        with suppress(psutil.NoSuchProcess):  # a worker has just ended
+            used += process.memory_info().rss
+    return used

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pynvml
 
+from sdtui.monitor.own_processes import own_processes
 from sdtui.monitor.sample import GpuSample
 
 
@@ -54,9 +54,10 @@ def _sample(index: int, handle: Any, name: str) -> GpuSample | None:
 
 def _own_memory(handle: Any) -> int | None:
     processes = _query(lambda: pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
-    own = [each for each in processes or () if each.pid == os.getpid()]
+    ours = {each.pid for each in own_processes()}
+    own = [each.usedGpuMemory for each in processes or () if each.pid in ours]
     # In a container the driver may report nothing, or the process ids of the host.
-    return own[0].usedGpuMemory if own else None
+    return None if not own or None in own else sum(own)
 
 
 def _query(function: Callable[[], Any]) -> Any:

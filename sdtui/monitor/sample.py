@@ -14,7 +14,7 @@ class GpuSample:
     memory_used: int
     memory_total: int
     own_memory: int | None = None
-    """Memory of this process."""
+    """Memory of this process and of its workers'."""
     utilisation: int | None = None
     temperature: int | None = None
     """Degrees Celsius."""
@@ -31,14 +31,14 @@ class Sample:
     ram_used: int
     ram_total: int
     own_ram: int
-    """RAM of this process."""
+    """RAM of this process and of its workers'."""
     cpu: float
     """Average of all cores."""
     gpus: tuple[GpuSample, ...] = ()
 
     @property
     def gpu(self) -> GpuSample | None:
-        """The GPU that this process uses most, or the first, or None."""
+        """The GPU that sdtui uses most, or the first, or None."""
         return max(self.gpus, key=lambda each: each.own_memory or 0, default=None)
 
     @property

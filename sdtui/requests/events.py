@@ -230,6 +230,13 @@ class SheetSaved(_Event):
     path: str
 
 
+class WorkerLost(_Event):
+    """The worker that made the job was lost; the job waits for another."""
+
+    kind: Literal["worker_lost"] = "worker_lost"
+    error: str
+
+
 class Finished(_Event):
     """The job is done."""
 
@@ -287,6 +294,7 @@ Event = Annotated[
     | Attached
     | Saved
     | SheetSaved
+    | WorkerLost
     | Finished
     | Failed
     | Cancelled,

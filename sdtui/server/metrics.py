@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
@@ -31,6 +31,7 @@ class Metrics:
         """When waiting jobs were queued, in monotonic seconds: the clock of events may jump."""
         ProcessCollector(registry=registry)
         registry.register(_Vram(hardware))
+        registry.register(_Workers(jobs))
         self._requests = Histogram(
             "sdtui_http_request_seconds",
             "Requests and how long they took.",
@@ -165,6 +166,31 @@ class _Vram(Collector):
             for gpu, value in zip(gpus, sizes, strict=True):
                 family.add_metric((str(gpu.index), gpu.name), value)
             yield family
+
+
+class _Workers(Collector):
+    """What each worker does."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield metrics of work, models and losses by worker."""
+        running = GaugeMetricFamily(
+            "sdtui_worker_running", "1 if the worker makes pictures.", labels=("worker",)
+        )
+        loaded = GaugeMetricFamily(
+            "sdtui_worker_model", "1 for the model in memory.", labels=("worker", "model")
+        )
+        losses = CounterMetricFamily(
+            "sdtui_worker_losses", "Processes that ended unexpectedly.", labels=("worker",)
+        )
+        for each in self._jobs.workers:
+            running.add_metric((each.name,), bool(each.job))
+            losses.add_metric((each.name,), each.losses)
+            if each.model.loaded is not None:
+                loaded.add_metric((each.name, each.model.loaded.model), 1)
+        yield from (running, loaded, losses)
 
 
 def _count(jobs: Jobs, state: JobState) -> int:

@@ -16,6 +16,7 @@ from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Job, JobPicture
 from sdtui.jobs.eta import TimeEstimator, earlier_runs, total_time
+from sdtui.jobs.event_text import workers_text
 from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.requests import events
 from sdtui.requests.events import JobEvent
@@ -171,9 +172,15 @@ class EventPresenter:
             self.show_queue()
         running = {job: each for job, each in self._open_jobs.items() if each.is_running}
         places = {job: shown_progress(each).place for job, each in running.items()}
+        workers = self._queue.workers
+        if len(workers) > 1:
+            of_job = {each.job: each.name for each in workers}
+            places = {job: f"{of_job.get(job, '')} {place}" for job, place in places.items()}
+            self._panes.queue.show_workers(workers_text(workers))
         jobs = self._queue.jobs()
         times = self._estimator.remaining_times(jobs, running)
-        self._total = total_time(times.values()) if times else None
+        total = total_time(times.values()) if times else None
+        self._total = None if total is None else total / max(1, len(workers))
         self._panes.queue.show_progress(places, times, self._total)
         self._show_waiting(jobs)
 

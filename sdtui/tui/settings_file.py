@@ -64,5 +64,5 @@ def _example(key: str) -> str:
     default = next(each.default for each in fields(Settings) if each.name == key)
     if isinstance(default, float):
         return f"{default:g}"
-    texts = {"model": "pocket", "pictures": "~/Pictures/sdtui", "connect": "daemon"}
+    texts = {"model": "pocket", "pictures": "~/Pictures/sdtui", "connect": "daemon", "gpus": "all"}
     return f'"{choices[0] if choices else texts.get(key, "auto")}"'

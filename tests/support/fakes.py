@@ -13,6 +13,7 @@ from sdtui.jobs import Job, JobState, Output
 from sdtui.jobs.api import Connection, ConnectionStatus, DownloadSubscriber, Subscriber
 from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.prompts import ResolvedPrompts
+from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.models import (
     ControlNet,
     FoundFile,
@@ -74,6 +75,10 @@ class FakeJobs:
         for subscriber in list(self._subscribers):
             subscriber(envelope(job_id, event, worker))
 
+    @property
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        return tuple(WorkerStatus(name, job) for name, job in self._running.items())
+
     def jobs(self) -> list[Job]:
         return list(self._jobs)
 
@@ -99,8 +104,9 @@ class FakeJobs:
         prompts: ResolvedPrompts | None = None,
         front: bool = False,
         job_id: str | None = None,
+        client: str = "",
     ) -> Job:
-        del prompts
+        del prompts, client
         job = Job(id=job_id or f"job-{len(self._jobs)}", request=request, output=output or Output())
         self._jobs.insert(0 if front else len(self._jobs), job)
         self.publish(job.id, Queued(position=0))
@@ -112,8 +118,9 @@ class FakeJobs:
         output: Output | None = None,
         *,
         prompts: Sequence[ResolvedPrompts] | None = None,
+        client: str = "",
     ) -> list[Job]:
-        del prompts
+        del prompts, client
         return [self.submit(cell.request, output) for cell in grid.cells]
 
     def cancel_grid(self, grid_id: str) -> None:

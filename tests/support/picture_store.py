@@ -22,10 +22,12 @@ class _File:
 class PictureStore:
     """Stores pictures in a list; with `full` the disk is full."""
 
-    saved: list[Image.Image] = field(default_factory=list)
+    saved: list[Image.Image | bytes] = field(default_factory=list)
     full: bool = False
 
-    def save(self, image: Image.Image, record: GenerationRecord, index: int, **_: Any) -> _File:
+    def save(
+        self, image: Image.Image | bytes, record: GenerationRecord, index: int, **_: Any
+    ) -> _File:
         if self.full:
             raise OutputError("no space left", "Make room")
         self.saved.append(image)

@@ -13,11 +13,14 @@ from sdtui.jobs.api import Connection
 from sdtui.jobs.backends.models import LocalModels
 from sdtui.jobs.backends.pictures import LocalPictures
 from sdtui.jobs.backends.prompts import LocalPrompts
-from sdtui.jobs.execution import UnsavedPicture
+from sdtui.jobs.dispatcher import need_nothing
 from sdtui.jobs.generator import MakeGenerator, make_generator
 from sdtui.jobs.job import MOST_LOSSES, Job
 from sdtui.jobs.queue import JobQueue
 from sdtui.jobs.queue_file import QueueFile
+from sdtui.jobs.workers.devices import with_only_device, worker_slots
+from sdtui.jobs.workers.needs import ModelNeeds
+from sdtui.jobs.workers.worker import UnsavedPicture
 from sdtui.monitor import Monitor
 
 _log = logging.getLogger(__name__)
@@ -51,10 +54,18 @@ class LocalBackend:
             lambda grid_id: self.jobs.sheets(grid_id, timeout=0),
         )
         self.prompts = LocalPrompts(settings)
-        self.jobs = JobQueue(
-            settings, self.pictures, make_generator, queue_limit, self.prompts.resolve
-        )
         self.models = LocalModels(settings)
+        slots = worker_slots(settings, make_generator)
+        is_mixed = any(slot.memory is not None for slot in slots)
+        self.jobs = JobQueue(
+            with_only_device(settings),
+            self.pictures,
+            make_generator,
+            queue_limit,
+            self.prompts.resolve,
+            slots,
+            ModelNeeds(self.models).of if is_mixed else need_nothing,
+        )
         self.hardware = make_monitor(sample_interval)
         self._queue_file = QueueFile(queue_folder)
         self._closing = threading.Lock()

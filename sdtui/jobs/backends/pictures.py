@@ -16,9 +16,9 @@ from sdtui.history import (
     read_record,
     sidecar_path,
 )
-from sdtui.jobs.execution import UnsavedPicture
 from sdtui.jobs.job import Job
 from sdtui.jobs.picture_api import JobPicture, PictureId, SheetPicture
+from sdtui.jobs.workers.worker import UnsavedPicture
 from sdtui.requests.record import GenerationRecord
 
 
@@ -68,6 +68,8 @@ class LocalPictures(History):
 
     def _read(self, picture: PictureId) -> bytes:
         if isinstance(picture, JobPicture) and (held := self._unsaved(picture)) is not None:
+            if isinstance(held.image, bytes):
+                return held.image
             picture_format = self._job(picture).output.format
             return self.encode(held.image, held.record, held.index, picture_format)
         file = self.local_file(picture)

@@ -15,6 +15,7 @@ import sdtui.jobs.prompts
 import sdtui.models
 import sdtui.monitor
 from sdtui.core.dynamic_prompts.expansion import WeightedText
+from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.models import ReadWildcards, TokenCounter, WildcardFiles
 from sdtui.requests.events import JobEvent
 from sdtui.requests.grids import Grid, GridPlace, GridRecord
@@ -100,6 +101,7 @@ NAMES: Mapping[str, Any] = {
     "GenerationRecord": GenerationRecord,
     "GenerationRequest": GenerationRequest,
     "Style": Style,
+    "WorkerStatus": WorkerStatus,
     "bytes": Base64Bytes,
     "Grid": Annotated[Grid, PlainValidator(_read_grid), PlainSerializer(_write_grid)],
     "WildcardFiles": Annotated[

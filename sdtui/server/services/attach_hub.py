@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pydantic_core import to_jsonable_python
+
 from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Backend
 from sdtui.jobs.wire import PARTS, is_property, members
@@ -160,9 +162,7 @@ class AttachHub:
             for name in members(part):
                 if is_property(part, name) and (part, name) not in _NOT_STREAMED:
                     value = getattr(getattr(self.backend, part), name)
-                    values.setdefault(part, {})[name] = (
-                        value if isinstance(value, bool) else str(value)
-                    )
+                    values.setdefault(part, {})[name] = to_jsonable_python(value)
         return State(values=values)
 
     @contextmanager

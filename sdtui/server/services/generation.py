@@ -195,7 +195,9 @@ async def submit(
     try:
         prompts = await asyncio.to_thread(_resolve, services, request)
         services.client_jobs.check(address)
-        job = services.backend.jobs.submit(request, output, prompts=prompts, front=front)
+        job = services.backend.jobs.submit(
+            request, output, prompts=prompts, front=front, client=address
+        )
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
         raise refusal(services, error) from error

@@ -137,7 +137,9 @@ async def submit_grid(
     address = client_address(http)
     try:
         services.client_jobs.check(address)
-        jobs = services.backend.jobs.submit_grid(prepared.grid, output, prompts=prepared.prompts)
+        jobs = services.backend.jobs.submit_grid(
+            prepared.grid, output, prompts=prepared.prompts, client=address
+        )
     except SdtuiError as error:
         services.uploads.forget(prepared.grid.request.input_images().values())
         raise refusal(services, error) from error

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sdtui.jobs.model_status import ModelStatus
 from sdtui.jobs.progress import JobProgress
@@ -145,8 +145,21 @@ class JobEventBroker:
         self.internal_failures = 0
         """Tasks in a row that failed with an error that isn't an SdtuiError."""
         self._preloads = _Preloads()
-        self.model = ModelStatus()
-        """The model in memory."""
+        self._models: dict[str, ModelStatus] = {}
+        """By worker, the one that reported last at the end."""
+
+    @property
+    def model(self) -> ModelStatus:
+        """The models of all workers as one: that which was loaded last, and whether any is being
+        loaded."""
+        newest_first = list(reversed(self._models.values())) or [ModelStatus()]
+        shown = next((each for each in newest_first if each.loaded), newest_first[0])
+        return replace(
+            shown,
+            loading=next((each.loading for each in newest_first if each.loading), None),
+            was_loaded=any(each.was_loaded for each in newest_first),
+            device_is_lost=any(each.device_is_lost for each in newest_first),
+        )
 
     @property
     def running(self) -> str | None:
@@ -199,7 +212,9 @@ class JobEventBroker:
             if event.event.kind == "queued":
                 self._jobs[event.job] = _JobEvents(JobProgress(event.job))
             job = self._jobs.get(event.job)
-            self.model = self.model.apply(event, job.progress if job else JobProgress(event.job))
+            model = self._models.pop(event.worker, ModelStatus())
+            progress = job.progress if job else JobProgress(event.job)
+            self._models[event.worker] = model.apply(event, progress)
             if job is None:
                 self._preloads.put(event)
                 return

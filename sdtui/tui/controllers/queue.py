@@ -95,6 +95,8 @@ class QueueController:
             states.add(JobState.QUEUED)  # it is about to begin
         running = [job.id for job in queue.jobs() if job.state in states]
         shown = self.presenter.progress
+        if shown.job in running:  # of several, the one that is seen
+            return shown.job
         return running[0] if running else shown.job if shown.is_active else ""
 
     def stop_current(self, *, after_picture: bool) -> None:

@@ -126,6 +126,15 @@ class QueuePane(Pane):
         "after a crash or a lost connection the next start offers to go on."
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("queue")
+    DEFAULT_CSS = """
+    .queue--workers {
+        width: 100%;
+        height: auto;
+        max-height: 3;
+        padding: 0 1;
+        color: $text-muted;
+    }
+    """
 
     @message
     class ActionRequested(Message):
@@ -141,10 +150,12 @@ class QueuePane(Pane):
         self._is_paused = False
         self._total: float | None = None
         self._heading_text = ""
+        self._workers = Static(classes="queue--workers")
+        self._workers_text = ""
 
     def contents(self) -> Sequence[Widget]:
-        self.heading.display = False
-        return self.heading, self.list
+        self.heading.display = self._workers.display = False
+        return self.heading, self._workers, self.list
 
     def show(self, jobs: Sequence[Job], *, paused: bool) -> None:
         """Show the jobs. The cursor stays on its job. Without the focus it leaves a finished one,
@@ -171,6 +182,13 @@ class QueuePane(Pane):
             if self.list.state(job) != state:
                 self.list.refresh_line(index)
         self._summarise()
+
+    def show_workers(self, text: str) -> None:
+        """Show what several workers do."""
+        if text != self._workers_text:
+            self._workers_text = text
+            self._workers.update(Content(text))
+            self._workers.display = bool(text)
 
     def _summarise(self) -> None:
         """Show how many jobs wait and how long all will take."""

@@ -23,6 +23,7 @@ from sdtui.core.errors import SdtuiError, SettingsError
 from sdtui.core.settings import (
     ABOUT_SETTINGS,
     ENVIRONMENT_PREFIX,
+    FOLDER_LISTS,
     LAST_THEME,
     Settings,
     load_settings,
@@ -74,7 +75,8 @@ def all_settings(running: Settings, read: Settings) -> list[Setting]:
                 for name, keys in value.items()
             ]
         else:
-            typed = os.pathsep.join(map(str, value)) if isinstance(value, tuple) else _text(value)
+            separator = os.pathsep if key in FOLDER_LISTS else ","
+            typed = separator.join(map(str, value)) if isinstance(value, tuple) else _text(value)
             origin = settings_origin(key)
             listed.append(Setting(key, _text(value), origin, about, typed, value != now))
     return listed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
+import platform
 import secrets
 import threading
 import time
@@ -19,8 +21,9 @@ from sdtui.jobs.backends.remote.uploads import Uploads
 from sdtui.jobs.job import Job, Output
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.subscribers import Subscribers
-from sdtui.jobs.wire import CALLS
+from sdtui.jobs.wire import CALLS, read_property
 from sdtui.jobs.wire.messages import Change, Snapshot
+from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.requests.events import Failed, JobEvent, Loaded, Notice, Unloaded
 from sdtui.requests.request import GenerationRequest
 
@@ -62,6 +65,12 @@ class RemoteJobs(RemotePart):
     @property
     def has_unsaved(self) -> bool:
         return bool(self._caller.state_now("jobs", "has_unsaved", default=False))
+
+    @property
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        sent = self._caller.state_now("jobs", "workers", default=())
+        found: tuple[WorkerStatus, ...] = read_property("jobs", "workers", sent)
+        return found
 
     def jobs(self) -> list[Job]:
         with self._changed:
@@ -124,6 +133,7 @@ class RemoteJobs(RemotePart):
         prompts: ResolvedPrompts | None = None,
         front: bool = False,
         job_id: str | None = None,
+        client: str = "",
     ) -> Job:
         arguments = {
             "request": request,
@@ -131,6 +141,7 @@ class RemoteJobs(RemotePart):
             "prompts": prompts,
             "front": front,
             "job_id": job_id or secrets.token_hex(6),
+            "client": client or _this_client(),
         }
         job: Job = self._hand.do(partial(self._send_files, "submit", arguments)).result()
         job = self._restored(job)
@@ -300,3 +311,8 @@ class RemoteJobs(RemotePart):
 def _outside_jobs(event: Loaded | Unloaded) -> JobEvent:
     """Return the event for a model that was loaded or unloaded before this client was attached."""
     return JobEvent(job="", time=time.time(), event=event)
+
+
+def _this_client() -> str:
+    """Return who asks: the user and the machine."""
+    return f"{getpass.getuser()}@{platform.node()}"

@@ -59,10 +59,10 @@ class EmptyAnswer(BaseModel):
 
 @router.get("/progress", responses=documented("a1111"))
 async def progress(
-    services: ServicesDep, skip_current_image: Annotated[bool, Query()] = False
+    services: ServicesDep, http: Request, skip_current_image: Annotated[bool, Query()] = False
 ) -> ProgressAnswer:
-    """Return the progress of the running job, of whichever client."""
-    job = services.job_events.running
+    """Return the progress of this client's running job, or else of the one that runs longest."""
+    job = _own_running(services, http) or services.job_events.running
     if job is None:
         loading = services.job_events.model.loading is not None
         return ProgressAnswer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Container
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -16,6 +17,7 @@ from sdtui import __version__
 from sdtui.core.errors import ModelError
 from sdtui.core.samplers import sampler_labels
 from sdtui.jobs import JobState
+from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.models import ModelSource, memory_by_mode
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented
@@ -44,12 +46,28 @@ class HealthAnswer(BaseModel):
     problem: str | None
     """Why jobs would fail: the model can't be loaded, or pictures can't be saved."""
     running: str | None
-    """The id of the running job."""
+    """The id of the running job, of several the one that runs longest."""
+    workers: list[WorkerAnswer]
     version: str
     pid: int
     """The id of the server's process."""
     uptime: float
     """Seconds since its start."""
+
+
+class WorkerAnswer(BaseModel):
+    """A device that makes pictures."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    job: str | None
+    """The id of its running job."""
+    model: str | None
+    """The model in its memory."""
+    is_loading: bool
+    losses: int
+    """How often its process ended unexpectedly and was replaced."""
 
 
 class ModelAnswer(BaseModel):
@@ -99,9 +117,21 @@ async def health(services: ServicesDep) -> HealthAnswer:
         queue_limit=services.options.queue_limit,
         problem=problem,
         running=services.job_events.running,
+        workers=[_worker(each) for each in services.backend.jobs.workers],
         version=__version__,
         pid=os.getpid(),
         uptime=time.monotonic() - services.started,
+    )
+
+
+def _worker(status: WorkerStatus) -> WorkerAnswer:
+    loaded = status.model.loaded
+    return WorkerAnswer(
+        name=status.name,
+        job=status.job or None,
+        model=loaded.model if loaded else None,
+        is_loading=status.model.loading is not None,
+        losses=status.losses,
     )
 
 
@@ -173,8 +203,8 @@ async def metrics(services: ServicesDep) -> Response:
 @router.get("/models", responses=documented("sdtui"))
 async def models(services: ServicesDep) -> list[ModelAnswer]:
     """List the models that a request may name, the default one first."""
-    model = services.job_events.model.loaded
-    loaded = model.model if model else None
+    models = (each.model.loaded for each in services.backend.jobs.workers)
+    loaded = {each.model for each in models if each is not None}
 
     def describe_all() -> list[ModelAnswer]:
         default = services.models.default
@@ -191,10 +221,10 @@ async def samplers() -> list[str]:
 
 
 def _answer(
-    models: ServedModels, source: ModelSource, default: str, loaded: str | None
+    models: ServedModels, source: ModelSource, default: str, loaded: Container[str]
 ) -> ModelAnswer:
     answer = ModelAnswer(
-        name=source.name, is_default=source.name == default, is_loaded=source.name == loaded
+        name=source.name, is_default=source.name == default, is_loaded=source.name in loaded
     )
     try:
         described = models.describe(source)

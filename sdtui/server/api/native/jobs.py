@@ -47,6 +47,8 @@ class JobAnswer(BaseModel):
     """What is known before it runs: fields that the model leaves out, for example."""
     position: int | None = None
     """Number of jobs before it, while it waits."""
+    worker: str | None = None
+    """The device that makes it, while it runs."""
     step: int | None = None
     total_steps: int | None = None
     pictures: list[str] = []
@@ -207,6 +209,13 @@ def find_job(services: ServerServices, job_id: str) -> Job:
         raise ApiError(404, "NotFound", "There is no such job (any more).") from error
 
 
+def _worker_of(services: ServerServices, job: Job) -> str | None:
+    if job.state not in (JobState.RUNNING, JobState.CANCELLING):
+        return None
+    running = services.backend.jobs.running().items()
+    return next((worker for worker, each in running if each == job.id), None)
+
+
 def answer_of(
     services: ServerServices, http: Request, job: Job, position: int | None = None
 ) -> JobAnswer:
@@ -224,6 +233,7 @@ def answer_of(
         prompt=job.request.prompt,
         notices=list(job.notices),
         position=position if job.state is JobState.QUEUED else None,
+        worker=_worker_of(services, job),
         step=step.step if step else None,
         total_steps=step.total if step else None,
         pictures=[f"{url}/pictures/{n}" for n in range(len(job.pictures) + len(unsaved))],

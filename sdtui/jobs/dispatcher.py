@@ -1,0 +1,180 @@
+"""Which job a worker of several begins: what `placement` has to know of workers, clients and
+costs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sdtui.jobs.job import Job
+from sdtui.jobs.placement import Backlog, Device, choose
+from sdtui.jobs.queue_state import QueueState
+from sdtui.requests.events import Event, Finished, Loaded
+from sdtui.requests.request import GenerationRequest
+
+_LOOKED_AT = 2000
+"""Waiting jobs that are looked at for a choice."""
+_FIRST_GUESS_SECONDS, _FIRST_GUESS_LOAD_SECONDS = 5.0, 15.0
+"""Of a picture, and of loading a model, before the first was measured."""
+_MOST_FAILURES = 3
+"""Losses in a row after which a worker pauses."""
+_ASIDE_SECONDS = 60.0
+"""How long it pauses."""
+_SHORT_PAUSE_SECONDS = 1.0
+"""How long a worker pauses after every loss, so that another takes its job."""
+
+Need = Callable[[GenerationRequest], int]
+"""Returns how many bytes the model of a request needs; 0 if unknown."""
+
+
+def need_nothing(_: GenerationRequest) -> int:
+    """Return that it is unknown how much memory a request needs."""
+    return 0
+
+
+@dataclass
+class _Worker:
+    """What is known of a worker."""
+
+    memory: int | None
+    model: str | None = None
+    """As `model_key` names it."""
+    losses: int = 0
+    """In a row."""
+    aside_until: float = 0.0
+    """Monotonic seconds."""
+
+
+class Dispatcher:
+    """Chooses jobs for workers. Used by `JobQueue` with its lock held."""
+
+    def __init__(
+        self,
+        memory: Mapping[str, int | None],
+        need: Need = need_nothing,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`memory` has the bytes of each worker's device by name; None if it doesn't matter."""
+        self._workers = {name: _Worker(each) for name, each in memory.items()}
+        self._need = need
+        self._clock = clock
+        self._idle: set[str] = set()
+        self._queued_at: dict[str, float] = {}
+        """When waiting jobs were queued, by id."""
+        self._urgent: set[str] = set()
+        """Waiting jobs that someone moved to the front."""
+        self._served_at: dict[tuple[str, str], float] = {}
+        """When a job was begun, by client and model."""
+        self._seconds: dict[str, float] = {}
+        """Of a picture, by model."""
+        self._load_seconds: dict[str, float] = {}
+
+    def queued(self, job_id: str, *, front: bool) -> None:
+        """Note a job that waits."""
+        self._queued_at[job_id] = self._clock()
+        if front:
+            self._urgent.add(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that waits no more."""
+        self._queued_at.pop(job_id, None)
+        self._urgent.discard(job_id)
+
+    def idle(self, worker: str, *, is_idle: bool) -> None:
+        """Note whether a worker waits for work."""
+        (self._idle.add if is_idle else self._idle.discard)(worker)
+
+    def seconds_aside(self, worker: str) -> float | None:
+        """Return how long a worker still pauses after losses; None if it doesn't."""
+        left = self._workers[worker].aside_until - self._clock()
+        return left if left > 0 else None
+
+    def lost(self, worker: str) -> None:
+        """Note the loss of a worker's process."""
+        known = self._workers[worker]
+        known.model = None
+        known.losses += 1
+        is_broken = known.losses >= _MOST_FAILURES
+        pause = _ASIDE_SECONDS if is_broken else _SHORT_PAUSE_SECONDS
+        known.aside_until = self._clock() + pause
+
+    def loads(self, worker: str, model: str | None) -> None:
+        """Note which model a worker loads; None = it unloads."""
+        self._workers[worker].model = model
+
+    def learn(self, job: Job, worker: str, event: Event) -> None:
+        """Learn costs from an event of a job."""
+        model = model_key(job.request)
+        if isinstance(event, Loaded):
+            self._load_seconds[model] = event.seconds
+        elif isinstance(event, Finished):
+            self._workers[worker].losses = 0
+            record = event.record
+            taken = sum(s for stage, s in record.timings.items() if stage != "load")
+            if record.images and taken:
+                self._seconds[model] = taken / len(record.images)
+
+    def job_for(self, worker: str, state: QueueState) -> str | None:
+        """Return the id of the job that a worker should begin now; None if it should wait."""
+        if self.seconds_aside(worker) is not None or not state.waiting:
+            return None
+        if len(self._workers) == 1:
+            return state.waiting[0]
+        taken: set[str] = set()
+        devices = {each.name: each for each in self._devices()}
+        while True:
+            backlogs = list(self._backlogs(state, taken))
+            choice = choose(list(devices.values()), backlogs, self._load_time)
+            if choice is None or choice.device == worker:
+                return None if choice is None else choice.job
+            taken.add(choice.job)  # another idle worker begins it
+            devices[choice.device] = replace(devices[choice.device], is_free=False)
+
+    def began(self, worker: str, job: Job) -> None:
+        """Note that a worker begins a job."""
+        model = model_key(job.request)
+        self._served_at[job.client, model] = self._clock()
+        self._workers[worker].model = model
+        self.forget(job.id)
+
+    def _load_time(self, model: str) -> float:
+        return self._load_seconds.get(model, _FIRST_GUESS_LOAD_SECONDS)
+
+    def _devices(self) -> Iterator[Device]:
+        for name, known in self._workers.items():
+            is_free = name in self._idle and self.seconds_aside(name) is None
+            yield Device(name, known.memory, known.model, is_free)
+
+    def _backlogs(self, state: QueueState, taken: set[str]) -> Iterator[Backlog]:
+        now = self._clock()
+        groups: dict[tuple[str, str], list[Job]] = {}
+        for job_id in itertools.islice(state.waiting, _LOOKED_AT):
+            if job_id not in taken:
+                job = state.jobs[job_id]
+                groups.setdefault((job.client, model_key(job.request)), []).append(job)
+        for (client, model), jobs in groups.items():
+            first = jobs[0]
+            pictures = sum(job.request.num_images_per_prompt for job in jobs)
+            yield Backlog(
+                model=model,
+                job=first.id,
+                seconds=pictures * self._seconds.get(model, _FIRST_GUESS_SECONDS),
+                waited=now - self._queued_at.get(first.id, now),
+                client=client,
+                since_served=now - self._served_at.get((client, model), -math.inf),
+                need=self._need(first.request),
+                is_urgent=first.id in self._urgent,
+            )
+
+
+def model_key(request: GenerationRequest) -> str:
+    """Return what has to be loaded for a request: its model and the form of its weights."""
+    return loaded_key(request.model, request.execution.dtype, request.execution.quantize)
+
+
+def loaded_key(model: str, dtype: str, quantize: str) -> str:
+    """Return the same for a model that is loaded in advance."""
+    return f"{model} {dtype} {quantize}"

@@ -1,0 +1,45 @@
+"""What each worker does: a fold over the events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from sdtui.jobs.model_status import ModelStatus
+from sdtui.jobs.progress import JobProgress
+from sdtui.requests.events import JobEvent, WorkerLost
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """A worker as interfaces see it."""
+
+    name: str
+    """Its device, such as "cuda:1"."""
+    job: str = ""
+    """The id of the running job; empty if it runs none."""
+    model: ModelStatus = field(default_factory=ModelStatus)
+    losses: int = 0
+    """How often its process was lost and replaced."""
+
+
+class WorkerStatuses:
+    """The status of all workers, without their jobs."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_name = {name: WorkerStatus(name) for name in names}
+
+    @property
+    def all(self) -> tuple[WorkerStatus, ...]:
+        """In their order."""
+        return tuple(self._by_name.values())
+
+    def apply(self, envelope: JobEvent, *, is_preload: bool) -> None:
+        """Note an event of a job or preload. One that comes from no worker changes nothing."""
+        before = self._by_name.get(envelope.worker)
+        if before is None:
+            return
+        progress = JobProgress(envelope.job, queued_at=None if is_preload else envelope.time)
+        losses = before.losses + isinstance(envelope.event, WorkerLost)
+        model = before.model.apply(envelope, progress)
+        self._by_name[envelope.worker] = replace(before, model=model, losses=losses)
