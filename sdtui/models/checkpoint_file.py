@@ -16,7 +16,7 @@ from sdtui.models.model_name import model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.other_files import recognised_tensors
 from sdtui.models.own_values import read_own_values
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from sdtui.models.weights import count_weights
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")

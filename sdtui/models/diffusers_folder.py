@@ -21,8 +21,8 @@ from sdtui.models.model_name import model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.own_values import read_own_values
 from sdtui.models.part_files import PartFile
+from sdtui.models.pipeline_traits import traits_of
 from sdtui.models.text_to_image import STABLE_DIFFUSION, text_to_image_class
-from sdtui.models.traits import traits_of
 from sdtui.models.transformer_file import TransformerFile
 from sdtui.models.transformer_kinds import TRANSFORMER
 from sdtui.models.weights import WeightCount, count_weights

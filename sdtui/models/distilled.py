@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sdtui.models.traits import TRAITS, Traits
+from sdtui.models.pipeline_traits import TRAITS
+from sdtui.models.traits import Traits
 
 
 @dataclass(frozen=True)

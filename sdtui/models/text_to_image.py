@@ -12,7 +12,7 @@ from typing import Any
 
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
 from sdtui.models.description import SDXL_REFINER
-from sdtui.models.traits import TRAITS
+from sdtui.models.pipeline_traits import TRAITS
 
 STABLE_DIFFUSION = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 _SAME_PARTS = {

@@ -1,5 +1,5 @@
 """Find the memory of one pass of the transformers of today's families, and of one decode of their
-VAEs, for the constants in sdtui/models/traits.py and estimate.py.
+VAEs, for the constants in sdtui/models/pipeline_traits.py and estimate.py.
 
     python -m tests.benchmarks.calibrate_families [--family flux] [--size 1024] [--measured]
 
@@ -27,7 +27,7 @@ from sdtui.models.estimate import (
     USUAL_VAE_BYTES_ON_CPU,
     VAE_BYTES_ON_CPU,
 )
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from tests.benchmarks.calibrate_memory import peak_of
 from tests.benchmarks.transformer_passes import FAMILIES, TEXT_LENGTHS, VAE_FACTORS, Pass
 

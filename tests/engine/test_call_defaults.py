@@ -11,7 +11,7 @@ import pytest
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.families.call import call_arguments
 from sdtui.engine.passes import Pass
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from tests.support.requests import make_request
 
 

@@ -13,8 +13,8 @@ from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.families.call import EXTRA
 from sdtui.models.description import SDXL_REFINER
 from sdtui.models.own_sizes import OWN_SIZES
+from sdtui.models.pipeline_traits import TRAITS, traits_of
 from sdtui.models.text_to_image import text_to_image_class
-from sdtui.models.traits import TRAITS, traits_of
 
 _FROM_MODEL_CARDS = {
     # Steps and guidance that differ on purpose from the defaults of the call.

@@ -10,7 +10,7 @@ import pytest
 from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.models import Estimate, ModelDescription, NativeValues, estimate_run, fastest_mode
 from sdtui.models.estimate import MARGIN
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from sdtui.models.weights import component_bytes
 
 GIB = 2**30

@@ -11,7 +11,7 @@ import pytest
 from sdtui.models import ModelDescription, NativeValues
 from sdtui.models.ignored import ignored_fields, run_notices, unused_fields
 from sdtui.models.own_sizes import own_size
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from tests.support.requests import make_request
 
 

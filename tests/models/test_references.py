@@ -9,7 +9,7 @@ import pytest
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.models import ModelDescription, NativeValues, check_values
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from tests.support.requests import make_request
 
 

@@ -15,7 +15,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from sdtui.core.errors import ModelDamagedError
 from sdtui.models import ModelSource, SourceKind, TokenCounter, counters_of, token_counters
 from sdtui.models.component_files import CONFIGS
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sdtui.models import ModelDescription, NativeValues
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from tests.support.images import png_base64
 from tests.support.live_server import Live
 from tests.support.scripted_generator import ScriptedGenerator

@@ -16,7 +16,7 @@ from pathlib import Path
 from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.models import ModelDescription, NativeValues, describe_model, native_estimate
 from sdtui.models.estimate import Estimate, estimate_run
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from sdtui.pocket import MODEL_FOLDER
 
 _GIB = 2**30

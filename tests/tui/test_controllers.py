@@ -13,7 +13,7 @@ from sdtui.core.errors import QueueFullError, SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.models import ModelDescription, NativeValues
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sdtui.core.enums import Speed
 from sdtui.models import ModelDescription, NativeValues
-from sdtui.models.traits import traits_of
+from sdtui.models.pipeline_traits import traits_of
 from sdtui.tui.model_values import ModelValues
 from sdtui.tui.recipe import MAX_STEPS, Recipe
 
