@@ -172,7 +172,6 @@ def test_component_names_with_paths_are_refused(copy: Path, name: str) -> None:
         "PipelineOfTomorrow",
         "UNet2DConditionModel",
         "__version__",
-        "",
     ],
 )
 def test_pipelines_that_are_not_text_to_image_are_refused(copy: Path, pipeline_class: str) -> None:

@@ -90,7 +90,9 @@ class Filling:
         if attribute in layer._buffers:
             layer._buffers[attribute] = plain
         else:
-            layer.register_parameter(attribute, nn.Parameter(plain, requires_grad=False))
+            # As the libraries leave it: torch computes some layers in another way without.
+            takes_grad = plain.is_floating_point()
+            layer.register_parameter(attribute, nn.Parameter(plain, requires_grad=takes_grad))
         return None
 
     def missing(self) -> list[str]:

@@ -41,7 +41,7 @@ from sdtui.engine.stages.pipeline_class import (
 )
 from sdtui.models import ModelDescription, weight_variant
 from sdtui.models.component_files import CONFIGS, read_json
-from sdtui.models.transformer_kinds import DENOISERS
+from sdtui.models.transformer_kinds import DENOISERS, UNET
 from sdtui.models.unmarked_folder import unmarked
 from sdtui.models.weights import can_quantize
 
@@ -131,9 +131,11 @@ def load_component(
         if name in description.part_files:
             _log.info("%s of %s comes from %s", name, description.name, source)
             module, missing = load_part(cls, library, source, folder / name, dtype, quantize)
-        elif description.transformer_file and name in DENOISERS:
-            place = folder / name
-            module, missing = load_transformer(cls, description.path, place, dtype, quantize)
+        elif name in DENOISERS and (description.transformer_file or description.single_file):
+            place, changes = folder / name, _changed_config(description) if name == UNET else {}
+            module, missing = load_transformer(
+                cls, description.path, place, dtype, quantize, **changes
+            )
         elif description.single_file:
             module, missing = _module_from_file(cls, description, name, folder, dtype)
         else:
@@ -171,7 +173,7 @@ def _empty_component(
     with _as_damaged_model(description.path), _default_dtype_restored():
         if not issubclass(cls, torch.nn.Module):
             return _from_folder(cls, library, folder / name)
-        changes = _changed_config(description) if name == "unet" else {}
+        changes = _changed_config(description) if name == UNET else {}
         module = empty_module(cls, library, folder / name, **changes)
         return torch.nn.Module.to(module, "meta", dtype).eval()
 
@@ -220,10 +222,7 @@ def _module_from_file(
     source: dict[str, Any] = {"config": str(folder), "dtype": dtype, "local_files_only": True}
     if hasattr(cls, "from_single_file"):
         try:
-            changes = _changed_config(description) if name == "unet" else {}
-            module = cls.from_single_file(
-                str(description.path), subfolder=name, **source, **changes
-            )
+            module = cls.from_single_file(str(description.path), subfolder=name, **source)
         except NotImplementedError as error:
             # Missing tensors are on the meta device and can't be moved.
             raise ValueError(f"{name} lacks tensors") from error
