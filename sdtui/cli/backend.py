@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import socket
-
     from sdtui.core.settings import Settings
     from sdtui.jobs import Backend, Models, Pictures, Prompts
     from sdtui.jobs.backends.remote.backend import RemoteBackend
@@ -47,16 +45,6 @@ def _remote(settings: Settings) -> RemoteBackend | None:
     from sdtui.jobs.backends.remote.backend import RemoteBackend
 
     return RemoteBackend(where, previews="webp" if settings.previews else "none")
-
-
-def connect_daemon(*, again: bool) -> socket.socket:
-    """Connect to this user's daemon, which is started if need be; `again` if an earlier connection
-    reached it, and one that was stopped is to stay so. Raises SdtuiError or OSError."""
-    from sdtui.jobs.backends.remote.daemon import OwnDaemon
-
-    connection = OwnDaemon(was_reached=again).open(_CONNECT_SECONDS)
-    connection.settimeout(None)
-    return connection
 
 
 def open_app_backend(settings: Settings, sample_interval: float) -> Backend:

@@ -13,6 +13,7 @@ import click
 
 from sdtui import __version__
 from sdtui.core import paths
+from sdtui.core.daemon_connection import connect_daemon
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import one_line
 from sdtui.core.units import duration
@@ -131,9 +132,7 @@ def status(as_json: bool) -> int:
 @click.option("--again", is_flag=True, help="Don't start it if it was stopped meanwhile.")
 def dial(again: bool) -> int:
     """Connect stdin and stdout with the daemon, which is started if need be. For `ssh://`."""
-    from sdtui.cli.backend import connect_daemon
-
-    with connect_daemon(again=again) as connection:
+    with connect_daemon(None, again=again) as connection:
         os.write(1, DIAL_GREETING)
         threading.Thread(target=_send_input, args=(connection,), daemon=True).start()
         while data := connection.recv(_CHUNK):

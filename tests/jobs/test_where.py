@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from sdtui.core import daemon_connection
 from sdtui.core.errors import ConnectionLostError, SdtuiError, SettingsError
 from sdtui.core.unix_sockets import DIAL_GREETING, note_stopped
-from sdtui.jobs.backends.remote import daemon
 from sdtui.jobs.backends.remote.daemon import OwnDaemon
 from sdtui.jobs.backends.remote.ssh import SshHost
 from sdtui.jobs.backends.remote.where import HttpServer, UnixServer, Where, parse_where
@@ -155,7 +155,7 @@ def test_daemon_is_started_at_first_and_again_unless_it_was_stopped(
         path.unlink(missing_ok=True)
         listeners.append(_listen(path))
 
-    monkeypatch.setattr(daemon, "_start", start)
+    monkeypatch.setattr(daemon_connection, "_start", start)
     where = OwnDaemon()
     where.open(5).close()
     where.open(5).close()
