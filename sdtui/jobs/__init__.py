@@ -10,10 +10,10 @@ from sdtui.jobs.api import (
     ConnectionStatus,
     Hardware,
     Jobs,
-    Models,
     Prompts,
 )
 from sdtui.jobs.job import MOST_LOSSES, Job, Output
+from sdtui.jobs.model_api import Models
 from sdtui.jobs.picture_api import JobPicture, PictureId, Pictures, SheetPicture
 
 __all__ = [

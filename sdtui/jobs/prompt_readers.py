@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from sdtui.core.errors import ModelError
-from sdtui.jobs.api import Models
+from sdtui.jobs.model_api import Models
 from sdtui.models import ModelDescription, PromptReader, TokenCounter, text_widths
 
 

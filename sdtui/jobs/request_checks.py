@@ -9,7 +9,7 @@ from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.enums import DynamicPrompts, UnusableLoras
 from sdtui.core.errors import ModelError
 from sdtui.core.picture_entries import ControlEntry, IPAdapterEntry
-from sdtui.jobs.api import Models
+from sdtui.jobs.model_api import Models
 from sdtui.jobs.prompts import PicturePrompts
 from sdtui.models import (
     ControlNet,

@@ -10,8 +10,9 @@ from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import ModelNotFoundError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Job, JobState, Output
-from sdtui.jobs.api import Connection, ConnectionStatus, DownloadSubscriber, Subscriber
+from sdtui.jobs.api import Connection, ConnectionStatus, Subscriber
 from sdtui.jobs.backends.prompts import LocalPrompts
+from sdtui.jobs.model_api import DownloadSubscriber
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.models import (

@@ -12,8 +12,8 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.core.upscaler_names import built_in_name
-from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.execution import failed_event
+from sdtui.jobs.model_api import DownloadSubscriber
 from sdtui.jobs.request_checks import check_files
 from sdtui.models import (
     CONTROLNETS,

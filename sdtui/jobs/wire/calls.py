@@ -16,7 +16,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
-from sdtui.jobs.api import Backend, Hardware, Jobs, Models, Prompts
+from sdtui.jobs.api import Backend, Hardware, Jobs, Prompts
+from sdtui.jobs.model_api import Models
 from sdtui.jobs.picture_api import Pictures
 
 PARTS: Mapping[str, type] = {

@@ -6,7 +6,7 @@ import logging
 
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import SdtuiError
-from sdtui.jobs.api import Models
+from sdtui.jobs.model_api import Models
 from sdtui.models import native_estimate
 from sdtui.requests.request import GenerationRequest
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from sdtui.core import paths
 from sdtui.core.errors import ConnectionLostError
-from sdtui.jobs.api import ConnectionStatus, Hardware, Jobs, Models, Prompts
+from sdtui.jobs.api import ConnectionStatus, Hardware, Jobs, Prompts
 from sdtui.jobs.backends.remote.calls import Caller, Hand, RemotePart
 from sdtui.jobs.backends.remote.http import Requests
 from sdtui.jobs.backends.remote.jobs import RemoteJobs
@@ -24,6 +24,7 @@ from sdtui.jobs.backends.remote.stream import EventStream, ServerConnection
 from sdtui.jobs.backends.remote.uploads import Uploads
 from sdtui.jobs.backends.remote.where import Where
 from sdtui.jobs.job import Job
+from sdtui.jobs.model_api import Models
 from sdtui.jobs.picture_api import JobPicture, Pictures
 from sdtui.jobs.wire import messages
 from sdtui.requests.events import JobEvent, Preview

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdtui.core.errors import SdtuiError
-from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.backends.remote.calls import Caller, Hand, RemotePart
+from sdtui.jobs.model_api import DownloadSubscriber
 from sdtui.jobs.wire import CALLS
 from sdtui.models import ModelDescription, ModelSource, TokenCounter
 from sdtui.monitor import Sample

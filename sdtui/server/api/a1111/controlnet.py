@@ -20,7 +20,7 @@ from sdtui.core.pictures.preprocessors import (
     Preprocessor,
     preprocessor_name,
 )
-from sdtui.jobs.api import Models
+from sdtui.jobs.model_api import Models
 from sdtui.requests.input_images import picture_in_bytes
 from sdtui.server.api.a1111.control_units import MOST_UNITS
 from sdtui.server.dependencies import ServerServices, ServicesDep

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.errors import ModelError
 from sdtui.core.prompt_tags import LoraUse, keep_tags, take_tags
-from sdtui.jobs.api import Models
+from sdtui.jobs.model_api import Models
 from sdtui.server.errors import with_routes
 
 
