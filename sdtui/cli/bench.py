@@ -102,7 +102,7 @@ def bench(
                 f"--out {file}: give a .json or .csv file in a folder that is there"
             )
     log_to_file()
-    settings = load_settings()
+    settings = replace(load_settings(), connect="here")  # the engine of this machine
     plan = _plan(prompts, steps, sizes, runs, count)
     request = GenerationRequest.parse(
         {

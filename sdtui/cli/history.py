@@ -217,11 +217,14 @@ def stats(as_json: bool) -> None:
 
 
 @contextmanager
-def open_history(*, refresh: bool = True) -> Iterator[Pictures]:
-    """Open the pictures, with what other programs changed."""
+def open_history(*, refresh: bool = True, here: bool = False) -> Iterator[Pictures]:
+    """Open the pictures, with what other programs changed; those of this machine if `here`."""
     from sdtui.cli.backend import open_pictures
 
-    with open_pictures(connected_settings()) as opened:
+    settings = connected_settings()
+    if here:
+        settings = dataclasses.replace(settings, connect="here")
+    with open_pictures(settings) as opened:
         if refresh:
             opened.refresh()
         yield opened

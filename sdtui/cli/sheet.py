@@ -69,7 +69,7 @@ def sheet(
     The search language is that of "sdtui history search". Prints the path of the sheet.
     """
     names = _caption_names(captions)
-    with open_history() as pictures:
+    with open_history(here=True) as pictures:  # their files are read
         if grid_id is not None:
             paths = [str(each.path) for each in pictures.save_sheets(grid_id)]
             if not paths:

@@ -28,6 +28,7 @@ from sdtui.jobs.backends.remote.calls import Caller
 from sdtui.jobs.backends.remote.http import Requests
 from sdtui.jobs.wire import CALL_HEADER, PROTOCOL_HEADER
 from sdtui.requests.events import JobEvent, Preview
+from sdtui.requests.grids import Grid, parse_axis
 from sdtui.requests.request import GenerationRequest
 from tests.support.backends import attached, until
 from tests.support.lines import Line
@@ -159,6 +160,18 @@ def test_late_subscriber_hears_how_far_a_job_is(
         assert other.jobs.job(job).state is JobState.RUNNING
         other.jobs.cancel(job)
         assert remote.jobs.wait(job, PATIENCE).state is JobState.CANCELLED
+
+
+def test_grid_that_another_client_cancels_is_seen(
+    remote: RemoteBackend, server: Live, generator: ScriptedGenerator
+) -> None:
+    generator.hold.set()
+    grid = Grid(_request(), [parse_axis("X", "steps=1,2,3", _request())])
+    jobs = [job.id for job in remote.jobs.submit_grid(grid)]
+    until(lambda: jobs[0] in remote.jobs.running().values())
+    with attached(server) as other:
+        other.jobs.cancel_grid(grid.record.id)
+        until(lambda: all(remote.jobs.job(job).is_cancelled for job in jobs))
 
 
 def test_previews_are_those_of_the_engine(

@@ -117,10 +117,12 @@ class AttachStream:
         items = None if self._seen is None else self._hub.after(self._seen)
         if items is None:
             return self._snapshot()
-        lines = []
+        lines: list[str] = []
         for number, item in items:
             self._seen = number
-            lines.append(_lines(self._message(item), f"{self._hub.run}-{number}"))
+            *others, last = self._messages(item)
+            lines += map(_lines, others)
+            lines.append(_lines(last, f"{self._hub.run}-{number}"))
         state = self._hub.state()
         if state != self._sent_state:
             self._sent_state = state
@@ -149,20 +151,20 @@ class AttachStream:
         )
         return _lines(snapshot, f"{self._hub.run}-{self._seen}")
 
-    def _message(self, item: Item) -> Message:
+    def _messages(self, item: Item) -> list[Message]:
         match item:
             case HistoryChanged(revision=revision, client=client):
-                return History(revision=revision, client=client)
+                return [History(revision=revision, client=client)]
             case DownloadEvent(event=event):
-                return Download(event=event)
+                return [Download(event=event)]
             case JobsChanged(jobs=jobs, is_reordered=is_reordered):
                 order = None
                 if is_reordered:
                     waiting = (job for job in self._jobs.jobs() if job.state is JobState.QUEUED)
                     order = [job.id for job, _ in zip(waiting, range(_MOST_ORDERED), strict=False)]
-                return self._change(jobs[0] if jobs else "", None, order)
+                return [self._change(each, None, order) for each in jobs or ("",)]
             case _:
-                return self._change(item.job, item, None)
+                return [self._change(item.job, item, None)]
 
     def _change(self, job_id: str, event: JobEvent | None, order: list[str] | None) -> Change:
         try:

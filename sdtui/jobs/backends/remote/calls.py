@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import secrets
 import threading
@@ -26,6 +27,7 @@ from sdtui.jobs.wire import (
 from sdtui.jobs.wire.batch import read_batch, write_batch
 from sdtui.jobs.wire.messages import State
 
+_PATIENCE_SECONDS = 30.0
 _LONG_SECONDS = 600.0
 _LONG = {"refresh", "reindex", "save_again", "empty_trash", "resolve", "check_files"}
 """Calls that may take so long."""
@@ -40,9 +42,11 @@ class Caller:
         self.client = secrets.token_hex(6)
         self._state = State(values={})
 
-    def call(self, call: Call, arguments: dict[str, Any]) -> Any:
-        """Return what the backend's method returns. Raises what it raises, and
-        ConnectionLostError."""
+    def call(
+        self, call: Call, arguments: dict[str, Any], *, patience: float = _PATIENCE_SECONDS
+    ) -> Any:
+        """Return what the backend's method returns; `patience` is how many seconds a cut line is
+        waited for. Raises what the method raises, and ConnectionLostError."""
         headers = {
             CALL_HEADER: secrets.token_hex(8),
             CLIENT_HEADER: self.client,
@@ -53,7 +57,7 @@ class Caller:
             f"/attach/calls/{call.part}/{call.name}",
             call.write_arguments(arguments),
             headers,
-            patience=_LONG_SECONDS if call.name in _LONG else 30.0,
+            patience=_LONG_SECONDS if call.name in _LONG else patience,
         )
         self.check(answer)
         return call.read_result(answer.data)
@@ -77,7 +81,7 @@ class Caller:
         except ValueError as error:
             name = self.requests.where.name
             raise ConnectionLostError(
-                f"{name} answered with status {answer.status}", f"The log on {name} says more"
+                f"{name} refuses: {_message_of(answer)}", f"The log on {name} says more"
             ) from error
         raise error_from_wire(sent)
 
@@ -96,6 +100,14 @@ class Caller:
             answer = self.requests.send("GET", "/attach/state")
             self._state = State.model_validate_json(answer.data)
         return read_property(part, name, self._state.values[part][name])
+
+
+def _message_of(answer: Answer) -> str:
+    """Return what an error of the server's other APIs says, as of a body that is too large."""
+    try:
+        return str(json.loads(answer.data)["error"]["message"]).rstrip(".")
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status}"
 
 
 class RemotePart:

@@ -27,6 +27,8 @@ from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.requests.events import Failed, JobEvent, Loaded, Notice, Unloaded
 from sdtui.requests.request import GenerationRequest
 
+_CUT_SECONDS = 300.0
+"""How long what was asked for waits for a line that is cut."""
 _SHEET_PAUSE = 0.3
 """Seconds between two questions whether the sheets of a grid are written."""
 _log = logging.getLogger(__name__)
@@ -227,7 +229,7 @@ class RemoteJobs(RemotePart):
             if (preload := self._preloads.get(arguments.get("job_id", ""))) is not None:
                 arguments["job_id"] = preload
             try:
-                self._caller.call(CALLS["jobs", name], arguments)
+                self._caller.call(CALLS["jobs", name], arguments, patience=_CUT_SECONDS)
             except (SdtuiError, KeyError) as error:
                 _log.warning("%s isn't carried out: %s", name, error)
 
