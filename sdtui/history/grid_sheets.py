@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def pictures_of_grid(
+def make_sheets(grid_id: str, paths: Iterable[Path]) -> Iterator[tuple[Image, GenerationRecord]]:
+    """Yield the sheets of a grid with their records, that of the whole grid first; none if no path
+    is a picture of it that can be read."""
+    found = _pictures_of_grid(grid_id, paths)
+    place = next((record.grid for _, record in found.values()), None)
+    if place is None:
+        return
+    records = {cell: record for cell, (_, record) in found.items()}
+    for sheet in _compose({cell: path for cell, (path, _) in found.items()}, place.grid):
+        yield sheet.image, _record_of(sheet, records)
+
+
+def _pictures_of_grid(
     grid_id: str, paths: Iterable[Path]
 ) -> dict[CellPlace, tuple[Path, GenerationRecord]]:
     """Return the pictures of a grid with their records, of several in one place the first. Files
@@ -52,7 +64,7 @@ class Sheet:
     """What differs from what is expected."""
 
 
-def compose_sheets(grid: GridRecord, pictures: Mapping[CellPlace, Path]) -> Iterator[Sheet]:
+def _compose(pictures: Mapping[CellPlace, Path], grid: GridRecord) -> Iterator[Sheet]:
     """Yield the sheet of a whole grid, then, if Z has several values, one for each that has
     pictures. `pictures` are the files that are there; other places stay blank. If they are too many
     megapixels together, they are made smaller."""
@@ -88,7 +100,7 @@ def _scale_notice(scale: float) -> str:
     )
 
 
-def sheet_record(sheet: Sheet, records: Mapping[CellPlace, GenerationRecord]) -> GenerationRecord:
+def _record_of(sheet: Sheet, records: Mapping[CellPlace, GenerationRecord]) -> GenerationRecord:
     """Return the record of a sheet: that of the first picture on it, with the sheet's own size in
     pixels. `records` are those of the grid's pictures."""
     place = sheet.place

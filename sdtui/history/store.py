@@ -116,19 +116,12 @@ class History:
         `pictures` are files that may lie outside of the pictures folder; those in it are found.
         The sheets go into the day's folder or into `folder`.
         """
-        from sdtui.history.grid_sheets import compose_sheets, pictures_of_grid, sheet_record
+        from sdtui.history.grid_sheets import make_sheets
 
         listed = (entry.path for entry in self.entries_of(self.ids(f"grid:{grid_id} sheet:no")))
-        found = pictures_of_grid(grid_id, [*pictures, *sorted(listed)])
-        if not found:
-            return []
-        paths = {place: path for place, (path, _) in found.items()}
-        records = {place: record for place, (_, record) in found.items()}
-        place = next(iter(records.values())).grid
-        assert place is not None
         return [
-            self.save(sheet.image, sheet_record(sheet, records), 0, folder=folder)
-            for sheet in compose_sheets(place.grid, paths)
+            self.save(image, record, 0, folder=folder)
+            for image, record in make_sheets(grid_id, [*pictures, *sorted(listed)])
         ]
 
     def encode(
