@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdtui.core.errors import SdtuiError
@@ -62,6 +64,40 @@ class _Measured(NamedTuple):
     """Everything but denoising, without loading the model."""
 
 
+@dataclass(frozen=True, eq=False)
+class RemainingTimes(Mapping[str, float | None]):
+    """Seconds by the id of a job."""
+
+    kinds: Mapping[str, _Kind]
+    """Of all jobs, by id."""
+    counts: Mapping[_Kind, int]
+    by_kind: Mapping[_Kind, float | None]
+    """Of jobs that wait."""
+    own: Mapping[str, float | None]
+    """Of jobs that run, by id."""
+
+    def __getitem__(self, job_id: str) -> float | None:
+        kind = self.kinds[job_id]
+        return self.own[job_id] if job_id in self.own else self.by_kind[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.kinds)
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    @property
+    def total(self) -> float | None:
+        """The sum of all; None if one is unknown."""
+        waiting = Counter(self.counts)
+        waiting.subtract(self.kinds[job_id] for job_id in self.own)
+        parts = list(self.own.values())
+        for kind, count in waiting.items():
+            seconds = self.by_kind[kind]
+            parts += [] if not count else [None if seconds is None else count * seconds]
+        return total_time(parts)
+
+
 class TimeEstimator:
     """Estimates the time of requests from earlier runs with the same model and size."""
 
@@ -70,8 +106,14 @@ class TimeEstimator:
         """By model, width and height."""
         self._own_values: dict[str, dict[str, int]] = {}
         """By model, as far as its runs show them."""
-        self._kinds: dict[str, tuple[GenerationRequest, _Kind]] = {}
-        """The requests of the jobs of the last estimate, by id."""
+        self._jobs: list[Job] = []
+        """Those of the last estimate."""
+        self._requests: dict[str, GenerationRequest] = {}
+        """Of the unfinished ones, by id."""
+        self._kinds: dict[str, _Kind] = {}
+        self._counts: Mapping[_Kind, int] = {}
+        self._examples: dict[_Kind, str] = {}
+        """A job of each kind."""
 
     def learn(self, record: GenerationRecord) -> None:
         """Learn from a run. Later ones count more. One that had to change the picture's size or
@@ -126,37 +168,34 @@ class TimeEstimator:
         return None if work is None else self._measured.get(work[:3])
 
     def remaining_times(
-        self, jobs: Iterable[Job], running: Mapping[str, JobProgress]
-    ) -> dict[str, float | None]:
+        self, jobs: Sequence[Job], running: Mapping[str, JobProgress]
+    ) -> RemainingTimes:
         """Return the seconds that each unfinished job will still take, by id; None for one like
-        none that was measured. Learns from the running jobs."""
-        unfinished = [job for job in jobs if not job.state.is_over]
-        begun = [job for job in unfinished if job.id in running]
-        for job in begun:
-            if (step := running[job.id].step) is not None:
-                self._learn_step(job.request, step)
-        times = self._waiting_times(unfinished)
-        for job in begun:
-            times[job.id] = self._remaining(job.request, running[job.id])
-        return times
+        none that was measured. Learns from the running jobs.
 
-    def _waiting_times(self, jobs: Sequence[Job]) -> dict[str, float | None]:
-        """Return the seconds that jobs take from their beginning, by id. Those of a kind are
-        estimated once: ten thousand may wait."""
-        before, kinds = self._kinds, {}
-        by_kind: dict[_Kind, float | None] = {}
-        times = {}
-        for job in jobs:
-            known = before.get(job.id)
-            if known is None or known[0] is not job.request:
-                known = job.request, _kind_of(job.request)
-            kinds[job.id] = known
-            request, kind = known
-            if kind not in by_kind:
-                by_kind[kind] = self._remaining(request, None)
-            times[job.id] = by_kind[kind]
-        self._kinds = kinds
-        return times
+        Jobs of a kind are estimated once, and their kinds are remembered: ten thousand may wait.
+        """
+        if jobs != self._jobs:  # quick if nearly all are the same objects
+            self._jobs = list(jobs)
+            requests = {job.id: job.request for job in jobs if not job.state.is_over}
+            self._kinds = {each: self._kind(each, request) for each, request in requests.items()}
+            self._requests = requests
+            self._counts = Counter(self._kinds.values())
+            self._examples = {self._kinds[each]: each for each in requests}
+        begun = {each: running[each] for each in running if each in self._requests}
+        for job_id, progress in begun.items():
+            if progress.step is not None:
+                self._learn_step(self._requests[job_id], progress.step)
+        by_kind = {
+            kind: self._remaining(self._requests[job_id], None)
+            for kind, job_id in self._examples.items()
+        }
+        own = {each: self._remaining(self._requests[each], begun[each]) for each in begun}
+        return RemainingTimes(self._kinds, self._counts, by_kind, own)
+
+    def _kind(self, job_id: str, request: GenerationRequest) -> _Kind:
+        is_known = self._requests.get(job_id) is request
+        return self._kinds[job_id] if is_known else _kind_of(request)
 
     def _remaining(self, request: GenerationRequest, progress: JobProgress | None) -> float | None:
         """Return the seconds that a job will still take; `progress` is None if it waits."""

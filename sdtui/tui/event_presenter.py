@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -15,7 +15,7 @@ from textual.screen import Screen
 from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Job, JobPicture
-from sdtui.jobs.eta import TimeEstimator, earlier_runs, total_time
+from sdtui.jobs.eta import TimeEstimator, earlier_runs
 from sdtui.jobs.event_text import workers_text
 from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.requests import events
@@ -83,6 +83,8 @@ class EventPresenter:
         self._save_again = False
         self._open_jobs: dict[str, JobProgress] = {}
         self._estimator = TimeEstimator()
+        self._waiting = 0
+        """How many jobs wait."""
         self._total: float | None = None
         """Seconds that all jobs will take."""
         self.progress = ShownProgress()
@@ -122,7 +124,8 @@ class EventPresenter:
         jobs, is_paused = self._queue.jobs(), self._queue.is_paused
         self._panes.queue.show(jobs, paused=is_paused)
         self._top_line.paused = is_paused
-        self._show_waiting(jobs)
+        self._waiting = sum(job.state is JobState.QUEUED for job in jobs)
+        self._show_waiting()
         self._save_again = True
         if not self._is_saving:
             start_worker(self._screen, self._save_queue, group="queue-file")
@@ -179,14 +182,13 @@ class EventPresenter:
             self._panes.queue.show_workers(workers_text(workers))
         jobs = self._queue.jobs()
         times = self._estimator.remaining_times(jobs, running)
-        total = total_time(times.values()) if times else None
+        total = times.total if times else None
         self._total = None if total is None else total / max(1, len(workers))
         self._panes.queue.show_progress(places, times, self._total)
-        self._show_waiting(jobs)
+        self._show_waiting()
 
-    def _show_waiting(self, jobs: Sequence[Job]) -> None:
-        waiting = sum(job.state is JobState.QUEUED for job in jobs)
-        self._top_line.queued = (waiting, self._total)
+    def _show_waiting(self) -> None:
+        self._top_line.queued = (self._waiting, self._total)
 
     def _follow(self, envelope: JobEvent) -> LogLine | None:
         """Show an event; return its line of the log."""

@@ -118,6 +118,19 @@ def test_jobs_that_are_over_take_no_time() -> None:
     assert estimator(MEASURED).remaining_times([job], {}) == {}
 
 
+def test_total_counts_each_kind_of_job_and_what_is_left_of_running_ones() -> None:
+    request = GenerationRequest(prompt="x")
+    jobs = [Job(id=str(number), request=request) for number in range(4)]
+    estimate = estimator(MEASURED).remaining_times
+    begun = {"0": JobProgress("0", step=step_event(20, 20))}
+    assert estimate(jobs, {}).total == pytest.approx(16.0)
+    times = estimate(jobs, begun)
+    assert times.total == pytest.approx(sum(each or 0.0 for each in times.values()))
+    assert (times["0"] or 0.0) < (times["1"] or 0.0) == times["3"]
+    unknown = Job(id="unknown", request=request.changed(model="another"))
+    assert estimate([*jobs, unknown], begun).total is None
+
+
 def test_total_is_unknown_if_a_part_is() -> None:
     assert total_time([1.0, 2.5]) == 3.5
     assert total_time([]) == 0.0

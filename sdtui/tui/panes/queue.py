@@ -148,6 +148,7 @@ class QueuePane(Pane):
         self.heading = Static(classes="pane--heading")
         self.list = QueueLines()
         self._is_paused = False
+        self._waiting = 0
         self._total: float | None = None
         self._heading_text = ""
         self._workers = Static(classes="queue--workers")
@@ -163,6 +164,7 @@ class QueuePane(Pane):
         selected = self.list.selected
         self._is_paused = paused
         self.list.show_items(jobs)
+        self._waiting = sum(job.state is JobState.QUEUED for job in jobs)
         ids = [job.id for job in jobs]
         if selected is not None and selected.id in ids:
             place = ids.index(selected.id)
@@ -192,7 +194,7 @@ class QueuePane(Pane):
 
     def _summarise(self) -> None:
         """Show how many jobs wait and how long all will take."""
-        waiting = sum(job.state is JobState.QUEUED for job in self.list.items)
+        waiting = self._waiting
         parts = [f"{waiting} queued"] if waiting else []
         if waiting and self._total is not None:
             parts.append(f"~{clock_duration(self._total)}")
