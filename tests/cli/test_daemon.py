@@ -21,6 +21,8 @@ from sdtui.core.unix_sockets import (
     daemon_socket,
     make_socket_folder,
 )
+from sdtui.jobs.backends.remote.backend import RemoteBackend
+from sdtui.jobs.backends.remote.where import UnixServer
 from tests.support.command import Command
 from tests.support.live_server import Live, live
 from tests.support.scripted_generator import ScriptedGenerator
@@ -128,6 +130,36 @@ def test_socket_is_named_after_user_and_host(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("SDTUI_SOCKET", raising=False)
     monkeypatch.setattr("socket.gethostname", lambda: "box")
     assert daemon_socket() == Path(f"/tmp/sdtui-{os.getuid()}/box.sock")
+
+
+@pytest.mark.slow
+def test_jobs_outlive_their_clients_and_are_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, generator = tmp_path / "a.sock", ScriptedGenerator()
+    monkeypatch.setenv("SDTUI_CONNECT", f"unix:{path}")
+    generator.hold.set()
+    with live(tmp_path, lambda _: generator, unix_socket=path, preload=False, warm=False) as server:
+        jobs = server.backend.jobs
+        for number, death in enumerate((signal.SIGHUP, signal.SIGKILL), 1):
+            client = subprocess.Popen(
+                [sys.executable, "-m", "sdtui", "generate", f"number {number}"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            server.until(lambda: len(jobs.jobs()) == number)  # noqa: B023
+            client.send_signal(death)
+            assert client.wait(20) != 0
+        before = {job.id: job.request.prompt for job in jobs.jobs()}
+        attached = RemoteBackend(UnixServer(path))
+        attached.start()
+        attached.wait_until_connected(20)
+        assert {job.id: job.request.prompt for job in attached.jobs.jobs()} == before
+        generator.hold.clear()
+        for job in before:
+            assert len(attached.jobs.wait(job, 20).pictures) == 1
+        attached.close()
+    assert len(list((tmp_path / "pictures").rglob("*.png"))) == len(before) == 2
 
 
 @pytest.mark.slow
