@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +20,13 @@ from sdtui.jobs.event_text import workers_text
 from sdtui.jobs.execution import JobSaver
 from sdtui.jobs.queue import JobQueue
 from sdtui.jobs.queue_state import QueueState
+from sdtui.jobs.workers import devices
 from sdtui.jobs.workers.child import ChildOptions
 from sdtui.jobs.workers.local import LocalWorker
 from sdtui.jobs.workers.process import ProcessWorker
 from sdtui.jobs.workers.run import JobResult
 from sdtui.jobs.workers.worker import Assignment, Save, UnsavedPicture, WorkerSlot
+from sdtui.monitor import GpuSample, Sample
 from sdtui.requests.events import Event, JobEvent, Report, Saved, Started, Unloaded, WorkerLost
 from sdtui.requests.request import GenerationRequest
 from tests.support.child_generator import ChildGenerator
@@ -242,6 +245,31 @@ def test_devices_are_read(text: object, expected: tuple[str, ...]) -> None:
 def test_wrong_devices_are_refused(text: str) -> None:
     with pytest.raises(SettingsError):
         parse_setting("gpus", text)
+
+
+class _Monitor:
+    """Two cards."""
+
+    def sample(self) -> Sample:
+        gpus = (GpuSample(3, "small", 0, 24), GpuSample(5, "large", 0, 80))
+        return Sample(0.0, 0, 0, 0, 0.0, gpus)
+
+
+def test_each_process_sees_its_own_card_of_an_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "Monitor", _Monitor)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    found = [
+        (each.name, each.device, each.environment["CUDA_VISIBLE_DEVICES"], each.memory)
+        for each in devices.device_processes(("all",))
+    ]
+    assert found == [("cuda:0", "cuda", "3", 24), ("cuda:1", "cuda", "5", 80)]
+
+
+def test_workers_on_the_cpu_share_its_cores() -> None:
+    first, second = devices.device_processes(("cpu", "cpu"))
+    assert (first.name, second.name) == ("cpu", "cpu 2")
+    threads = int(first.environment["OMP_NUM_THREADS"])
+    assert threads == max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 @contextmanager

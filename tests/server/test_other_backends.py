@@ -12,7 +12,7 @@ import pytest
 from sdtui.core.errors import ModelNotFoundError
 from sdtui.core.settings import Settings
 from sdtui.models import ModelSource, SourceKind
-from sdtui.requests.events import Saved, Superseded
+from sdtui.requests.events import EngineStarting, Loaded, Saved, Superseded, WorkerLost
 from sdtui.server.app import make_app
 from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.options import ServerOptions
@@ -76,6 +76,40 @@ async def test_health_names_the_job_that_has_been_running_longest(
     backend.jobs.start(second, "cuda:1")
     assert [each.job for each in services.job_events.running_jobs()] == [first, second]
     assert (await ask.get("/health")).json()["running"] == first
+
+
+async def test_every_worker_is_shown_with_its_job(
+    ask: httpx.AsyncClient, backend: FakeBackend
+) -> None:
+    job = (await ask.post("/jobs", json=BODY)).json()
+    assert job["worker"] is None
+    backend.jobs.start(job["id"], "cuda:1")
+    assert (await ask.get(job["url"])).json()["worker"] == "cuda:1"
+    (worker,) = (await ask.get("/health")).json()["workers"]
+    assert (worker["name"], worker["job"]) == ("cuda:1", job["id"])
+    metrics = (await ask.get("/metrics")).text
+    assert 'sdtui_worker_running{worker="cuda:1"} 1.0' in metrics
+    assert 'sdtui_worker_losses_total{worker="cuda:1"} 0.0' in metrics
+
+
+def test_models_of_several_workers_are_one_status() -> None:
+    broker = JobEventBroker()
+    broker.put(envelope("a", _loaded("one"), "cuda:0"))
+    broker.put(envelope("b", EngineStarting(), "cuda:1"))
+    model = broker.model
+    assert model.loaded is not None
+    assert (model.loaded.model, model.loading, model.was_loaded) == ("one", "b", True)
+    broker.put(envelope("b", _loaded("two"), "cuda:1"))
+    broker.put(envelope("a", WorkerLost(error="it died"), "cuda:0"))
+    model = broker.model
+    assert model.loaded is not None
+    assert (model.loaded.model, model.loading) == ("two", None)
+
+
+def _loaded(model: str) -> Loaded:
+    return Loaded(
+        model=model, family="sd1", device="cuda", dtype="float16", memory_mode="full", seconds=1.0
+    )
 
 
 async def test_job_is_cancelled_in_the_backend(

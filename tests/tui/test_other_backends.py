@@ -75,6 +75,10 @@ async def test_jobs_of_several_workers_are_shown_and_stopped(
         backend.jobs.start(job.id, f"cuda:{number}")
     await until(app, lambda: app.main.queue.presenter.progress.is_running)
     await until(app, lambda: backend.saved)
+    queue = app.main.panes.queue
+    await until(app, lambda: len(queue.list.places) == 2)
+    assert sorted(each.split()[0] for each in queue.list.places.values()) == ["cuda:0", "cuda:1"]
+    assert "cuda:0 works · cuda:1 works" in str(queue.query_one(".queue--workers", Static).render())
     app.main.queue.stop_current(after_picture=False)
     assert not backend.jobs.cancelled
     app.main.queue.stop_current(after_picture=False)

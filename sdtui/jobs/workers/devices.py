@@ -18,7 +18,7 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True)
-class _Process:
+class DeviceProcess:
     """How the process of a device is started."""
 
     name: str
@@ -33,7 +33,7 @@ class _Process:
 def worker_slots(settings: Settings, make_generator: MakeGenerator) -> list[WorkerSlot]:
     """Return a worker for each device of the setting `gpus`, and none if there are fewer than two:
     then the queue's own does."""
-    processes = list(_processes(settings.gpus))
+    processes = list(device_processes(settings.gpus))
     if len(processes) < 2:
         return []
     if sys.platform == "win32":
@@ -67,7 +67,9 @@ def with_only_device(settings: Settings) -> Settings:
     return settings
 
 
-def _processes(names: Sequence[str]) -> Iterator[_Process]:
+def device_processes(names: Sequence[str]) -> Iterator[DeviceProcess]:
+    """Yield how the process of each device of the setting `gpus` is started. GPUs are numbered as
+    this process sees them."""
     has_gpus = any(name != "cpu" for name in names)
     gpus = Monitor().sample().gpus if has_gpus else ()
     memory = {each.index: each.memory_total for each in gpus}
@@ -81,13 +83,13 @@ def _processes(names: Sequence[str]) -> Iterator[_Process]:
         seen[name] += 1
         shown = name if seen[name] == 1 else f"{name} {seen[name]}"
         if name == "cpu":
-            yield _Process(shown, name, environment={"OMP_NUM_THREADS": str(threads)})
+            yield DeviceProcess(shown, name, environment={"OMP_NUM_THREADS": str(threads)})
             continue
         number = int(name.removeprefix("cuda:"))
         gpu = visible[number] if number < len(visible) else str(number)
         index = int(gpu) if gpu.isdecimal() else number
         environment = {_VISIBLE: gpu, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-        yield _Process(shown, "cuda", memory.get(index), environment)
+        yield DeviceProcess(shown, "cuda", memory.get(index), environment)
 
 
 def _visible(count: int) -> list[str]:
