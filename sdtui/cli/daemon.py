@@ -73,7 +73,7 @@ def stop() -> int:
     if running is None:
         click.echo("not running")
         return 0
-    if running.running is not None:
+    if running.running:
         click.echo("finishing the current picture", err=True)
     ask_to_end(path)
     _wait_for_end(path)
@@ -110,7 +110,8 @@ def status(as_json: bool) -> int:
     found = ask_daemon(path)
     if as_json:
         places = {"is_running": found is not None, "socket": str(path), "log": str(log)}
-        click.echo(json.dumps({**places, **(asdict(found) if found else {})}, indent=2))
+        more = {**asdict(found), "running": found.running} if found else {}
+        click.echo(json.dumps({**places, **more}, indent=2))
         return 0 if found else 1
     if found is None:
         rows = [("daemon", "not running")]
@@ -119,7 +120,7 @@ def status(as_json: bool) -> int:
         other = "" if found.version == __version__ else f" (this is {__version__})"
         about = f"{state} for {duration(found.uptime)}, version {found.version}{other}"
         model = f"{found.model} ({found.device}, {found.dtype})" if found.model else "not loaded"
-        jobs = f"{1 if found.running else 0} running, {found.queue_length} waiting"
+        jobs = f"{found.running} running, {found.queue_length} waiting"
         rows = [("daemon", f"{about}, process {found.pid}"), ("model", model), ("jobs", jobs)]
         if found.problem:
             rows.append(("problem", found.problem))

@@ -51,8 +51,13 @@ class DaemonStatus:
     device: str | None
     dtype: str | None
     queue_length: int
-    running: str | None
+    workers: list[dict[str, Any]]
     problem: str | None
+
+    @property
+    def running(self) -> int:
+        """The number of running jobs."""
+        return sum(worker["job"] is not None for worker in self.workers)
 
     @property
     def is_ending(self) -> bool:

@@ -50,6 +50,7 @@ def test_running_daemon_says_what_it_does_and_is_not_started_again(
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert (found["is_running"], found["pid"], found["queue_length"]) == (True, os.getpid(), 0)
+    assert found["running"] == 0
     assert found["socket"] == str(running.services.options.unix_socket)
     done = sdtui("daemon", "status")
     assert "model      not loaded\njobs       0 running, 0 waiting\n" in done.stdout
