@@ -50,6 +50,7 @@ _QUEUE_EVENTS = (
     events.Queued,
     events.Started,
     events.Saved,
+    events.WorkerLost,
     events.Finished,
     events.Failed,
     events.Cancelled,

@@ -11,7 +11,7 @@ from sdtui.server.dependencies import ServerServices
 from sdtui.server.services.uploads import input_images
 
 _log = logging.getLogger(__name__)
-_QUEUE_CHANGES = {"queued", "started", "finished", "failed", "cancelled"}
+_QUEUE_CHANGES = {"queued", "started", "worker_lost", "finished", "failed", "cancelled"}
 
 
 class QueuePersistence:
