@@ -126,9 +126,6 @@ class JobQueue:
     def restore(self, jobs: Iterable[Job]) -> None:
         """Append the jobs of another process with their ids, ignoring the limit. If the queue is
         closed by now they wait for the next process."""
-        jobs = list(jobs)
-        for job in jobs:
-            self._need(job.request)
         with self._changed:
             for job in jobs:
                 if job.id not in self._state.jobs:  # the same job may stand in two files
@@ -350,10 +347,9 @@ class JobQueue:
     def worker_lost(self, worker: str, task: Task, error: WorkerLostError) -> None:
         """Let another worker make the missing pictures of a job. A job that has lost two workers
         fails, since it may be the cause."""
-        is_job = isinstance(task, Job)
+        lost = envelope_of(task.id, WorkerLost(error=error.what), worker)
         with self._changed:
             self._dispatcher.lost(worker)
-            lost = WorkerLost(error=error.what)
             if not isinstance(task, Job):
                 self._end_preload(worker, task, failed_event(error))
             elif (event := self._end_by_loss(task.id)) is not None:
@@ -361,8 +357,8 @@ class JobQueue:
             else:
                 self._state.give_back(task.id, has_begun=task.id in self._savers)
                 self._dispatcher.queued(task.id, front=True)
-                self._subscribers.publish(envelope_of(task.id, lost, worker))
-            self._status.apply(envelope_of(task.id, lost, worker), is_preload=not is_job)
+                self._subscribers.publish(lost)
+            self._status.apply(lost, is_preload=not isinstance(task, Job))
             self._changed.notify_all()
 
     def _end_by_loss(self, job_id: str) -> FinalEvent | None:
