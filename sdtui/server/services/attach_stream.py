@@ -90,7 +90,7 @@ class AttachStream:
         with self._hub.waking() as woken:
             while True:
                 woken.clear()
-                text = self._lasting() + await self._fleeting()
+                text = await self._lasting() + await self._fleeting()
                 now = time.monotonic()
                 if not text and now - last_sent > _COMMENT_SECONDS:
                     text = ": still here\n\n"
@@ -113,10 +113,10 @@ class AttachStream:
                 return
             woken.clear()
 
-    def _lasting(self) -> str:
+    async def _lasting(self) -> str:
         items = None if self._seen is None else self._hub.after(self._seen)
         if items is None:
-            return self._snapshot()
+            return await asyncio.to_thread(self._snapshot)  # of ten thousand jobs 0.2 s
         lines: list[str] = []
         for number, item in items:
             self._seen = number
