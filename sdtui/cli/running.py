@@ -14,7 +14,9 @@ from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.destination import Destination
 from sdtui.cli.options import FilePath, complete_presets
 from sdtui.cli.output import echo_json, echo_path
+from sdtui.core.enums import POCKET
 from sdtui.core.errors import DeviceLostError, OutputError
+from sdtui.core.places import HERE
 from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -72,6 +74,10 @@ def shared_values(
     """Return the values that flags override: those of the settings, of a picture, of a preset. With
     `as_written`, the picture's prompts are the templates that they were made of."""
     values = settings.request_defaults()
+    if settings.connect != HERE and settings.model == POCKET:  # no other is configured
+        from sdtui.cli.backend import open_models
+
+        values["model"] = open_models(settings).default
     if like is not None:
         values |= _settings_of(like, settings, quiet, as_written)
     if preset_name is not None:

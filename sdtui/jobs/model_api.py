@@ -31,6 +31,11 @@ DownloadSubscriber = Callable[["JobEvent"], None]
 class Models(Protocol):
     """The models that the backend can use."""
 
+    @property
+    def default(self) -> str:
+        """The name of the model to use where none is named."""
+        ...
+
     def installed(self) -> list[ModelSource]:
         """Return all models that are on the backend's disk."""
         ...

@@ -93,6 +93,17 @@ class Recipe:
         self._merge = ""
         self._show({**self._defaults, **known})
 
+    def use_default(self, name: str, text: str) -> None:
+        """Let a field have another default, and its value if that was the default. It can't be
+        undone."""
+        if text == self._defaults[name]:
+            return
+        texts = dict(self._texts)
+        if texts[name] == self._defaults[name]:
+            texts[name] = text
+        self._defaults[name] = text
+        self._show(texts)
+
     def change(self, texts: Mapping[str, str], *, merge: str = "") -> None:
         """Set the texts of some fields, in one step.
 

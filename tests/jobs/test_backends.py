@@ -160,6 +160,7 @@ def test_pictures_are_exported_and_imported(opened: Opened, tmp_path: Path) -> N
 def test_models_and_prompts_are_described(opened: Opened) -> None:
     models, local = opened.backend.models, opened.local.models
     assert models.installed() == local.installed()
+    assert models.default == local.default == "pocket"
     source = models.find("pocket")
     assert models.describe(source) == local.describe(source)
     text = "a red apple, " * 40

@@ -183,6 +183,7 @@ class FakeModels:
 
     def __init__(self, *names: str) -> None:
         self.names = names
+        self.default = next(iter(names), "pocket")
         self.downloads: list[str] = []
 
     def installed(self) -> list[ModelSource]:

@@ -195,3 +195,15 @@ def test_model_says_what_has_no_effect_and_loras_what_is_native() -> None:
     assert "negative_prompt" not in recipe.unused
     recipe.change({"prompt": "a cat", "guidance_scale": "", "loras": "lcm-lora-sdxl, bad:x:y"})
     assert recipe.shown("num_inference_steps") == "4"
+
+
+def test_default_of_another_machine_takes_the_place_of_the_default_alone() -> None:
+    recipe = Recipe({"model": "pocket"})
+    recipe.use_default("model", "theirs")
+    assert recipe["model"] == "theirs"
+    assert not recipe.is_changed("model")
+    assert not recipe.undo()
+    recipe.change({"model": "mine"})
+    recipe.use_default("model", "other")
+    assert recipe["model"] == "mine"
+    assert recipe.is_changed("model")

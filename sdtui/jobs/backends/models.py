@@ -56,6 +56,7 @@ class LocalModels:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.default = settings.model
         self._folders = settings.model_folders
         self._downloads: dict[str, Cancellation] = {}
 

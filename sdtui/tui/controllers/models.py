@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.message_pump import MessagePump
 
-from sdtui.core.enums import DType, MemoryMode, Quantize
+from sdtui.core.enums import POCKET, DType, MemoryMode, Quantize
 from sdtui.core.errors import SdtuiError
 from sdtui.tui.background import run_in_background
 from sdtui.tui.context import AppContext
@@ -70,6 +70,12 @@ class ModelController:
         if "model" in fields and self._model not in (None, self._context.recipe["model"]):
             self.describe()
         self._values.follow(fields)
+
+    def use_default(self) -> None:
+        """Use the default model of a backend on another machine, unless the settings here name one.
+        Called once it is connected."""
+        if self._context.settings.model == POCKET:
+            self._context.recipe.use_default("model", self._context.backend.models.default)
 
     def describe(self) -> None:
         """Look up the recipe's model on another thread, which then posts ModelKnown."""

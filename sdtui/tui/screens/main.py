@@ -341,6 +341,9 @@ class MainScreen(WindowScreen):
     @on(ConnectionChanged)
     def _connection_changed(self) -> None:
         self.connection_view.follow()
+        connection = self.context.backend.connection
+        if connection is not None and connection.status.is_connected:
+            self.models.use_default()
 
     @on(Sampled)
     def _sampled(self, event: Sampled) -> None:
