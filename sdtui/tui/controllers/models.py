@@ -51,6 +51,7 @@ class ModelController:
         self.downloads = Downloads(target, lambda: context.backend.models)
         self._dialog: ModelScreen | None = None
         self._values = ModelValues(context.recipe)
+        self._may_preload = False
         self._model: str | None = None
         """The last described model; None until the window is visible."""
 
@@ -74,13 +75,19 @@ class ModelController:
     def use_default(self) -> None:
         """Use the default model of a backend on another machine, unless the settings here name one.
         Called once it is connected."""
-        if self._context.settings.model == POCKET:
-            self._context.recipe.use_default("model", self._context.backend.models.default)
+        if self._context.settings.model != POCKET:
+            return
+        recipe, before = self._context.recipe, self._context.recipe["model"]
+        recipe.use_default("model", self._context.backend.models.default)
+        if recipe["model"] != before:
+            self._may_preload = False
 
     def describe(self) -> None:
         """Look up the recipe's model on another thread, which then posts ModelKnown."""
-        self._model = model = self._context.recipe["model"]
         backend = self._context.backend
+        # Others may use the model of a server: a mere look at it loads none.
+        self._may_preload = backend.connection is None or self._model is not None
+        self._model = model = self._context.recipe["model"]
         if not self._is_running():
             self._top_line.model = model
 
@@ -106,7 +113,8 @@ class ModelController:
         self._panes.dock.use_counters(known.counters, known.reader)
         if known.description is not None:
             self._values.use(known.description)
-            self._preload(known.model)
+            if self._may_preload:
+                self._preload(known.model)
         if problem is not None:
             self._context.notify(str(problem), severity="warning")
 
