@@ -97,6 +97,8 @@ class FieldSpec:
     """Names in the settings of other tools' pictures; case, blanks and punctuation are ignored."""
     native: bool = False
     """True if a model has its own value, which is used while the field is open."""
+    is_rare: bool = False
+    """True if few models have it: forms leave it out where it has neither effect nor value."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         """Called by pydantic: the type with its limits."""

@@ -182,6 +182,7 @@ class GenerationRequest(Section):
             " prompt counts, and steps take twice the time; none = the model's own, mostly 1.",
             flags=("--true-cfg",),
             native=True,
+            is_rare=True,
             openai="true_cfg_scale",
             search=("true_cfg",),
             aliases=("true cfg scale", "true cfg"),

@@ -59,6 +59,8 @@ class FormField:
     """Shown while the field is left open."""
     native: bool = False
     """True if the model has a value for it while it is left open."""
+    is_rare: bool = False
+    """See FieldSpec."""
     check: Callable[[str], str] | None = None
     """Returns the normalised value. Raises ValueError."""
     choice_names: Mapping[str, str] = field(default_factory=dict)
@@ -144,6 +146,7 @@ def _form_field(field: Field, needs: str) -> FormField:
         is_key=field.is_key,
         needs=needs,
         native=spec.native,
+        is_rare=spec.is_rare,
         check=spec.check,
     )
 

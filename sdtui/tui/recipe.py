@@ -251,9 +251,15 @@ class Recipe:
 
     def use_native(self, native: NativeValues) -> None:
         """Take the values of another model as those of the fields that are left open."""
-        before = {name: self.native(name) for name in self.fields}
+        before = {name: (self.native(name), self.leaves_out(name)) for name in self.fields}
         self._native = native
-        self._notify(frozenset(name for name in before if self.native(name) != before[name]))
+        after = {name: (self.native(name), self.leaves_out(name)) for name in self.fields}
+        self._notify(frozenset(name for name in before if after[name] != before[name]))
+
+    def leaves_out(self, name: str) -> bool:
+        """Return True for a field that few models have, where it has neither effect nor value."""
+        has_effect = self._native is not None and name not in self._unused
+        return self.fields[name].is_rare and not has_effect and not self.is_changed(name)
 
     def shown(self, name: str) -> str:
         """Return what is shown for a field: its value, or that which is used while it is open."""

@@ -114,7 +114,7 @@ def test_listeners_get_the_names_of_what_changed() -> None:
     recipe.change({"seed": "2"})
     assert heard == [
         frozenset({"seed"}),
-        frozenset({"num_inference_steps"}),
+        frozenset({"num_inference_steps", "true_cfg_scale"}),
         frozenset({"width"}),
         frozenset({"width"}),
     ]
@@ -195,6 +195,20 @@ def test_model_says_what_has_no_effect_and_loras_what_is_native() -> None:
     assert "negative_prompt" not in recipe.unused
     recipe.change({"prompt": "a cat", "guidance_scale": "", "loras": "lcm-lora-sdxl, bad:x:y"})
     assert recipe.shown("num_inference_steps") == "4"
+
+
+def test_fields_of_few_models_are_left_out_where_they_have_no_effect() -> None:
+    recipe = Recipe({})
+    values = ModelValues(recipe)
+    assert recipe.leaves_out("true_cfg_scale")  # the model isn't known yet
+    for pipeline, is_left_out in (("FluxPipeline", False), ("StableDiffusionPipeline", True)):
+        native = NativeValues(1024, 1024, 28, 3.5)
+        traits = traits_of(pipeline)
+        values.use(ModelDescription(Path("m"), "", pipeline, {}, native, traits=traits))
+        assert recipe.leaves_out("true_cfg_scale") == is_left_out
+        assert not recipe.leaves_out("clip_skip")
+    recipe.change({"true_cfg_scale": "3"})
+    assert not recipe.leaves_out("true_cfg_scale")
 
 
 def test_default_of_another_machine_takes_the_place_of_the_default_alone() -> None:

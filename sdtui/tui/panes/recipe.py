@@ -62,7 +62,7 @@ class RecipePane(Pane):
             }
             ChoiceRow:ansi:focus, .section:ansi:focus { text-style: reverse; }
         }
-        #form .-folded { display: none; }
+        #form .-folded, #form .-left-out { display: none; }
         #reason { height: 2; padding: 0 1; color: $text-muted; &.-wrong { color: $error; } }
         &.-narrow #form { TextRow, ChoiceRow { padding: 0 0 0 14; } }
     }

@@ -69,6 +69,7 @@ class FieldRow(Widget):
         """Show the recipe's text, and if it is wrong or has no effect."""
         self.set_class(self.spec.name in self.recipe.problems, "-wrong")
         self.set_class(self.spec.name in self.recipe.unused, "-unused")
+        self.set_class(self.recipe.leaves_out(self.spec.name), "-left-out")
         self.refresh()
 
     def render_lines(self, crop: Region) -> list[Strip]:
