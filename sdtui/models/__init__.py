@@ -11,6 +11,7 @@ from sdtui.models.catalog import (
     find_model,
     hub_cache_folder,
     installed_models,
+    model_of_name,
 )
 from sdtui.models.checks import check_sides, check_values
 from sdtui.models.component_files import weight_variant
@@ -117,6 +118,7 @@ __all__ = [
     "memory_by_mode",
     "model_fit",
     "model_hash",
+    "model_of_name",
     "native_estimate",
     "native_size",
     "reading_lines",

@@ -94,7 +94,7 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if is_path and exists(path):
         return _at_path(name, path)
     folders = tuple(model_folders)
-    own = named(name, models_in(folders), lambda source: source.name)
+    own = model_of_name(name, models_in(folders))
     if own and own.path:
         if own.path.suffix.lower() in _LISTED:
             check_file_kind(own.path)
@@ -113,6 +113,18 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     hint = f'Did you mean "{near}"?' if near else 'Give a path, a hub id such as "owner/name"'
     problem = f"there is no file or folder {name}" if looks_like_path else f'no model "{name}"'
     raise ModelNotFoundError(problem, hint)
+
+
+def model_of_name(name: str, sources: Iterable[ModelSource]) -> ModelSource | None:
+    """Return the model of this name among `sources`: of a checkpoint before that of a GGUF file,
+    which is found without its suffix, too."""
+    sources = list(sources)
+    files = [each for each in sources if each.path and each.path.suffix.lower() == GGUF]
+    return named(name, sources, _name) or named(name, files, _name, GGUF)
+
+
+def _name(source: ModelSource) -> str:
+    return source.name
 
 
 def installed_models(model_folders: Iterable[Path] = ()) -> list[ModelSource]:

@@ -20,6 +20,7 @@ from sdtui.models import (
     find_model,
     hub_cache_folder,
     installed_models,
+    model_of_name,
 )
 from sdtui.models.catalog import MOVED
 from tests.support.model_files import checkpoint, folder, safetensors, sd1_folder
@@ -361,3 +362,25 @@ def test_links_to_folders_above_and_hidden_files_are_ignored(tmp_path: Path) -> 
         (models / name).symlink_to(target)
     found = [each.name for each in installed_models([models])]
     assert found == ["pocket", "a", "deep/c"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("flux-Q8_0", "sub/flux-Q8_0.gguf"),
+        ("FLUX-q8_0.GGUF", "sub/flux-Q8_0.gguf"),
+        ("twin", "twin"),
+        ("twin.gguf", "twin.gguf"),
+        ("plain.gguf", None),
+    ],
+)
+def test_gguf_file_is_found_without_its_suffix(
+    tmp_path: Path, name: str, found: str | None
+) -> None:
+    for file in ("twin.safetensors", "plain.safetensors"):
+        safetensors(tmp_path / file, {})
+    for file in ("sub/flux-Q8_0.gguf", "twin.gguf"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    model = model_of_name(name, installed_models([tmp_path]))
+    assert (model and model.name) == found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from sdtui.models import ModelDescription, NativeValues
 from sdtui.models.pipeline_traits import traits_of
@@ -66,3 +68,26 @@ def test_references_are_refused_by_a_model_that_takes_none(scripted: Live) -> No
         answer = ask.post("/jobs", json={"prompt": "x", "references": _TWO})
     assert answer.status_code == 422
     assert "references: pocket takes none" in answer.text
+
+
+def test_edit_without_a_size_has_one_that_the_model_takes(
+    editing: Live, generator: ScriptedGenerator
+) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (90, 64)).save(buffer, "PNG")
+    with editing.client() as ask:
+        files = {"image[]": ("a.png", buffer.getvalue())}
+        answer = ask.post("/v1/images/edits", data={"prompt": "x"}, files=files)
+    assert answer.is_success, answer.text
+    assert (generator.requests[0].width, generator.requests[0].height) == (80, 64)
+
+
+def test_hires_fix_without_an_upscaler_takes_that_of_the_model(
+    editing: Live, generator: ScriptedGenerator
+) -> None:
+    with editing.client() as ask:
+        for fields in ({}, {"hr_upscaler": "Latent"}):
+            body = {"prompt": "x", "enable_hr": True, **fields}
+            assert ask.post("/sdapi/v1/txt2img", json=body).is_success
+    found = [each.hires and each.hires.upscaler for each in generator.requests]
+    assert found == [None, "Latent"]

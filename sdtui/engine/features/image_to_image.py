@@ -11,7 +11,6 @@ from PIL import Image
 from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.fit import fit_image
 from sdtui.engine.features.feature import Feature
-from sdtui.engine.features.sizes import size_of_shape
 from sdtui.engine.features.starting import check_starts
 from sdtui.engine.latents import encode_image
 from sdtui.engine.passes import Pass, StartContext
@@ -19,6 +18,7 @@ from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models import ModelDescription
 from sdtui.requests.input_images import InitImage, open_init_image
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.shapes import size_of_shape
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from sdtui.core.pictures.repainting import Repainting, only_masked, whole_pictur
 from sdtui.engine.families import family_of
 from sdtui.engine.families.family import StepState
 from sdtui.engine.features.feature import Feature
-from sdtui.engine.features.sizes import size_of_shape
 from sdtui.engine.latents import draw_noise, encode_image, latent_mask
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch, MaskedPicture, Pass, StartContext
@@ -27,6 +26,7 @@ from sdtui.models import ModelDescription
 from sdtui.requests.input_images import OpenedMask, open_init_image, open_mask, open_transparency
 from sdtui.requests.request import SIZE_MULTIPLE, GenerationRequest
 from sdtui.requests.sections.inpaint import ALPHA, Inpaint
+from sdtui.requests.shapes import size_of_shape
 
 _FULLY_NEW = 2
 """A1111's factor: all of the outer half of a blurred edge is the result's."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sdtui.engine.features.feature import Feature
-from sdtui.engine.features.sizes import size_of_shape
 from sdtui.engine.passes import Pass
 from sdtui.models import ModelDescription
 from sdtui.requests.input_images import InitImage, open_init_image
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.shapes import size_of_shape
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from diffusers.loaders import single_file_model
 from torch import nn
 
 from sdtui.core.enums import Quantize
+from sdtui.core.text import counted
 from sdtui.engine.quantized.filling import Filling, Stored, as_stored
 from sdtui.engine.quantized.folder_parts import empty_module
 from sdtui.engine.quantized.gguf_formats import gguf_format, values_in
@@ -61,7 +62,8 @@ def _check_names(wanted: Collection[str], tensors: Tensors) -> None:
     names would fail."""
     missing = [name for name in wanted if name not in tensors]
     if missing and all(name in wanted or goes_with_float8(name) for name in tensors):
-        raise ValueError(f"the transformer lacks {len(missing)} tensors, {missing[0]} among them")
+        lacking = counted(len(missing), "tensor")
+        raise ValueError(f"the transformer lacks {lacking}, {missing[0]} among them")
 
 
 def _converted(module: Any, tensors: Tensors) -> Tensors:

@@ -22,7 +22,7 @@ from safetensors import safe_open
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, Quantize
 from sdtui.core.errors import ModelDamagedError, SdtuiError, UnsafeModelError, UnsupportedModelError
-from sdtui.core.text import one_line
+from sdtui.core.text import counted, one_line
 from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
@@ -141,7 +141,9 @@ def load_component(
         else:
             module, missing = _module_from_folder(cls, library, folder / name, dtype, quantize)
         if missing:
-            raise ValueError(f"{name} lacks {len(missing)} tensors, {min(missing)} among them")
+            raise ValueError(
+                f"{name} lacks {counted(len(missing), 'tensor')}, {min(missing)} among them"
+            )
         if quantize is not Quantize.NONE:
             quantize_model(module, quantize)
         return module.eval()

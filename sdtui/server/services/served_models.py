@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from sdtui.core.errors import ModelError, ModelNotFoundError
 from sdtui.core.text import nearest
 from sdtui.jobs import Models
-from sdtui.models import ModelDescription, ModelSource, SourceKind
+from sdtui.models import ModelDescription, ModelSource, SourceKind, model_of_name
+from sdtui.requests.request import SIZE_MULTIPLE
 
 _DEFAULT_SIDE = 1024
 """Pixels of a side assumed for a model that isn't downloaded."""
@@ -45,14 +47,15 @@ class ServedModels:
         """
         if name is None or name == self.default:
             return self.default
-        sources = {source.name: source for source in self.sources()}
-        if name in sources:
-            self._models.describe(sources[name])
-            return name
-        names = list(sources)
+        sources = self.sources()
+        own = (each for each in sources if each.kind is not SourceKind.HUB)
+        found = next((each for each in sources if each.name == name), None)
+        if found := found or model_of_name(name, own):
+            self._models.describe(found)
+            return found.name
         if self._allow_downloads and _HUB_ID.fullmatch(name) and self._is_on_hub(name):
             return name
-        near = nearest(name[:200], names)
+        near = nearest(name[:200], [source.name for source in sources])
         raise ModelNotFoundError(
             f'there is no model "{name[:200]}" here',
             f'Did you mean "{near}"?' if near else "The list of models has the names",
@@ -69,6 +72,16 @@ class ServedModels:
         native = description.native
         return native.width or _DEFAULT_SIDE, native.height or _DEFAULT_SIDE
 
+    def size_multiple(self, name: str) -> int:
+        """The number of pixels that the sides of a model's pictures are multiples of. Reads its
+        configs.
+
+        Raises ModelError if it is damaged.
+        """
+        description = self.describe(self._models.find(name))
+        multiple = 1 if description is None else description.size_multiple
+        return math.lcm(SIZE_MULTIPLE, multiple)
+
     def takes_references(self, name: str) -> bool:
         """Return whether a model makes one picture of several that it is given. Reads its configs.
 
@@ -76,6 +89,15 @@ class ServedModels:
         """
         description = self.describe(self._models.find(name))
         return description is not None and description.traits.several_references
+
+    def enlarges_latents(self, name: str) -> bool:
+        """Return whether a hires fix can go on from enlarged latents: with Stable Diffusion, and
+        perhaps with what isn't downloaded. Reads a model's configs.
+
+        Raises ModelError if it is damaged.
+        """
+        description = self.describe(self._models.find(name))
+        return description is None or description.is_stable_diffusion
 
     def has_true_cfg(self, name: str) -> bool:
         """Return whether a model takes CFG besides a scale that is distilled into it. Reads its

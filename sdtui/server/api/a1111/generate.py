@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
@@ -95,10 +95,12 @@ async def _request_of(
     except SdtuiError as error:
         raise from_sdtui(error) from error
     model = await _model(services, body)
-    if body.more_init_images() and await _takes_references(services, model):
+    if body.more_init_images() and await _ask(services.models.takes_references, model):
         body.combine_init_images()
-    if body.distilled_cfg_scale is not None and await _has_true_cfg(services, model):
+    if body.distilled_cfg_scale is not None and await _ask(services.models.has_true_cfg, model):
         body.use_true_cfg()
+    if body.enable_hr and not await _ask(services.models.enlarges_latents, model):
+        body.leave_upscaler_open()
     values = {**services.a1111.options, **body.values(), "model": model}
     for name in ("hires_model", "refiner"):
         if values.get(name) is None:
@@ -211,16 +213,10 @@ async def _style_names(services: ServerServices) -> set[str]:
         raise from_sdtui(error) from error
 
 
-async def _takes_references(services: ServerServices, model: str) -> bool:
+async def _ask(question: Callable[[str], bool], model: str) -> bool:
+    """Return what a method that reads configs says of a model. Raises ApiError."""
     try:
-        return await asyncio.to_thread(services.models.takes_references, model)
-    except SdtuiError as error:
-        raise from_sdtui(error) from error
-
-
-async def _has_true_cfg(services: ServerServices, model: str) -> bool:
-    try:
-        return await asyncio.to_thread(services.models.has_true_cfg, model)
+        return await asyncio.to_thread(question, model)
     except SdtuiError as error:
         raise from_sdtui(error) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from sdtui.requests.request import SIZE_MULTIPLE
 from sdtui.requests.sections.hires import DEFAULT_HIRES_SCALE, LATENT
@@ -42,7 +42,8 @@ class HiresFields(BaseModel):
         DEFAULT_HIRES_SCALE
     )
     hr_upscaler: Annotated[str | None, limits_of("hires_upscaler")] = None
-    """A name from /latent-upscale-modes or /upscalers; none = Latent."""
+    """A name from /latent-upscale-modes or /upscalers; none = Latent, or Lanczos for other models
+    than Stable Diffusion."""
     hr_second_pass_steps: Annotated[int | None, limits_of("hires_steps", ge=0)] = 0
     """0 = as many as in the first pass."""
     hr_resize_x: Annotated[_Side, limits_of("hires_width", ge=0, multiple_of=None)] = 0
@@ -58,6 +59,12 @@ class HiresFields(BaseModel):
     hr_negative_prompt: Annotated[str, limits_of("hires_negative_prompt")] = ""
     hr_cfg: Annotated[float | None, limits_of("hires_guidance_scale"), BOOLS_AS_NUMBERS] = None
     """Forge's. Missing = cfg_scale."""
+
+    _usual_upscaler: str | None = PrivateAttr(default=LATENT)
+
+    def leave_upscaler_open(self) -> None:
+        """Let the model have its own upscaler where none is named."""
+        self._usual_upscaler = None
 
     def hires_sampler(self, sampler: str, scheduler: str) -> tuple[str | None, list[str]]:
         """Return the label of the second pass's sampler, None if it is the first one's, and what of
@@ -77,7 +84,7 @@ class HiresFields(BaseModel):
             return values
         values = {name: getattr(self, theirs) or None for name, theirs in _FIELDS.items()}
         values["hires_guidance_scale"] = self.hr_cfg
-        values["hires_upscaler"] = self.hr_upscaler or LATENT
+        values["hires_upscaler"] = self.hr_upscaler or self._usual_upscaler
         values["hires_width"] = _floor(self.hr_resize_x) or None
         values["hires_height"] = _floor(self.hr_resize_y) or None
         first = _floor(self.firstphase_width), _floor(self.firstphase_height)

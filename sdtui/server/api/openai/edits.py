@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -19,13 +18,8 @@ from sdtui.core.errors import Problem, SdtuiError
 from sdtui.core.picture_entries import EntryError, IPAdapterEntry
 from sdtui.core.pictures.masks import is_empty
 from sdtui.requests.input_images import transparency_in
-from sdtui.requests.request import (
-    LARGEST_SIDE,
-    REQUEST_FIELDS,
-    SIZE_MULTIPLE,
-    SMALLEST_SIDE,
-    GenerationRequest,
-)
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
+from sdtui.requests.shapes import size_of_shape
 from sdtui.server.api.openai.images import ANSWERS, ImagesAnswer, answer
 from sdtui.server.api.openai.schemas import IMAGE, EditBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -216,12 +210,7 @@ def _check_kind(content_type: str) -> None:
 def _size_like(services: ServerServices, model: str | None, data: bytes) -> dict[str, int]:
     """A size with the aspect ratio of the picture and about as many pixels as the model's native
     size. Raises SdtuiError for a damaged picture, and for a missing or damaged model."""
-    width, height = services.uploads.check(data)
-    native_width, native_height = services.models.native_size(services.models.resolve(model))
-    scale = math.sqrt(native_width * native_height / (width * height))
-    return {"width": _side(width * scale), "height": _side(height * scale)}
-
-
-def _side(pixels: float) -> int:
-    whole = round(pixels / SIZE_MULTIPLE) * SIZE_MULTIPLE
-    return min(max(whole, SMALLEST_SIDE), LARGEST_SIDE)
+    shape = services.uploads.check(data)
+    models, name = services.models, services.models.resolve(model)
+    width, height = size_of_shape(shape, models.native_size(name), models.size_multiple(name))
+    return {"width": width, "height": height}
