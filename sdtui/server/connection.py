@@ -10,7 +10,12 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sdtui.server.services.refusals import ConnectionLogger, RefusalLog
-from sdtui.server.sockets import limit_unsent_bytes, set_tcp_user_timeout, unix_peer
+from sdtui.server.sockets import (
+    limit_unsent_bytes,
+    set_tcp_user_timeout,
+    unix_peer,
+    unsent_bytes,
+)
 
 _BUSY = object()
 
@@ -50,12 +55,24 @@ class Connection(H11Protocol):
         set_tcp_user_timeout(transport)
         limit_unsent_bytes(transport)
         self._answered: object = None
+        self._drained = 0
         self._next_check = self.loop.call_later(self.head_seconds, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop checking."""
         self._next_check.cancel()
         super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        """Count how often the client has made room for more."""
+        self._drained += 1
+        super().resume_writing()
+
+    @property
+    def unsent(self) -> tuple[int, int]:
+        """The bytes that the client hasn't received, and a number that grows when it receives some
+        and others take their place."""
+        return unsent_bytes(self.transport), self._drained
 
     def _drop_silent(self) -> None:
         """Close the oldest silent connection if there are too many."""

@@ -21,7 +21,7 @@ from sdtui.core.settings import Settings
 from sdtui.jobs import Backend
 from sdtui.requests.events import JobEvent
 from sdtui.server.app import make_app
-from sdtui.server.connection import ConnectionConfig
+from sdtui.server.connection import Connection, ConnectionConfig
 from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.listeners import Listener, listen, options_of, passed_listener
 from sdtui.server.middleware.proxy import ForwardedMiddleware
@@ -29,7 +29,7 @@ from sdtui.server.options import ServerOptions
 from sdtui.server.services.idle import IdleTimer
 from sdtui.server.services.queue_persistence import QueuePersistence
 from sdtui.server.services.watchdog import Watchdog
-from sdtui.server.sockets import allow_more_files, on_sighup, unsent_bytes
+from sdtui.server.sockets import allow_more_files, on_sighup
 
 _log = logging.getLogger(__name__)
 _LAST_SECONDS = 3.0
@@ -156,13 +156,13 @@ class Server(uvicorn.Server):
         self.should_exit = True
         self._drop_stalled({})
 
-    def _drop_stalled(self, before: Mapping[asyncio.Transport, int]) -> None:
+    def _drop_stalled(self, before: Mapping[Connection, tuple[int, int]]) -> None:
         """Close connections that have received nothing since `before`; repeats itself."""
-        transports = [each.transport for each in self.server_state.connections]
-        unsent = {each: unsent_bytes(each) for each in transports}
-        for transport, size in unsent.items():
-            if size > 0 and before.get(transport) == size:
-                transport.abort()
+        connections = self.server_state.connections
+        unsent = {each: each.unsent for each in connections if isinstance(each, Connection)}
+        for connection, size in unsent.items():
+            if size[0] > 0 and before.get(connection) == size:
+                connection.transport.abort()
         asyncio.get_running_loop().call_later(_LAST_SECONDS, self._drop_stalled, unsent)
 
     @asynccontextmanager

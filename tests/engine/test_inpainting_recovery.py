@@ -138,6 +138,7 @@ def test_flux_repaints_as_diffusers_does(
         num_inference_steps=3,
         strength=0.75,
         generator=torch.Generator().manual_seed(1),
+        max_sequence_length=256,  # that of FLUX.1 schnell
     ).images[0]
     values = {"init_image": picture, "mask_image": mask, "mask_blur": 0, "soft_inpainting": True}
     result = generate(shared_engine, _request(folder, **{**values, "width": 64, "height": 64}))

@@ -46,6 +46,7 @@ EVENTS: list[Event] = [
     kinds.Attached(name="control1", png=b"\x89PNG"),
     kinds.Saved(image_index=0, seed=1, path="/a/b.png"),
     kinds.SheetSaved(path="/a/sheet.png"),
+    kinds.WorkerLost(error="the process of GPU 0 ended"),
     kinds.Finished(record=record()),
     kinds.Failed(error="no", hint="yes", is_user_error=True, stage=Stage.LOAD, record=record()),
     kinds.Cancelled(),
