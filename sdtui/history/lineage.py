@@ -85,7 +85,7 @@ def find_lineage_of_file(
     can't be read."""
     try:
         sha256 = hash_file(file)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in its path
         return None
     if copies := index.by_hash(sha256):
         return find_lineage(index, read_record, copies[0])

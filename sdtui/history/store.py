@@ -233,7 +233,7 @@ class History:
         return self._index.stats(trashed=len(self.trashed()))
 
     def _by_path(self, path: Path) -> tuple[Entry, ...]:
-        if path.name == str(path) and not path.exists():
+        if path.name == str(path) and not paths.exists(path):
             candidates = (f"{path.name}{suffix}" for suffix in names.PICTURE_SUFFIXES)
             named = self._index.by_name(path.name)
             return named or tuple(each for name in candidates for each in self._index.by_name(name))

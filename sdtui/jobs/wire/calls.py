@@ -77,7 +77,8 @@ class Call:
         return inspect.signature(self.method)
 
     @cached_property
-    def _hints(self) -> dict[str, Any]:
+    def hints(self) -> dict[str, Any]:
+        """The types of the arguments and of what is returned, as they are written."""
         from sdtui.jobs.wire.types import NAMES
 
         return get_type_hints(self.method, localns=NAMES, include_extras=True)
@@ -86,7 +87,7 @@ class Call:
     def _arguments(self) -> type[BaseModel]:
         fields: dict[str, Any] = {}
         for parameter in list(self._signature.parameters.values())[1:]:
-            hint = self._hints[parameter.name]
+            hint = self.hints[parameter.name]
             if _is_function(hint):
                 continue
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
@@ -98,12 +99,17 @@ class Call:
 
     @cached_property
     def _result(self) -> TypeAdapter[Any]:
-        return TypeAdapter(self._hints["return"])
+        return TypeAdapter(self.hints["return"])
 
     def check(self) -> None:
         """Raise NameError, or pydantic's error, if a type of the method can't be written."""
         assert self._arguments.model_fields is not None
         assert self._result is not None
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of the arguments."""
+        return tuple(self._arguments.model_fields)
 
     def bind(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return arguments by name, without functions. Raises TypeError."""
@@ -120,7 +126,12 @@ class Call:
     def read_arguments(self, data: bytes) -> dict[str, Any]:
         """Return the arguments in JSON by name. Raises pydantic's ValidationError."""
         given = self._arguments.model_validate_json(data or b"{}")
-        return {name: getattr(given, name) for name in given.model_fields_set}
+        values = {name: getattr(given, name) for name in given.model_fields_set}
+        # Pydantic checks the items of an iterable when it is read.
+        return {
+            name: tuple(value) if isinstance(value, collections.abc.Iterator) else value
+            for name, value in values.items()
+        }
 
     def apply(self, target: Any, arguments: Mapping[str, Any]) -> Any:
         """Call the method of `target` with arguments by name."""

@@ -14,7 +14,7 @@ _LARGEST = 2**16
 
 
 class AttachCalls:
-    """The last answers, by the id that the client gave. Used on the event loop."""
+    """The last answers, by client, call and the id that the client gave. Used on the event loop."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[Answer]] = {}

@@ -61,7 +61,8 @@ async def call(
     async def run() -> tuple[int, bytes]:
         return await asyncio.to_thread(_run, services, found, body, caller)
 
-    status, data = await services.attach_calls.once(call_id, run)
+    whose = f"{caller.id} {part}/{name} {call_id}" if call_id else ""
+    status, data = await services.attach_calls.once(whose, run)
     return _answer(http, status, data)
 
 

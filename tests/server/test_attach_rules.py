@@ -1,0 +1,215 @@
+"""What attached clients may do over the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sdtui.jobs.prompts import PicturePrompts, ResolvedPrompts
+from sdtui.jobs.wire import CALL_HEADER, CALLS, CLIENT_HEADER
+from sdtui.requests.request import GenerationRequest
+from sdtui.server.api.attach.network_rules import is_decided
+from sdtui.server.services.client_jobs import ClientJobs
+from tests.support.live_server import Live, live
+from tests.support.scripted_generator import ScriptedGenerator
+
+
+def _request(**values: Any) -> GenerationRequest:
+    return GenerationRequest.parse({"prompt": "a cat", "num_inference_steps": 1, **values})
+
+
+_REQUEST = _request(width=64, height=64)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    folder = tmp_path_factory.mktemp("server")
+    limits: dict[str, Any] = {
+        "queue_limit": 2,
+        "max_pictures": 4,
+        "max_grid": 4,
+        "max_pixels": 256 * 256,
+    }
+    with live(folder, lambda _: ScriptedGenerator(), warm=False, **limits) as running:
+        running.backend.jobs.pause()
+        yield running
+
+
+@pytest.fixture
+def ask(server: Live) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+        for job in server.backend.jobs.jobs():
+            server.backend.jobs.cancel(job.id)
+
+
+def _call(ask: httpx.Client, name: str, /, **arguments: Any) -> httpx.Response:
+    call = CALLS[name.split("/")[0], name.split("/")[1]]
+    return ask.post(f"/attach/calls/{name}", content=call.write_arguments(arguments))
+
+
+def _refusal(ask: httpx.Client, name: str, /, **arguments: Any) -> str:
+    answer = _call(ask, name, **arguments)
+    assert answer.status_code in (400, 422), answer.text
+    return str(answer.json()["type"])
+
+
+def test_every_argument_that_may_name_a_file_has_a_rule() -> None:
+    undecided = [
+        f"{call.part}.{call.name}: {name}"
+        for call in CALLS.values()
+        for name in call.arguments
+        if not is_decided(call, name, call.hints[name])
+    ]
+    assert not undecided, "Decide in network_rules.py what a client over the network may give"
+
+
+def test_argument_without_a_rule_is_refused() -> None:
+    call = CALLS["pictures", "star"]
+    decided: tuple[Any, ...] = (Path | None, list[Path], int, Path)
+    for hint in decided:
+        assert is_decided(call, "new", hint)
+    for hint in (str, list[str], dict[str, Path], object, Any):
+        assert not is_decided(call, "new", hint)
+
+
+def test_models_files_are_no_paths(ask: httpx.Client, tmp_path: Path) -> None:
+    file = tmp_path / "secret.safetensors"
+    file.write_bytes(b"weights")
+    for values in (
+        {"vae": str(file)},
+        {"prompt": f"<lora:{file}:1>"},
+        {"upscaler": str(file), "upscale_image": str(file)},
+        {"hires_scale": 2, "hires_upscaler": str(file)},
+        {"refiner": str(file)},
+    ):
+        kind = _refusal(ask, "jobs/submit", request=_request(**values))
+        assert kind in ("ModelNotFoundError", "ImageError", "InvalidRequestError"), values
+    template = _request(prompt="{a|b}", dynamic_prompts="random")
+    prompts = ResolvedPrompts(template, (PicturePrompts(f"<lora:{file}:1>"),))
+    assert _refusal(ask, "jobs/submit", request=template, prompts=prompts) == "ModelNotFoundError"
+    assert _refusal(ask, "jobs/load", model=str(file)) == "ModelNotFoundError"
+    assert _refusal(ask, "jobs/load", model="owner/not-here") == "ModelNotFoundError"
+    for name in ("find_vae", "find_lora", "check_upscaler", "find_controlnet"):
+        answer = _refusal(ask, f"models/{name}", name=str(file), allow_files=True)
+        assert answer == "ModelNotFoundError"
+
+
+def test_paths_outside_of_the_history_are_refused(
+    ask: httpx.Client, server: Live, tmp_path: Path
+) -> None:
+    folder = server.backend.pictures.folder
+    folder.mkdir(exist_ok=True)
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"secret")
+    link = folder / "link.png"
+    link.symlink_to(secret)
+    for path in (
+        str(secret),
+        str(link),
+        f"{folder}/../../secret.png",
+        "../secret.png",
+        "~/secret.png",
+        "pyproject.toml",  # of the working folder
+        "secret\0.png",
+        "x" * 5000,
+    ):
+        for call in ("get", "lineage", "star", "trash", "delete_unless_starred", "restore"):
+            assert _refusal(ask, f"pictures/{call}", which=path) == "HistoryError", (call, path)
+        assert _refusal(ask, "pictures/delete_trashed", paths=[path]) == "HistoryError"
+        if path.endswith("secret.png"):
+            request = _request(init_image=path)
+            assert _refusal(ask, "jobs/submit", request=request) == "ImageError", path
+    assert secret.exists()
+    link.unlink()
+
+
+def test_record_of_an_entry_elsewhere_is_not_read(ask: httpx.Client, tmp_path: Path) -> None:
+    entry = {
+        **{"id": 1, "path": str(tmp_path / "a.png"), "time": "2026-01-01T00:00:00Z", "prompt": ""},
+        **{"negative_prompt": "", "model": "", "sampler": "", "seed": None, "width": 1},
+        **{"height": 1, "steps": None, "guidance": None, "starred": False, "tags": []},
+        "problem": "",
+    }
+    answer = _call(ask, "pictures/record", entry=entry).json()
+    assert answer["what"].startswith("the history has no picture")
+
+
+def test_limits_hold_for_attached_clients(ask: httpx.Client) -> None:
+    for request in (_request(num_images_per_prompt=5), _request(width=512, height=512)):
+        assert _refusal(ask, "jobs/submit", request=request) == "InvalidRequestError"
+        prompts = ResolvedPrompts(request)
+        kind = _refusal(ask, "jobs/submit", request=_REQUEST, prompts=prompts)
+        assert kind == "InvalidRequestError"
+    prompts = ResolvedPrompts(_REQUEST, (PicturePrompts("a"),) * 5)
+    kind = _refusal(ask, "jobs/submit", request=_REQUEST, prompts=prompts)
+    assert kind == "InvalidRequestError"
+    combinations = _request(prompt="{a|b|c|d|e}", dynamic_prompts="combinatorial")
+    resolved = _call(ask, "prompts/resolve", request=combinations, most=10**9).json()
+    assert len(resolved["prompts"]) == 4
+    job = _call(ask, "jobs/submit", request=combinations).json()
+    assert job["request"]["num_images_per_prompt"] == 4
+
+
+def test_front_of_the_queue_has_limits(ask: httpx.Client) -> None:
+    made = [_call(ask, "jobs/submit", request=_REQUEST, front=True) for _ in range(4)]
+    assert made[-1].status_code == 400
+    assert made[-1].json()["type"] == "QueueFullError"
+    assert _refusal(ask, "jobs/submit", request=_REQUEST, job_id="../x") == "InvalidRequestError"
+
+
+def test_jobs_of_an_address_are_counted(
+    ask: httpx.Client, server: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.services, "client_jobs", ClientJobs(server.backend.jobs, 1))
+    assert _call(ask, "jobs/submit", request=_REQUEST).status_code == 200
+    assert _refusal(ask, "jobs/submit", request=_REQUEST) == "QueueFullError"
+
+
+def test_call_ids_of_other_clients_and_calls_are_others(ask: httpx.Client) -> None:
+    def answer(name: str, client: str) -> Any:
+        headers = {CALL_HEADER: "same", CLIENT_HEADER: client}
+        return ask.post(f"/attach/calls/{name}", headers=headers).json()
+
+    assert "pictures" in answer("pictures/stats", "one")
+    assert isinstance(answer("models/installed", "one"), list)
+    assert "pictures" in answer("pictures/stats", "two")
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("pictures/entries_of", '{"ids": [1, "x"]}'),
+        ("pictures/entries_of", '{"ids": [99999999999999999999999]}'),
+        ("pictures/entries", '{"offset": 99999999999999999999999}'),
+        ("pictures/entries", '{"limit": -5, "offset": -1}'),
+        ("pictures/star", '{"which": 99999999999999999999999}'),
+        ("pictures/attachments", '{"picture": 99999999999999999999999}'),
+        ("pictures/attachments", '{"picture": {"job": "x", "index": 99999999999999999999}}'),
+        ("pictures/attachments", '{"picture": {"grid": "../x", "index": -1}}'),
+        ("pictures/tag", '{"which": 1, "tags": ["\\u0000"]}'),
+        ("pictures/is_parent", '{"sha256": "\\u0000"}'),
+        ("jobs/move", '{"job_id": "x", "position": -99999999999999999999}'),
+        ("jobs/submit", '{"request": ' + "[" * 9000 + "]" * 9000 + "}"),
+        ("jobs/submit_grid", '{"grid": 1}'),
+        ("jobs/submit_grid", '{"grid": {"request": {"prompt": ""}, "record": {}, "cells": []}}'),
+        ("jobs/save_again", '{"job_id": "x"}'),
+        ("jobs/sheets", '{"grid_id": "x", "timeout": 1e300}'),
+        ("prompts/save_style", '{"style": {"name": "\\u0000"}}'),
+        ("models/describe", '{"source": {"name": "\\u0000", "kind": "file", "path": null}}'),
+        ("models/find", '{"name": "\\ud800"}'),
+        ("models/find", '{"name": ""}'),
+        ("models/download", '{"hub_id": "../.."}'),
+    ],
+)
+def test_bad_input_is_answered(ask: httpx.Client, name: str, body: str) -> None:
+    assert ask.post(f"/attach/calls/{name}", content=body).status_code in (200, 400, 422)
+
+
+@pytest.mark.parametrize("body", ["[1", '[{"part": "x", "name": "y", "arguments": ""}]', "[[]]"])
+def test_bad_batch_is_answered(ask: httpx.Client, body: str) -> None:
+    assert ask.post("/attach/batch", content=body).status_code == 422
