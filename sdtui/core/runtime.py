@@ -60,7 +60,7 @@ def shorten_thread_turns() -> None:
 def return_free_memory() -> None:
     """Give freed memory back to the system; does nothing without glibc, which keeps blocks of up to
     32 MiB once one of that size was freed."""
-    import ctypes  # here, since only the server needs it
+    import ctypes  # here, since not every command needs it
 
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:

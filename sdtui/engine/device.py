@@ -12,6 +12,7 @@ import torch
 
 from sdtui.core.enums import DType
 from sdtui.core.errors import SettingsError
+from sdtui.core.runtime import return_free_memory
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.models import automatic_dtype
 
@@ -70,6 +71,7 @@ class Device:
         """Free memory that is no longer referenced. Call it outside every `except` block: the
         traceback keeps tensors alive."""
         gc.collect()
+        return_free_memory()
         if self.torch.type == "cuda":
             torch.cuda.empty_cache()
         elif self.torch.type == "mps":

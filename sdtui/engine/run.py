@@ -6,6 +6,7 @@ kept, so running out of memory in the decoder or in a later pass never repeats a
 
 from __future__ import annotations
 
+import weakref
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -205,7 +206,8 @@ class Run:
             self.plan = replace(self.plan, can_quantize=has_quantizable(description))
             for notice in run_notices(source.name, description, self.request):
                 self._notice(notice)
-        before = self._engine.loaded
+        # A reference would keep it in memory while another one is loaded.
+        before = weakref.ref(self._engine.loaded) if self._engine.loaded else None
         model = self._engine.load(
             name,
             self.request.execution.dtype,
@@ -216,7 +218,7 @@ class Run:
             cancellation=self._cancellation,
             features=self.features if is_own else self._features_of(name),
         )
-        if model is not before:
+        if before is None or model is not before():
             self._builder.add_load_timings(model, is_own=is_own)
             for notice in model.notices:
                 self._notice(notice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from sdtui.core.samplers import SAMPLERS, SCHEDULES
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.requests.events import Event, Preview, Step
+from sdtui.requests.events import Event, Loading, Preview, Step
 from sdtui.requests.input_images import open_init_image
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
@@ -347,3 +348,19 @@ def test_next_model_replaces_the_last(
     assert second.record.model.family == "sdxl"
     again = generate(engine, _request(tiny_sd1)).images[0]
     assert difference(first, again) == 0
+
+
+def test_last_model_is_freed_before_the_next_is_loaded(
+    engine: StableDiffusionEngine, tiny_sd1: Path, tiny_sdxl: Path
+) -> None:
+    generate(engine, _request(tiny_sd1, num_inference_steps=1))
+    last = weakref.ref(engine.loaded)
+    is_there: list[bool] = []
+
+    def report(event: Event) -> None:
+        if isinstance(event, Loading):
+            is_there.append(last() is not None)
+
+    generate(engine, _request(tiny_sdxl, num_inference_steps=1), report=report)
+    assert is_there
+    assert not any(is_there)
