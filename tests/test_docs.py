@@ -156,6 +156,15 @@ def test_memory_page_has_every_mode_policy_and_rung() -> None:
         assert any(row.startswith(f"| {rung.name} ") or rung.name in row for row in rows), rung.name
 
 
+def test_packages_without_an_engine_are_dependencies() -> None:
+    found = re.search(r"pip install (textual.*?)```", text("remote"), re.DOTALL)
+    assert found is not None
+    named = found[1].replace("\\\n", " ").replace("'", "").split()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for name in named:
+        assert any(each.startswith(name) for each in project["dependencies"]), name
+
+
 def test_speed_page_has_every_preset() -> None:
     for preset in Speed:
         assert f"\n| `{preset}` |" in text("speed")

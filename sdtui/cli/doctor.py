@@ -40,13 +40,14 @@ def doctor(as_json: bool) -> int:
     from importlib.metadata import version
 
     from sdtui.cli.logs import log_to_file
-    from sdtui.engine.diagnostics import diagnose
-    from sdtui.models import hub_cache_folder
 
     log_to_file()
     settings = connected_settings()
     if (code := examine_server(settings, as_json=as_json)) is not None:
         return code
+    from sdtui.engine.diagnostics import diagnose  # not where only clients are installed
+    from sdtui.models import hub_cache_folder
+
     found = diagnose(settings)
     found = replace(found, versions={**found.versions, "textual": version("textual")})
     terminal = _terminal(settings)

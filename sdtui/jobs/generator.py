@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode, Quantize
-from sdtui.core.errors import SdtuiError
+from sdtui.core.errors import SdtuiError, SettingsError
 from sdtui.core.settings import Settings
 from sdtui.jobs.torch_preload import without_blocking_the_event_loop
 from sdtui.requests.events import Report
@@ -87,11 +87,18 @@ MakeGenerator = Callable[[Settings], Generator]
 
 
 def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
-    """Return the engine with its retry policy. Imports torch: called on the worker thread only."""
-    with without_blocking_the_event_loop():
-        from sdtui.engine.generator import RobustStableDiffusionGenerator
-        from sdtui.engine.pipeline_manager import StableDiffusionEngine
-        from sdtui.engine.threads import lower_thread_priority
+    """Return the engine with its retry policy. Imports torch: called on the worker thread only.
+    Raises SettingsError where only the app and the commands are installed."""
+    try:
+        with without_blocking_the_event_loop():
+            from sdtui.engine.generator import RobustStableDiffusionGenerator
+            from sdtui.engine.pipeline_manager import StableDiffusionEngine
+            from sdtui.engine.threads import lower_thread_priority
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"making pictures here needs {error.name}, which is not installed",
+            "Install all of sdtui, or name another machine with --connect",
+        ) from error
 
     engine = StableDiffusionEngine(settings)
     if not engine.device.is_accelerator:

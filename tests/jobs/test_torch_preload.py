@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from sdtui.core.errors import SettingsError
+from sdtui.core.settings import Settings
+from sdtui.jobs.generator import make_generator
 from sdtui.jobs.torch_preload import without_blocking_the_event_loop
 
 LOAD = """
@@ -48,3 +51,9 @@ def test_disabled_garbage_collector_stays_disabled() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch loads its libraries itself")
 def test_torch_libraries_are_preloaded() -> None:
     subprocess.run([sys.executable, "-c", LOAD], check=True)
+
+
+def test_engine_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sdtui.engine.generator", None)
+    with pytest.raises(SettingsError, match=r"not installed.*--connect"):
+        make_generator(Settings(device="cpu"))

@@ -210,8 +210,10 @@ def test_init_image_is_sent_once(
         return send(method, path, *args, **kwargs)
 
     remote._requests.send = note  # type: ignore[method-assign]
+    request = _request(init_image=str(file), strength=0.5)
+    remote.models.check_files([request], allow_files=True)
     for _ in range(2):
-        job = remote.jobs.submit(_request(init_image=str(file), strength=0.5))
+        job = remote.jobs.submit(request)
         remote.jobs.wait(job.id, PATIENCE)
     assert sent.count("PUT /attach") == 1
     used = generator.requests[-1].input_images()["init_image"]

@@ -24,8 +24,8 @@ _CHANGING_PICTURES = {
     *("delete_trashed", "empty_trash", "save_sheets", "reindex"),
 }
 _CHANGING_JOBS = {"cancel", "move", "pause", "resume", "save_again", "cancel_grid"}
-_NOT_OPENING = {"resolve", "with_local_loras"}
-"""Calls whose requests' files aren't opened, and may be the client's."""
+_NOT_OPENING = {"check_files", "resolve", "with_local_loras"}
+"""Calls that don't open their requests' pictures, whose paths may be the client's."""
 
 
 @dataclass(frozen=True)
