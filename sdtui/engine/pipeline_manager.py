@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import torch
-
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode, Quantize, Speed
 from sdtui.core.errors import UnsupportedModelError
@@ -27,6 +25,7 @@ from sdtui.engine.features import features_for
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.memory.batching import weights_on
 from sdtui.engine.memory.modes import apply_mode, can_change, modes_for, remove_hooks
 from sdtui.engine.memory.parts import ModelParts
 from sdtui.engine.prediction import guess_notice, known_description
@@ -196,10 +195,7 @@ class StableDiffusionEngine:
 
     def _held(self) -> int:
         """Return the bytes of the weights that are in main memory."""
-        parts = self.loaded.pipeline.components.values() if self.loaded else ()
-        modules = [each for each in parts if isinstance(each, torch.nn.Module)]
-        weights = [each for module in modules for each in module.parameters()]
-        return sum(each.nbytes for each in weights if each.device.type == "cpu")
+        return weights_on("cpu", self.loaded)
 
     def _change_mode(self, loaded: LoadedModel, mode: MemoryMode) -> None:
         if loaded.memory_mode is mode:

@@ -104,7 +104,7 @@ class Run:
         engine.meter.start()
         if engine.threads:
             engine.threads.begin()
-        self._held = held_before(engine.device, loaded=engine.loaded, model=request.model)
+        self._held = held_before(engine.device, engine.loaded)
 
     @property
     def is_in_later_pass(self) -> bool:

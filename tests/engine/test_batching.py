@@ -13,7 +13,13 @@ from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device, Memory
 from sdtui.engine.loaded import LoadedModel
-from sdtui.engine.memory.batching import LARGEST_BATCH, choose_batch_size
+from sdtui.engine.memory.batching import (
+    LARGEST_BATCH,
+    Held,
+    choose_batch_size,
+    expected_peak,
+    weights_on,
+)
 from sdtui.engine.passes import Pass
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.resolved_request import ResolvedRequest
@@ -39,8 +45,8 @@ def model(tiny_sd1: Path) -> Iterator[LoadedModel]:
         yield engine.load(str(tiny_sd1), DType.FLOAT32)
 
 
-def _choose(model: LoadedModel, side: int, count: int) -> int:
-    request = ResolvedRequest(
+def _request(side: int) -> ResolvedRequest:
+    return ResolvedRequest(
         prompt="a red cat",
         negative_prompt="",
         sampler="DDIM",
@@ -49,7 +55,10 @@ def _choose(model: LoadedModel, side: int, count: int) -> int:
         width=side,
         height=side,
     )
-    return choose_batch_size(model, [Pass(request)], count, added=0)
+
+
+def _choose(model: LoadedModel, side: int, count: int) -> int:
+    return choose_batch_size(model, [Pass(_request(side))], count, added=0)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +91,20 @@ def test_pictures_that_do_not_fit_are_split_into_equal_batches(
     free = estimate.peaks[mode] - (estimate.weights if mode is MemoryMode.FULL else 0)
     assert _choose(_on_gpu(model, mode, free), 512, 8) == 4
     assert _choose(_on_gpu(model, mode, 0), 512, 8) == 1
+
+
+def test_weights_that_are_freed_first_do_not_count_in_the_peak(model: LoadedModel) -> None:
+    held = weights_on("cpu", model)
+    assert held == sum(each.nbytes for each in model.pipeline.unet.parameters()) + sum(
+        each.nbytes
+        for part in (model.pipeline.vae, model.pipeline.text_encoder)
+        for each in part.parameters()
+    )
+    passes = [Pass(_request(64))]
+
+    def peak(used: int, weights: int) -> int:
+        return expected_peak(model, passes, 1, Held(used, weights), 0)
+
+    own = peak(0, 0)
+    assert peak(1000 + held, held) == own + 1000
+    assert peak(3 * own, 3 * own) == 3 * own  # it was reached before the run

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from sdtui.core.enums import MemoryMode
 from sdtui.engine.call_defaults import call_defaults
 from sdtui.engine.device import Device
@@ -26,8 +28,8 @@ class Held:
     """Bytes in use before a run began."""
 
     used: int
-    weights_included: bool
-    """True if the model's weights are part of it."""
+    weights: int
+    """Those of the weights of the model that is loaded: it is used again, or freed first."""
 
 
 def choose_batch_size(model: LoadedModel, passes: Sequence[Pass], count: int, added: int) -> int:
@@ -55,15 +57,21 @@ def expected_peak(
 ) -> int:
     """Return the expected peak of a run in bytes, as `PeakMeter` measures it."""
     estimates = [_estimate(model, each, batch_size, added) for each in passes]
-    weights = estimates[0].weights - added
-    before = held.used - (weights if held.weights_included else 0)
-    return max(before, 0) + max(each.peaks[model.memory_mode] for each in estimates)
+    kept = max(held.used - held.weights, 0)
+    return max(held.used, kept + max(each.peaks[model.memory_mode] for each in estimates))
 
 
-def held_before(device: Device, *, loaded: LoadedModel | None, model: str) -> Held:
-    """Return the memory in use before a run with `model`."""
-    is_loaded = loaded is not None and loaded.source.name == model and loaded.parts is None
-    return Held(device.memory().used, weights_included=is_loaded)
+def held_before(device: Device, loaded: LoadedModel | None) -> Held:
+    """Return the memory in use before a run."""
+    return Held(device.memory().used, weights_on(device.torch.type, loaded))
+
+
+def weights_on(kind: str, loaded: LoadedModel | None) -> int:
+    """Return the bytes of a model's weights that are on a kind of device."""
+    parts = loaded.pipeline.components.values() if loaded else ()
+    modules = [each for each in parts if isinstance(each, torch.nn.Module)]
+    weights = [each for module in modules for each in module.parameters()]
+    return sum(each.nbytes for each in weights if each.device.type == kind)
 
 
 def _takes_several(model: LoadedModel) -> bool:
