@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
+from sdtui.core.errors import OutputError
 from sdtui.jobs.prompts import PicturePrompts, ResolvedPrompts
 from sdtui.jobs.wire import CALL_HEADER, CALLS, CLIENT_HEADER
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.attach.network_rules import is_decided
+from sdtui.server.services.attach_uploads import AttachUploads
 from sdtui.server.services.client_jobs import ClientJobs
 from tests.support.live_server import Live, live
 from tests.support.scripted_generator import ScriptedGenerator
@@ -213,3 +217,29 @@ def test_bad_input_is_answered(ask: httpx.Client, name: str, body: str) -> None:
 @pytest.mark.parametrize("body", ["[1", '[{"part": "x", "name": "y", "arguments": ""}]', "[[]]"])
 def test_bad_batch_is_answered(ask: httpx.Client, body: str) -> None:
     assert ask.post("/attach/batch", content=body).status_code == 422
+
+
+def test_many_values_streams_and_event_ids_are_refused_or_skipped(
+    ask: httpx.Client, server: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b'{"ids": [' + b"1," * 1_000_001
+    assert ask.post("/attach/calls/pictures/entries_of", content=body).status_code == 413
+    assert ask.post("/attach/batch", content=body).status_code == 413
+    hub = server.services.attach_hub
+    assert hub.number_of(f"{hub.run}-7") == 7
+    assert hub.number_of(f"{hub.run}-{'9' * 5000}") is None
+    monkeypatch.setattr(hub, "_wakers", dict.fromkeys(range(200)))
+    assert ask.get("/attach/events").status_code == 503
+
+
+def test_sent_pictures_dont_fill_the_disk(tmp_path: Path) -> None:
+    uploads = AttachUploads(tmp_path, lambda _: None, set, most_bytes=10)
+    for number in range(4):
+        data = b"%010d" % number
+        uploads.keep(hashlib.sha256(data).hexdigest(), data)
+    with pytest.raises(OutputError, match="Try again later"):
+        uploads.keep(hashlib.sha256(b"more").hexdigest(), b"more")
+    for file in tmp_path.glob("*/*"):
+        os.utime(file, (1, 1))
+    uploads.keep(hashlib.sha256(b"more").hexdigest(), b"more")
+    assert len(list(tmp_path.glob("*/*"))) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from sdtui.server.services.job_events import FLEETING
 _log = logging.getLogger(__name__)
 _KEPT = 2000
 """Events that a client can have missed."""
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _WATCH_SECONDS = 1.0
 _NOT_STREAMED = {("hardware", "latest"), ("backend", "keeps_running")}
 """Properties that have messages of their own, or concern this process alone."""
@@ -133,6 +135,11 @@ class AttachHub:
             self._ring.append((self._number, item))
 
     @property
+    def clients(self) -> int:
+        """How many event streams there are."""
+        return len(self._wakers)
+
+    @property
     def number(self) -> int:
         """The number of the newest item."""
         return self._number
@@ -151,7 +158,7 @@ class AttachHub:
     def number_of(self, event_id: str) -> int | None:
         """Return the number in an id of this run; None for any other."""
         run, _, number = event_id.partition("-")
-        return int(number) if run == self.run and number.isdecimal() else None
+        return int(number) if run == self.run and _NUMBER.fullmatch(number) else None
 
     def state(self) -> State:
         """Return the properties of the backend's parts, which never block."""

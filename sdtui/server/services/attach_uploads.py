@@ -15,6 +15,8 @@ from sdtui.core.errors import ImageError, OutputError
 from sdtui.core.files import write_atomic
 
 _MOST_BYTES = 512 * 2**20
+_MOST_TIMES = 4
+"""How many times that may be kept for now."""
 _KEPT_SECONDS = 3600.0
 """What was sent or named so lately isn't deleted: its job may not be queued yet."""
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -63,6 +65,8 @@ class AttachUploads:
         if not _NAME.fullmatch(sha256) or hashlib.sha256(data).hexdigest() != sha256:
             raise ImageError("the picture was damaged on its way", "Send it again")
         self._check(data)
+        if self._size_after_cleaning(len(data)) > _MOST_TIMES * self._most_bytes:
+            raise OutputError("the server has too many pictures that were sent", "Try again later")
         file = self._folder / sha256 / (_UNSAFE.sub("_", name)[-_LONGEST:].lstrip(".") or "picture")
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -72,20 +76,20 @@ class AttachUploads:
                 f"the picture that was sent can't be stored: {error.strerror}",
                 "Make room on the server's disk",
             ) from error
-        self._delete_oldest()
         return file
 
-    def _delete_oldest(self) -> None:
-        """Delete the files that were unused for longest while all are too large."""
+    def _size_after_cleaning(self, added: int) -> int:
+        """Delete the files that were unused for longest while all, with `added` bytes more, are too
+        large; return the bytes of all."""
         with self._lock:
             files = []
             for file in self._folder.glob("*/[!.]*"):
                 with suppress(OSError):
                     status = file.stat()
                     files.append((status.st_mtime, status.st_size, file))
-            size = sum(each for _, each, _ in files)
+            size = added + sum(each for _, each, _ in files)
             if size <= self._most_bytes:
-                return
+                return size
             in_use = self._in_use()
             for used, each, file in sorted(files):
                 if size <= self._most_bytes or time.time() - used < _KEPT_SECONDS:
@@ -95,3 +99,4 @@ class AttachUploads:
                     with suppress(OSError):
                         file.parent.rmdir()
                     size -= each
+            return size

@@ -35,6 +35,8 @@ _COMPRESSED_FROM = 1400
 """Bytes; a shorter answer is one packet anyway."""
 _LEVEL = 5
 _LONGEST_ID = 64
+_MOST_VALUES = 1_000_000
+"""Of a body. Each takes up to fifty times its bytes in memory."""
 _JSON = "application/json"
 
 
@@ -74,6 +76,7 @@ async def batch(services: ServicesDep, http: Request) -> Response:
     caller = _caller(services, http)
 
     def run() -> tuple[int, bytes]:
+        _check_number_of_values(body)
         try:
             return 200, answer_batch(body, partial(carry_out, services, caller))
         except (ValidationError, KeyError) as error:
@@ -112,6 +115,7 @@ async def ids(body: IdsBody, services: ServicesDep, http: Request) -> Response:
 
 def _run(services: ServerServices, call: Call, body: bytes, caller: Caller) -> tuple[int, bytes]:
     """Return the status and the JSON of an answer."""
+    _check_number_of_values(body)
     try:
         arguments = call.read_arguments(body)
     except ValidationError as error:
@@ -126,6 +130,12 @@ def _run(services: ServerServices, call: Call, body: bytes, caller: Caller) -> t
     except (SdtuiError, KeyError) as error:
         return 400, error_to_wire(error).model_dump_json().encode()
     return 200, call.write_result(result)
+
+
+def _check_number_of_values(body: bytes) -> None:
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        message = f"The body has more than {_MOST_VALUES:,} values."
+        raise ApiError(413, "ContentTooLarge", message)
 
 
 def version_error(protocol: int) -> WireError:

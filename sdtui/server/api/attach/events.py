@@ -9,11 +9,13 @@ from fastapi.responses import StreamingResponse
 
 from sdtui.jobs.wire import PROTOCOL, PROTOCOL_HEADER
 from sdtui.server.dependencies import ServicesDep
+from sdtui.server.errors import ApiError
 from sdtui.server.services.attach_stream import AttachStream, PreviewCoding, StreamOptions
 from sdtui.server.streaming import UNBUFFERED
 
 router = APIRouter(prefix="/attach", include_in_schema=False)
 
+_MOST_STREAMS = 200
 _HEADERS = {**UNBUFFERED, PROTOCOL_HEADER: str(PROTOCOL)}
 
 
@@ -36,6 +38,10 @@ async def events(
     event, if it is known."""
     if http.state.method == "HEAD":
         return Response(media_type="text/event-stream", headers=_HEADERS)
+
+    if services.attach_hub.clients >= _MOST_STREAMS:
+        message = f"{_MOST_STREAMS} apps and commands are attached, as many as are allowed."
+        raise ApiError(503, "TooManyClients", message, headers=_HEADERS)
 
     def is_over() -> bool:
         is_ending = services.closing.is_set() and not services.job_events.running_jobs()
