@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from sdtui.core.runtime import pause_garbage_collection, resume_garbage_collection
+from sdtui.core.runtime import (
+    pause_garbage_collection,
+    resume_garbage_collection,
+    share_one_arena,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +37,14 @@ def test_a_collector_that_runs_is_left_alone() -> None:
     gc.set_threshold(700, 10, 10)
     resume_garbage_collection()
     assert gc.get_threshold() == (700, 10, 10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_threads_share_one_arena(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *option: options.append(option))
+    monkeypatch.setattr("ctypes.CDLL", lambda _: library)
+    share_one_arena()
+    assert options == [(-8, 1)]
+    monkeypatch.setattr("ctypes.CDLL", lambda _: SimpleNamespace())
+    share_one_arena()  # where there is no glibc

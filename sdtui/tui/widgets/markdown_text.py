@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.markdown import Markdown
 from rich.theme import Theme
 from textual.app import App
 
@@ -33,6 +32,8 @@ class ThemedMarkdown:
 
     def __init__(self, app: App[object], text: str) -> None:
         self._app = app
+        from rich.markdown import Markdown  # 3 MB, which an app without the manual doesn't need
+
         self._markdown = Markdown(text, hyperlinks=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
