@@ -303,6 +303,8 @@ def _model_record(source: ModelSource, description: ModelDescription, pipeline: 
         family=description.family,
         hash=model_hash(description.path),
         prediction_type=pipeline.scheduler.config.get("prediction_type"),
+        completed_by=description.completed_by,
+        part_files={name: file.name for name, file in description.part_files.items()},
     )
 
 

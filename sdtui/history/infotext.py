@@ -113,6 +113,9 @@ def write_infotext(record: GenerationRecord) -> str:
     rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
         more |= {"Model hash": model.hash and model.hash[:10], "Model": portable_name(model.name)}
+        # As Forge writes them.
+        names = sorted(set(model.part_files.values()))
+        more |= {f"Module {at}": Path(name).stem for at, name in enumerate(names, 1)}
     more |= _other_models(record, values)
     if record.grid is not None and is_sheet:
         more |= _script(record.grid)

@@ -77,6 +77,11 @@ class ModelDescription:
         return model_name(self.path)
 
     @property
+    def completed_by(self) -> str | None:
+        """The name of the model that the other parts of a transformer file come from."""
+        return model_name(self.configs) if self.transformer_file else None
+
+    @property
     def family_name(self) -> str:
         """The family for people, such as "SD 1.x" or "Flux.1"."""
         known = _STABLE_DIFFUSION.get(self.family) or self.traits.name

@@ -201,6 +201,13 @@ class ModelRecord(_Record):
         ),
     )
     prediction_type: str | None = None
+    completed_by: str | None = Field(
+        None,
+        description="Of a file of a denoiser alone: the model that its other parts come from.",
+    )
+    part_files: dict[str, str] = Field(
+        {}, description="Components that come from files of their own, with their names."
+    )
 
 
 class MemoryRecord(_Record):

@@ -48,6 +48,9 @@ def record_lines(record: GenerationRecord) -> Iterator[LabelledLine]:
     yield from request_lines({**record.values(), "model": ""})
     if record.model is not None:
         yield LabelledLine(field_label("model"), _model(record.model))
+        if record.model.completed_by is not None:
+            others = [record.model.completed_by, *record.model.part_files.values()]
+            yield LabelledLine("Completed by", visible(", ".join(others)))
     yield from template_lines(record)
     settings = record.settings
     if settings is not None and settings.speedups:

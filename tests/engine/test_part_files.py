@@ -99,6 +99,7 @@ def test_transformer_file_and_single_files_are_the_whole_model(tmp_path: Path) -
         Settings(base_models=(base,), model_folders=(places,)),
     )
     assert set(description.part_files) == {"text_encoder", "text_encoder_2", "vae"}
+    assert description.completed_by == base.name
     found = load_pipeline(description, DType.FLOAT32, lambda *_: None, Cancellation())[0]
     for name, part in expected.components.items():
         if isinstance(part, torch.nn.Module):

@@ -114,6 +114,15 @@ def test_fields_have_the_order_of_a1111() -> None:
     )
 
 
+def test_files_that_complete_a_transformer_are_modules_as_in_forge() -> None:
+    made = record()
+    assert made.model is not None
+    files = {"vae": "ae.safetensors", "text_encoder_2": "t5xxl_fp16.safetensors"}
+    model = made.model.model_copy(update={"completed_by": "flux", "part_files": files})
+    pairs = parse_infotext(write_infotext(made.model_copy(update={"model": model}))).pairs
+    assert (pairs["Module 1"], pairs["Module 2"]) == ("ae", "t5xxl_fp16")
+
+
 def test_value_equal_to_its_key_prints_the_key_alone() -> None:
     assert ", Model, RNG: CPU" in write_infotext(record(model="Model"))
 

@@ -91,3 +91,13 @@ def test_failed_attempt_gives_its_reason() -> None:
     assert [*attempt_lines(made)] == [
         ("Outcome", "failed while loading: no such file, after 0.5 s")
     ]
+
+
+def test_what_completes_a_transformer_file_is_shown() -> None:
+    made = record()
+    assert made.model is not None
+    model = made.model.model_copy(
+        update={"completed_by": "flux", "part_files": {"vae": "ae.safetensors"}}
+    )
+    lines = list(record_lines(made.model_copy(update={"model": model})))
+    assert ("Completed by", "flux, ae.safetensors") in lines
