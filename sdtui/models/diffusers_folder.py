@@ -51,24 +51,12 @@ def describe_folder(
     files: dict[str, TransformerFile | PartFile] = dict(parts or {})
     if transformer:
         files[transformer.kind.component] = transformer
-    in_file = {name: each.count for name, each in files.items()}
-    counts = in_file | {
-        name: count_weights(weight_headers(folder / name))
-        for name in components_with_weights(folder, components, without=in_file)
-    }
-    if any(
-        "quantization_config" in component_config(folder, name) for name in counts.keys() - in_file
-    ):
-        raise quantized(folder)
+    counts = _counted(folder, components, files)
     denoiser = component_config(folder, "unet") or component_config(folder, "transformer")
     vae = component_config(folder, "vae")
     tiny = vae.get("_class_name") == "AutoencoderTiny"
     factor = _vae_factor(vae, tiny)
     family = _family(pipeline_class, denoiser, tiny)
-    is_stable_diffusion = pipeline_class in STABLE_DIFFUSION
-    is_inpainting = is_stable_diffusion and takes_masks(
-        folder, denoiser.get("in_channels", 4), denoiser.get("out_channels", 4)
-    )
     scheduler = _scheduler_config(folder)
     distilled = distilled_values(
         model_name(path),
@@ -96,7 +84,8 @@ def describe_folder(
         vae_overflows=pipeline_class.startswith(_UPCASTING)
         and not tiny
         and vae.get("force_upcast", True) is True,
-        is_inpainting=is_inpainting,
+        is_inpainting=pipeline_class in STABLE_DIFFUSION
+        and takes_masks(folder, denoiser.get("in_channels", 4), denoiser.get("out_channels", 4)),
         denoiser_channels=_width(denoiser),
         traits=traits,
         scheduler=scheduler,
@@ -108,6 +97,23 @@ def describe_folder(
         components=components,
         configs=folder,
     )
+
+
+def _counted(
+    folder: Path,
+    components: Mapping[str, tuple[str, str]],
+    files: Mapping[str, TransformerFile | PartFile],
+) -> dict[str, WeightCount]:
+    """Count the weights of each component, in its own file or in the folder. Raises
+    UnsupportedModelError if the folder has quantized ones."""
+    in_file = {name: each.count for name, each in files.items()}
+    in_folder = {
+        name: count_weights(weight_headers(folder / name))
+        for name in components_with_weights(folder, components, without=in_file)
+    }
+    if any("quantization_config" in component_config(folder, name) for name in in_folder):
+        raise quantized(folder)
+    return in_file | in_folder
 
 
 def _format(counts: Mapping[str, WeightCount]) -> str:

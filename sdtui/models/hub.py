@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -47,17 +48,11 @@ def download_model(
     Raises DownloadError (no network, no such model, no access), UnsafeModelError (no
     safetensors), UnsupportedModelError (no pictures from text), CancelledError.
     """
-    from httpx2 import HTTPError
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        RepositoryNotFoundError,
-    )
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
-    try:
+    with _explained_errors(hub_id):
         info = HfApi().model_info(hub_id, files_metadata=True)
         sizes = {entry.rfilename: entry.size or 0 for entry in info.siblings or []}
         name_of_index = next((name for name in INDEXES if name in sizes), None)
@@ -79,6 +74,20 @@ def download_model(
             counter.file_done(sizes[name])
         # Sets "main" in the cache only now, so that an incomplete model is never found there.
         return Path(hf_hub_download(hub_id, name_of_index)).parent
+
+
+@contextmanager
+def _explained_errors(hub_id: str) -> Iterator[None]:
+    """Raise DownloadError for what goes wrong between here and the hub."""
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        yield
     except GatedRepoError as error:
         raise DownloadError(
             f"{hub_id} asks you to accept its licence first",
