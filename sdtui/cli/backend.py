@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sdtui.core.settings import Settings
     from sdtui.jobs import Backend, Models, Pictures, Prompts
     from sdtui.jobs.backends.remote.backend import RemoteBackend
+    from sdtui.jobs.workers.worker import WorkerPool
 
 _CONNECT_SECONDS = 60.0
 """How long a command waits for a server. A daemon may have to be started, after a login."""
@@ -22,6 +23,7 @@ def open_local_backend(
     queue_folder: Path | None = None,
     queue_limit: int | None = None,
     sample_interval: float = 1.0,
+    pool: WorkerPool | None = None,
 ) -> Backend:
     """Open this process's backend, as `LocalBackend` does."""
     from sdtui.jobs.backends.local import LocalBackend
@@ -31,6 +33,7 @@ def open_local_backend(
         queue_folder=queue_folder,
         queue_limit=queue_limit,
         sample_interval=sample_interval,
+        pool=pool,
     )
 
 

@@ -16,7 +16,9 @@ from sdtui.core.text_files import UnreadableTextError, decode_text, split_lines
 from sdtui.core.unix_sockets import hold_socket
 
 if TYPE_CHECKING:
+    from sdtui.core.settings import Settings
     from sdtui.jobs import Backend
+    from sdtui.jobs.workers.worker import WorkerPool
     from sdtui.server.options import ServerOptions
 
 _KEY = "SDTUI_API_KEY"
@@ -42,6 +44,16 @@ _KEY = "SDTUI_API_KEY"
     "--gpus",
     metavar="LIST",
     help="Devices that work at the same time: all, or some as in 0,2 or cpu,cpu. [the setting]",
+)
+@click.option(
+    "--cluster",
+    metavar="HOST:PORT",
+    help="Let other machines work, which join at this address of this one with sdtui worker.",
+)
+@click.option(
+    "--cluster-key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Their key; made if it is missing. [cluster.key in the folder of the configuration]",
 )
 @click.option(
     "--api-key-file",
@@ -152,6 +164,8 @@ _KEY = "SDTUI_API_KEY"
 def serve(
     model: str | None,
     gpus: str | None,
+    cluster: str | None,
+    cluster_key_file: Path | None,
     policy: str | None,
     api_key_file: Path | None,
     cors: tuple[str, ...],
@@ -196,6 +210,7 @@ def serve(
         **others,
     )
 
+    pool = None if cluster is None else _open_cluster(cluster, cluster_key_file, settings)
     if options.unix_socket is not None:
         claim(options.unix_socket)
 
@@ -205,12 +220,26 @@ def serve(
             queue_folder=paths.server_folder(),
             queue_limit=options.queue_limit,
             sample_interval=5.0,
+            pool=pool,
         )
 
     def on_start(address: str) -> None:
         click.echo(f"sdtui serves {address}", err=True)
 
     return run(settings, options, on_start, open_served)
+
+
+def _open_cluster(address: str, key_file: Path | None, settings: Settings) -> WorkerPool:
+    """Return the workers of other machines. Raises SettingsError."""
+    from sdtui.cluster import ray_node
+    from sdtui.cluster.pool import ClusterPool
+
+    ray_node.check_installed()
+    host, _ = ray_node.parse_address(address)
+    ray_node.resolved(host)
+    file = key_file or ray_node.default_key_file()
+    ray_node.make_key(file)
+    return ClusterPool(address, file, previews=settings.previews)
 
 
 def import_server() -> tuple[Callable[..., int], type[ServerOptions]]:

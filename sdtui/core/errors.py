@@ -128,6 +128,15 @@ class WorkerLostError(SdtuiError):
     """A worker's process has ended, hangs, or can't use its device any more. Another takes its
     place."""
 
+    is_failure = True
+    """False if the worker was taken away on purpose."""
+
+
+class WorkerLeftError(WorkerLostError):
+    """A worker's machine takes no more work. What its job still needs is made elsewhere."""
+
+    is_failure = False
+
 
 class GenerationError(SdtuiError):
     """A stage of a run failed; `stage` is its name."""

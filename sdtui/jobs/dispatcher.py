@@ -8,10 +8,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from sdtui.jobs.job import Job
 from sdtui.jobs.placement import Backlog, Device, choose
 from sdtui.jobs.queue_state import QueueState
+from sdtui.jobs.workers.worker import WorkerSlot
 from sdtui.requests.events import Event, Finished, Loaded
 from sdtui.requests.request import GenerationRequest
 
@@ -25,6 +27,8 @@ _ASIDE_SECONDS = 60.0
 """How long it pauses."""
 _SHORT_PAUSE_SECONDS = 1.0
 """How long a worker pauses after every loss, so that another takes its job."""
+_AWAY_SECONDS = 1.0
+"""How long a worker that is away waits until it looks again."""
 
 Need = Callable[[GenerationRequest], int]
 """Returns how many bytes the model of a request needs; 0 if unknown."""
@@ -35,11 +39,17 @@ def need_nothing(_: GenerationRequest) -> int:
     return 0
 
 
+def _always(*_: object) -> bool:
+    return True
+
+
 @dataclass
 class _Worker:
     """What is known of a worker."""
 
     memory: int | None
+    is_available: Callable[[], bool] = _always
+    has_model: Callable[[str], bool] = _always
     model: str | None = None
     """As `model_key` names it."""
     losses: int = 0
@@ -53,7 +63,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        memory: Mapping[str, int | None],
+        memory: Mapping[str, int | None] = MappingProxyType({}),
         need: Need = need_nothing,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,6 +82,18 @@ class Dispatcher:
         """Of a picture, by model."""
         self._load_seconds: dict[str, float] = {}
 
+    def add(self, slot: WorkerSlot) -> None:
+        """Add a worker."""
+        self._workers[slot.name] = _Worker(slot.memory, slot.is_available, slot.has_model)
+
+    def is_available(self, worker: str) -> bool:
+        """True unless the worker's machine is away."""
+        return self._workers[worker].is_available()
+
+    def available(self) -> list[str]:
+        """Return the workers whose machines aren't away."""
+        return list(filter(self.is_available, self._workers))
+
     def queued(self, job_id: str, *, front: bool) -> None:
         """Note a job that waits."""
         self._queued_at[job_id] = self._clock()
@@ -88,7 +110,10 @@ class Dispatcher:
         (self._idle.add if is_idle else self._idle.discard)(worker)
 
     def seconds_aside(self, worker: str) -> float | None:
-        """Return how long a worker still pauses after losses; None if it doesn't."""
+        """Return how long a worker still pauses after losses, or until another look for one that is
+        away; None if it doesn't."""
+        if not self.is_available(worker):
+            return _AWAY_SECONDS
         left = self._workers[worker].aside_until - self._clock()
         return left if left > 0 else None
 
@@ -148,6 +173,12 @@ class Dispatcher:
             is_free = name in self._idle and self.seconds_aside(name) is None
             yield Device(name, known.memory, known.model, is_free)
 
+    def _only_on(self, model: str) -> list[str] | None:
+        """Return the workers there that have a model's files; None if all or none have."""
+        there = {name: each for name, each in self._workers.items() if each.is_available()}
+        having = [name for name, each in there.items() if each.has_model(model)]
+        return having if 0 < len(having) < len(there) else None
+
     def _backlogs(self, state: QueueState, taken: set[str]) -> Iterator[Backlog]:
         now = self._clock()
         groups: dict[tuple[str, str], list[Job]] = {}
@@ -167,6 +198,7 @@ class Dispatcher:
                 since_served=now - self._served_at.get((client, model), -math.inf),
                 need=self._need(first.request),
                 is_urgent=first.id in self._urgent,
+                only_on=self._only_on(first.request.model),
             )
 
 

@@ -9,7 +9,7 @@ first, which loads a model for nearly every job.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _LOADS_SAVED = 12.0
@@ -57,6 +57,8 @@ class Backlog:
     """Bytes that the model needs; 0 if unknown."""
     is_urgent: bool = False
     """True if someone moved the first job to the front."""
+    only_on: Collection[str] | None = None
+    """Names of the devices whose machines have the model's files; None = all have."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +137,22 @@ def _fitting(
     """Return the work that may go to a device."""
     if not device.is_free:
         return ()
-    largest = max((each.memory for each in devices if each.memory is not None), default=0)
-    has_unknown = any(each.memory is None for each in devices)
     return [
         each
         for each in backlogs
-        if device.fits(each.need)
-        or (each.need > largest and not has_unknown and device.memory == largest)
+        if each.only_on is None or device.name in each.only_on
+        if device.fits(each.need) or _is_largest(device, devices, each)
     ]
+
+
+def _is_largest(device: Device, devices: Iterable[Device], backlog: Backlog) -> bool:
+    """True if a model has room on none of its devices, and this is the largest of them."""
+    only_on = backlog.only_on
+    others = [each for each in devices if only_on is None or each.name in only_on]
+    sizes = [each.memory for each in others]
+    known = [size for size in sizes if size is not None]
+    is_too_large = len(known) == len(sizes) and backlog.need > max(known, default=0)
+    return is_too_large and device.memory == max(known, default=0)
 
 
 def _urgency(devices: Iterable[Device], backlogs: Sequence[Backlog]) -> dict[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode, Quantize
@@ -44,7 +43,7 @@ class JobQueue:
         make_generator: MakeGenerator = make_generator,
         limit: int | None = None,
         resolve: Resolve = ResolvedPrompts,
-        slots: Sequence[WorkerSlot] = (),
+        slots: Sequence[WorkerSlot] | None = None,
         need: Need = need_nothing,
     ) -> None:
         """`limit` is the maximum number of waiting jobs; None = unlimited. `resolve` returns the
@@ -62,12 +61,15 @@ class JobQueue:
         self._store = store
         self._savers: dict[str, JobSaver] = {}
         """Of the jobs that have begun."""
-        slots = slots or (WorkerSlot(settings.device, LocalWorker(settings, make_generator)),)
-        self._workers = tuple(WorkerThread(each.name, each.worker, self) for each in slots)
-        self._dispatcher = Dispatcher({each.name: each.memory for each in slots}, need)
-        self._status = WorkerStatuses(each.name for each in slots)
+        self._workers: list[WorkerThread] = []
+        self._dispatcher = Dispatcher(need=need)
+        self._status = WorkerStatuses()
         self._paused = False
         self._closed = False
+        if slots is None:
+            slots = [WorkerSlot(settings.device, LocalWorker(settings, make_generator))]
+        for slot in slots:
+            self.add_worker(slot)
 
     # Requests
 
@@ -143,6 +145,15 @@ class JobQueue:
         self._subscribers.publish(envelope_of(job.id, Queued(position=before)))
         self._changed.notify_all()
 
+    def add_worker(self, slot: WorkerSlot) -> None:
+        """Let a further worker take jobs."""
+        with self._changed:
+            self._workers.append(WorkerThread(slot.name, slot.worker, self))
+            self._dispatcher.add(slot)
+            self._status.add(slot.name)
+            if self._state.jobs or self._preloader.waiting:
+                self._start_workers()
+
     def _start_workers(self) -> None:
         for worker in self._workers if not self._closed else ():
             worker.start()
@@ -165,7 +176,7 @@ class JobQueue:
             if (same := self._preloader.find_same(task)) is not None:
                 return same.id
             self._stop_preloads()
-            self._preloader.add(task, (worker.name for worker in self._workers))
+            self._preloader.add(task, self._dispatcher.available())
             self._start_workers()
             self._changed.notify_all()
         return task.id
@@ -215,14 +226,11 @@ class JobQueue:
         return saved
 
     def unsaved(self, job_id: str) -> tuple[ImageRecord, ...]:
-        return tuple(
-            each.record.of_image(each.index).images[0] for each in self._unsaved.of_job(job_id)
-        )
+        return self._unsaved.images(job_id)
 
     def unsaved_picture(self, job_id: str, index: int) -> UnsavedPicture | None:
         """Return a held picture by its index in `unsaved`."""
-        held = self._unsaved.of_job(job_id)
-        return held[index] if 0 <= index < len(held) else None
+        return self._unsaved.picture(job_id, index)
 
     # State
 
@@ -241,8 +249,7 @@ class JobQueue:
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
         with self._changed:
-            running = self._state.running
-            return tuple(replace(each, job=running.get(each.name, "")) for each in self._status.all)
+            return self._status.listed(self._state.running)
 
     def jobs(self) -> list[Job]:
         with self._changed:
@@ -286,10 +293,9 @@ class JobQueue:
         with self._changed:
             return self._state.resumable()
 
-    # Called by the workers
+    # Called by the workers, as `TaskSource` documents
 
     def next_task(self, worker: str) -> Task | None:
-        """Wait for a task: jobs take precedence over preloads."""
         with self._changed:
             self._dispatcher.idle(worker, is_idle=True)
             while not self._closed:
@@ -308,7 +314,7 @@ class JobQueue:
                 job = self._state.begin(worker, job_id)
                 self._dispatcher.began(worker, job)
                 return job
-        if not self._preloader.is_for(worker):
+        if not self._preloader.is_for(worker) or not self._dispatcher.is_available(worker):
             return None
         task = self._preloader.start_next(worker)
         key = None if task.model is None else loaded_key(task.model, task.dtype, task.quantize)
@@ -316,19 +322,16 @@ class JobQueue:
         return task
 
     def saver(self, job_id: str) -> JobSaver:
-        """Return what saves the pictures of a job, the same for all its attempts."""
         with self._changed:
             if job_id not in self._savers:
                 self._savers[job_id] = JobSaver(self._state.jobs[job_id], self._store)
             return self._savers[job_id]
 
     def cancellation(self, job_id: str) -> Cancellation:
-        """Return the flags that stop a job."""
         with self._changed:
             return self._state.cancellations[job_id]
 
     def report(self, worker: str, task: Task, event: Event) -> None:
-        """Publish an event of a running task."""
         envelope = envelope_of(task.id, event, worker)
         with self._changed:
             if isinstance(task, Job):
@@ -338,7 +341,6 @@ class JobQueue:
         self._subscribers.publish(envelope)
 
     def job_ended(self, worker: str, job_id: str, outcome: JobOutcome) -> None:
-        """Publish the outcome of a job."""
         with self._changed:
             self._dispatcher.learn(self._state.jobs[job_id], worker, outcome.event)
             self._finish(job_id, outcome, worker)
@@ -350,22 +352,22 @@ class JobQueue:
         lost = envelope_of(task.id, WorkerLost(error=error.what), worker)
         with self._changed:
             self._dispatcher.lost(worker)
+            counts = task.id in self._savers and error.is_failure  # else it can't be the cause
             if not isinstance(task, Job):
                 self._end_preload(worker, task, failed_event(error))
-            elif (event := self._end_by_loss(task.id)) is not None:
+            elif (event := self._end_by_loss(task.id, counts=counts)) is not None:
                 self._finish(task.id, self.saver(task.id).given_up(event), worker)
             else:
-                self._state.give_back(task.id, has_begun=task.id in self._savers)
+                self._state.give_back(task.id, counts=counts)
                 self._dispatcher.queued(task.id, front=True)
                 self._subscribers.publish(lost)
             self._status.apply(lost, is_preload=not isinstance(task, Job))
             self._changed.notify_all()
 
-    def _end_by_loss(self, job_id: str) -> FinalEvent | None:
+    def _end_by_loss(self, job_id: str, *, counts: bool) -> FinalEvent | None:
         if self._closed or self._state.cancellations[job_id].is_requested:
             return Cancelled()
-        has_begun = job_id in self._savers  # else it can't be the cause
-        return end_by_loss(self._state.jobs[job_id]) if has_begun else None
+        return end_by_loss(self._state.jobs[job_id]) if counts else None
 
     def _finish(self, job_id: str, outcome: JobOutcome, worker: str = "") -> None:
         if outcome.unsaved:
@@ -386,7 +388,6 @@ class JobQueue:
         self._subscribers.publish(envelope_of(grid_id, event))
 
     def preload_ended(self, worker: str, task: PreloadTask, event: Event) -> None:
-        """Publish the last event of a preload."""
         with self._changed:
             self._end_preload(worker, task, event)
             self._changed.notify_all()

@@ -67,12 +67,12 @@ class QueueState:
         self.progress.setdefault(job_id, JobProgress(job_id))
         return self.replace(job_id, state=JobState.RUNNING)
 
-    def give_back(self, job_id: str, *, has_begun: bool) -> None:
-        """Let a job wait at the front whose worker was lost, with the loss counted if it had
-        begun."""
+    def give_back(self, job_id: str, *, counts: bool) -> None:
+        """Let a job wait at the front whose worker was lost, with the loss counted if
+        it may be the cause."""
         self._stop_running(job_id)
         self.waiting.insert(0, job_id)
-        if has_begun:
+        if counts:
             self.jobs[job_id] = self.jobs[job_id].after_loss()
         self.replace(job_id, state=JobState.QUEUED)
 

@@ -9,6 +9,7 @@ from sdtui.core.errors import OutputError
 from sdtui.jobs.execution import PictureStore, SavedFile, save_picture
 from sdtui.jobs.job import Job
 from sdtui.jobs.workers.worker import UnsavedPicture
+from sdtui.requests.record import ImageRecord
 
 _HELD = 20
 """Number of jobs whose pictures are held; those of older jobs are dropped."""
@@ -44,6 +45,16 @@ class UnsavedPictures:
         """Return the pictures of a job, in their order."""
         with self._lock:
             return tuple(self._pictures.get(job_id, ()))
+
+    def images(self, job_id: str) -> tuple[ImageRecord, ...]:
+        """Return what is known of the pictures of a job."""
+        pictures = self.of_job(job_id)
+        return tuple(each.record.of_image(each.index).images[0] for each in pictures)
+
+    def picture(self, job_id: str, index: int) -> UnsavedPicture | None:
+        """Return a picture of a job; None if it isn't held."""
+        held = self.of_job(job_id)
+        return held[index] if 0 <= index < len(held) else None
 
     def forget(self, job_id: str) -> None:
         """Drop the pictures of a job."""

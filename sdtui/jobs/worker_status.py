@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sdtui.jobs.model_status import ModelStatus
@@ -26,13 +26,18 @@ class WorkerStatus:
 class WorkerStatuses:
     """The status of all workers, without their jobs."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._by_name = {name: WorkerStatus(name) for name in names}
+    def __init__(self) -> None:
+        self._by_name: dict[str, WorkerStatus] = {}
 
-    @property
-    def all(self) -> tuple[WorkerStatus, ...]:
-        """In their order."""
-        return tuple(self._by_name.values())
+    def add(self, name: str) -> None:
+        """Add a worker."""
+        self._by_name[name] = WorkerStatus(name)
+
+    def listed(self, running: Mapping[str, str]) -> tuple[WorkerStatus, ...]:
+        """Return them in their order. `running` are the ids of running jobs by worker."""
+        return tuple(
+            replace(each, job=running.get(name, "")) for name, each in self._by_name.items()
+        )
 
     def apply(self, envelope: JobEvent, *, is_preload: bool) -> None:
         """Note an event of a job or preload. One that comes from no worker changes nothing."""

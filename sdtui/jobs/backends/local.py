@@ -20,7 +20,7 @@ from sdtui.jobs.queue import JobQueue
 from sdtui.jobs.queue_file import QueueFile
 from sdtui.jobs.workers.devices import with_only_device, worker_slots
 from sdtui.jobs.workers.needs import ModelNeeds
-from sdtui.jobs.workers.worker import UnsavedPicture
+from sdtui.jobs.workers.worker import UnsavedPicture, WorkerPool
 from sdtui.monitor import Monitor
 
 _log = logging.getLogger(__name__)
@@ -43,9 +43,11 @@ class LocalBackend:
         index_file: Path | None = None,
         make_generator: MakeGenerator = make_generator,
         make_monitor: Callable[[float], Monitor] = Monitor,
+        pool: WorkerPool | None = None,
     ) -> None:
         """`queue_folder` holds the queue files (default: in the state folder); `sample_interval` is
-        in seconds. Raises SettingsError if the history can't be opened."""
+        in seconds; `pool` provides the workers, instead of this machine's devices. Raises
+        SettingsError if the history can't be opened."""
         self.pictures = LocalPictures(
             settings.pictures,
             self._find_job,
@@ -55,19 +57,22 @@ class LocalBackend:
         )
         self.prompts = LocalPrompts(settings)
         self.models = LocalModels(settings)
-        slots = worker_slots(settings, make_generator)
-        is_mixed = any(slot.memory is not None for slot in slots)
+        slots = worker_slots(settings, make_generator) if pool is None else []
+        is_mixed = pool is not None or any(slot.memory is not None for slot in slots)
         self.jobs = JobQueue(
             with_only_device(settings),
             self.pictures,
             make_generator,
             queue_limit,
             self.prompts.resolve,
-            slots,
+            None if pool is None and not slots else slots,
             ModelNeeds(self.models).of if is_mixed else need_nothing,
         )
         self.hardware = make_monitor(sample_interval)
         self._queue_file = QueueFile(queue_folder)
+        self._pool = pool
+        if pool is not None:
+            pool.start(self.jobs.add_worker)
         self._closing = threading.Lock()
 
     def _find_job(self, job_id: str) -> Job:
@@ -110,6 +115,8 @@ class LocalBackend:
         with self._closing:
             self.hardware.stop()
             ended = self.jobs.close(timeout)
+            if self._pool is not None:
+                self._pool.close()
             try:
                 self._queue_file.save_final(self.jobs.resumable())
             except OSError as error:

@@ -10,11 +10,11 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from sdtui.core import paths, runtime
 from sdtui.core.cancellation import Cancellation
@@ -79,11 +79,11 @@ def main(file_descriptor: int) -> None:
     kind, options = connection.recv()
     assert kind is Kind.START
     os.environ.update(options.environment)
-    _Child(connection, LocalWorker(options.settings, options.make_generator)).serve()
+    Child(connection, LocalWorker(options.settings, options.make_generator), runtime.leave).serve()
 
 
 class _LogToParent(logging.Handler):
-    def __init__(self, child: _Child) -> None:
+    def __init__(self, child: Child) -> None:
         super().__init__()
         self._child = child
 
@@ -95,12 +95,32 @@ class _LogToParent(logging.Handler):
         self._child.send(Kind.LOG, plain)
 
 
-class _Child:
-    """Reads messages on one thread, so that a run can be cancelled, and works on the main one."""
+class MessageConnection(Protocol):
+    """The end of a connection to the parent."""
 
-    def __init__(self, connection: Connection, worker: LocalWorker) -> None:
+    def recv(self) -> tuple[Kind, Payload]:
+        """Wait for a message. Raises EOFError or OSError if there will be no more."""
+        ...
+
+    def send(self, message: tuple[Kind, Payload], /) -> None:
+        """Send a message. Raises OSError."""
+        ...
+
+
+class Child:
+    """Reads messages on one thread, so that a run can be cancelled, and works on the calling
+    one."""
+
+    def __init__(
+        self,
+        connection: MessageConnection,
+        worker: LocalWorker,
+        leave: Callable[[int], NoReturn],
+    ) -> None:
+        """`leave` ends the process, or the calling thread if the parent ends the process."""
         self._connection = connection
         self._worker = worker
+        self._leave = leave
         self._tasks: queue.SimpleQueue[tuple[Kind, Payload]] = queue.SimpleQueue()
         self._saved: queue.SimpleQueue[SdtuiError | None] = queue.SimpleQueue()
         self._cancellation = Cancellation()
@@ -130,7 +150,7 @@ class _Child:
             try:
                 kind, payload = self._connection.recv()
             except (EOFError, OSError):
-                runtime.leave(0)
+                self._leave(0)
             if kind is Kind.CANCEL:
                 cancellation = self._cancellation
                 (cancellation.stop_now if payload else cancellation.stop_after_picture)()
@@ -146,7 +166,7 @@ class _Child:
             try:
                 self._connection.send((kind, payload))
             except OSError:
-                runtime.leave(0)
+                self._leave(0)
 
     def _report(self, event: Event) -> None:
         if not isinstance(event, EngineStarting):  # the parent has reported it
@@ -161,7 +181,7 @@ class _Child:
         except BaseException as error:
             if not self._worker.device_works():
                 self.send(Kind.LOST, f"{type(error).__name__}: {error}"[:300])
-                runtime.leave(1)
+                self._leave(1)
             logging.getLogger(__name__).exception("a task failed")
             self.send(Kind.ERROR, _picklable(error))
         else:

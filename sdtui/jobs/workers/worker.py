@@ -16,7 +16,15 @@ from sdtui.requests.record import GenerationRecord
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Assignment", "Result", "Save", "UnsavedPicture", "Worker", "WorkerSlot"]
+__all__ = [
+    "Assignment",
+    "Result",
+    "Save",
+    "UnsavedPicture",
+    "Worker",
+    "WorkerPool",
+    "WorkerSlot",
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,10 @@ Save = Callable[[UnsavedPicture], None]
 """Called with every finished picture. Raises SdtuiError if the worker should stop."""
 
 
+def _always(*_: object) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class WorkerSlot:
     """A worker and its place in a queue."""
@@ -57,6 +69,10 @@ class WorkerSlot:
     worker: Worker
     memory: int | None = None
     """Bytes that a model can have; None if all workers have the same, or it is unknown."""
+    is_available: Callable[[], bool] = _always
+    """Returns False while its machine is away. Quick, as the next is."""
+    has_model: Callable[[str], bool] = _always
+    """Returns True if its machine has the files of a model."""
 
 
 class Worker(Protocol):
@@ -86,4 +102,16 @@ class Worker(Protocol):
 
     def close(self) -> None:
         """Free everything. After the loss of the worker `start` may begin anew."""
+        ...
+
+
+class WorkerPool(Protocol):
+    """Workers that come and go."""
+
+    def start(self, add_worker: Callable[[WorkerSlot], None]) -> None:
+        """Report every worker once, when it is there for the first time, on any thread."""
+        ...
+
+    def close(self) -> None:
+        """End all workers. Called after the queue is closed."""
         ...

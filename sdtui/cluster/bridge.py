@@ -1,0 +1,244 @@
+"""The process between a server and its cluster: it is the head, and the only driver of Ray. Ends
+with the server, and with Ray; the server replaces it then."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from sdtui import __version__
+from sdtui.cluster import ray_node
+from sdtui.cluster.machine import RemoteWorkerProcess, report
+from sdtui.cluster.messages import (
+    BridgeOptions,
+    Control,
+    MachineReport,
+    RemoteDevice,
+    WorkerOptions,
+)
+from sdtui.core import paths, runtime
+
+_LOOK_SECONDS = 1.0
+"""How often the machines are looked at."""
+_REPORT_SECONDS = 60.0
+"""How often a machine is asked for its models."""
+_ANSWER_SECONDS = 60.0
+"""Time for a machine to say what it has."""
+_START_SECONDS = 60.0
+"""Time for the head to start."""
+_UNREAD = 32
+"""Messages of a worker that may wait for the bridge."""
+
+_log = logging.getLogger(__name__)
+
+
+def main(file_descriptor: int) -> None:
+    """Serve the server at the other end of a socket until it closes that or ends."""
+    runtime.redirect_streams(paths.log_file())
+    logging.basicConfig(level=logging.INFO)
+    connection = Connection(file_descriptor)
+    options: BridgeOptions = connection.recv()
+    # Without this Ray ends a process a minute after its head.
+    variables = ray_node.environment(
+        options.key_file, RAY_gcs_rpc_server_reconnect_timeout_s="86400"
+    )
+    os.environ.pop("RAY_ADDRESS", None)
+    os.environ.update(variables)
+    host, port = ray_node.parse_address(options.address)
+    host = ray_node.resolved(host)
+    with ray_node.private_folder() as folder:
+        head = ray_node.start(ray_node.head_arguments(host, port, folder), variables, folder)
+        bridge = _Bridge(connection, head)
+        threading.Thread(target=bridge.run, args=(host, port), daemon=True).start()
+        try:
+            bridge.ended.wait()
+        finally:
+            ray_node.end(head)
+            _keep_log(folder)
+    runtime.leave(0)
+
+
+def _keep_log(folder: Path) -> None:
+    log = folder / "ray.log"
+    if log.exists():
+        _log.info("Ray's head has ended: %s", log.read_text(errors="replace")[-2000:])
+
+
+class _Bridge:
+    """Connects to Ray, reports devices, and passes messages between server and workers."""
+
+    def __init__(self, connection: Connection, head: subprocess.Popen[bytes]) -> None:
+        self._connection = connection
+        self._head = head
+        self._sending = threading.Lock()
+        self._actors: dict[str, Any] = {}
+        """By the name of the worker."""
+        self._reports: dict[str, tuple[float, MachineReport | None]] = {}
+        """When each machine was asked, and its answer; None if it can't be used."""
+        self._ray: Any = None
+        self.ended = threading.Event()
+
+    def run(self, host: str, port: int) -> None:
+        """Connect, then look at the machines until the server or the head has ended."""
+        threading.Thread(target=self._wait_for_head, daemon=True).start()
+        try:
+            self._connect(f"{host}:{port}", host)
+            threading.Thread(target=self._read, daemon=True).start()
+            while not self.ended.wait(_LOOK_SECONDS):
+                self._send("", Control.DEVICES, tuple(self._devices()))
+        finally:
+            self.ended.set()
+
+    def _wait_for_head(self) -> None:
+        self._head.wait()
+        self.ended.set()
+
+    def _connect(self, address: str, host: str) -> None:
+        import ray
+
+        self._ray = ray
+        end = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                # Never without an address: Ray joins any cluster of this machine then.
+                ray.init(
+                    address=address,
+                    namespace="sdtui",
+                    log_to_driver=False,
+                    configure_logging=False,
+                    _node_ip_address=host,
+                )
+            except (ConnectionError, RuntimeError) as error:
+                if time.monotonic() > end or self.ended.is_set():
+                    raise
+                _log.info("Ray's head isn't there yet: %s", error)
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
+
+    def _devices(self) -> Iterator[RemoteDevice]:
+        seen: Counter[str] = Counter()
+        nodes = [node for node in self._ray.nodes() if node["Alive"]]
+        for node in sorted(nodes, key=lambda each: each["NodeID"]):
+            machine, resources = node["NodeID"], node["Resources"]
+            count = int(resources.get(ray_node.WORKERS, 0))
+            known = self._report_of(machine) if count else None
+            if known is None:
+                continue
+            host = node["NodeManagerHostname"]
+            seen[host] += 1
+            shown = host if seen[host] == 1 else f"{host}-{seen[host]}"
+            is_gpu = resources.get("GPU", 0) >= count
+            for number in range(count):
+                yield RemoteDevice(
+                    name=f"{shown} cuda:{number}" if is_gpu else f"{shown} cpu {number + 1}",
+                    machine=machine,
+                    is_gpu=is_gpu,
+                    cpus=max(1, resources.get("CPU", count) // count),
+                    models=known.models,
+                    memory=known.memory[number] if number < len(known.memory) else None,
+                )
+
+    def _report_of(self, machine: str) -> MachineReport | None:
+        """Return what a machine has said of itself, asking it now and then."""
+        asked, known = self._reports.get(machine, (-_REPORT_SECONDS, None))
+        if time.monotonic() - asked < _REPORT_SECONDS:
+            return known
+        task = self._ray.remote(num_cpus=0, max_retries=0)(report)
+        try:
+            answer = task.options(scheduling_strategy=self._only_on(machine)).remote()
+            known = self._ray.get(answer, timeout=_ANSWER_SECONDS)
+        except self._ray.exceptions.RayError as error:
+            _log.warning("a machine of the cluster can't be used: %s", error)
+            known = None
+        if known is not None and known.version != __version__:
+            _log.warning("a machine has sdtui %s, this is %s", known.version, __version__)
+            known = None
+        self._reports[machine] = time.monotonic(), known
+        return known
+
+    def _only_on(self, machine: str) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return NodeAffinitySchedulingStrategy(machine, soft=False)
+
+    def _read(self) -> None:
+        """Receive the server's messages."""
+        while not self.ended.is_set():
+            try:
+                worker, kind, payload = self._connection.recv()
+            except (EOFError, OSError):
+                self.ended.set()
+                return
+            if kind is Control.OPEN:
+                self._open(worker, payload)
+            elif kind is Control.CLOSE:
+                self._close(worker)
+            elif (actor := self._actors.get(worker)) is not None:
+                actor.post.remote((kind, payload))
+
+    def _send(self, worker: str, kind: object, payload: object) -> None:
+        with self._sending:
+            try:
+                self._connection.send((worker, kind, payload))
+            except OSError:
+                self.ended.set()
+
+    def _open(self, worker: str, options: WorkerOptions) -> None:
+        device = options.device
+        # Not detached: nothing of a server outlives it. What is lost is made again by the queue.
+        actor_class = self._ray.remote(
+            concurrency_groups={"in": 1, "out": 1}, max_restarts=0, max_task_retries=0
+        )(_grouped(self._ray))
+        actor = self._actors[worker] = actor_class.options(
+            num_cpus=device.cpus,
+            num_gpus=1 if device.is_gpu else 0,
+            resources={ray_node.WORKERS: 1},
+            scheduling_strategy=self._only_on(device.machine),
+        ).remote(options)
+        messages = actor.messages.options(_generator_backpressure_num_objects=_UNREAD).remote()
+        threading.Thread(target=self._pass_on, args=(worker, messages), daemon=True).start()
+
+    def _pass_on(self, worker: str, messages: Any) -> None:
+        """Send the server what a worker sends, until it has ended."""
+        try:
+            for reference in messages:
+                self._send(worker, *self._ray.get(reference))
+        except self._ray.exceptions.RayError as error:
+            lines = str(error).strip().splitlines()
+            why = f"has ended: {type(error).__name__}: {lines[0] if lines else ''}"
+            self._send(worker, Control.ENDED, why[:300])
+        self._close(worker)
+
+    def _close(self, worker: str) -> None:
+        # One that can't be reached holds its GPU until it is killed.
+        if (actor := self._actors.pop(worker, None)) is not None:
+            self._ray.kill(actor)
+
+
+@functools.cache
+def _grouped(ray: Any) -> type:
+    """Return the class of a worker's actor: its methods are called beside each other."""
+
+    class Actor(RemoteWorkerProcess):
+        post = ray.method(concurrency_group="in")(RemoteWorkerProcess.post)
+        messages = ray.method(concurrency_group="out")(RemoteWorkerProcess.messages)
+
+    return Actor
+
+
+if __name__ == "__main__":
+    # As a module of its name, so that both ends have the same classes.
+    from sdtui.cluster.bridge import main as run
+
+    run(int(sys.argv[1]))

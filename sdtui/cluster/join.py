@@ -1,0 +1,113 @@
+"""Lets the devices of this machine work for a server, and joins again when the line was cut."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sdtui.cluster import machine, ray_node
+from sdtui.core.settings import ALL_GPUS, Settings
+from sdtui.jobs.workers.devices import device_processes
+from sdtui.monitor import Monitor
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
+"""Seconds until this machine tries again to join."""
+_LOOK_SECONDS = 0.5
+_LAST_MESSAGES_SECONDS = 2.0
+"""Time for the last picture to arrive."""
+
+_log = logging.getLogger(__name__)
+
+
+def join(
+    address: str, key_file: Path, settings: Settings, grace: float, say: Callable[[str], None]
+) -> None:
+    """Work for the server at `address` until SIGTERM or SIGINT; the pictures that are made then get
+    `grace` seconds. Raises SettingsError."""
+    host, port = ray_node.parse_address(address)
+    ray_node.check_key(key_file)
+    ip = ray_node.resolved(host)
+    workers, gpus = _devices(settings)
+    with ray_node.private_folder() as folder, _leaving_on_signals() as leaving:
+        others = {ray_node.FOLDER_VARIABLE: str(folder)}
+        if gpus:
+            others |= {"CUDA_VISIBLE_DEVICES": ",".join(gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        variables = ray_node.environment(key_file, **others)
+        arguments = ray_node.worker_arguments(
+            f"{ip}:{port}",
+            ray_node.own_address(ip),
+            folder,
+            workers=workers,
+            gpus=len(gpus),
+            cpus=os.cpu_count() or 1,
+        )
+        say(f"{workers} workers for {address}")
+        pause = _FIRST_PAUSE
+        while not leaving.is_set():
+            began = time.monotonic()
+            process = ray_node.start(arguments, variables, folder)
+            try:
+                _wait_for(process, leaving)
+                if leaving.is_set():
+                    _finish_pictures(folder, grace)
+            finally:
+                ray_node.end(process)
+            if not leaving.is_set():
+                pause = _FIRST_PAUSE if time.monotonic() - began > 60 else pause * 2
+                say(f"not joined; trying again. Ray says: {_last_line(folder)}")
+                leaving.wait(min(pause, _LONGEST_PAUSE))
+
+
+def _devices(settings: Settings) -> tuple[int, list[str]]:
+    """Return how many workers this machine has, and its GPUs among them."""
+    names = settings.gpus or ((ALL_GPUS,) if Monitor().sample().gpus else ("cpu",))
+    processes = list(device_processes(names))
+    gpus = [each.environment["CUDA_VISIBLE_DEVICES"] for each in processes if each.device != "cpu"]
+    return len(processes), gpus
+
+
+@contextmanager
+def _leaving_on_signals() -> Iterator[threading.Event]:
+    """Yield an event that is set by SIGTERM and SIGINT."""
+    leaving = threading.Event()
+    before = {}
+
+    def leave(*_: Any) -> None:
+        leaving.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        before[each] = signal.signal(each, leave)
+    try:
+        yield leaving
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _wait_for(process: subprocess.Popen[bytes], leaving: threading.Event) -> None:
+    while process.poll() is None and not leaving.wait(_LOOK_SECONDS):
+        pass
+
+
+def _finish_pictures(folder: Path, grace: float) -> None:
+    """Let the workers finish their pictures."""
+    machine.leave(folder)
+    end = time.monotonic() + grace
+    if not machine.is_busy(folder):
+        return
+    while machine.is_busy(folder) and time.monotonic() < end:
+        time.sleep(_LOOK_SECONDS)
+    time.sleep(_LAST_MESSAGES_SECONDS)
+
+
+def _last_line(folder: Path) -> str:
+    lines = (folder / "ray.log").read_text(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else "nothing"

@@ -1,0 +1,198 @@
+"""How Ray's processes are started: environment, key and command line. Imports nothing of Ray."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from sdtui.core import paths
+from sdtui.core.errors import SettingsError
+from sdtui.core.unix_sockets import daemon_socket, make_socket_folder, own_uid
+
+WORKERS = "sdtui_workers"
+"""Ray's resource of which every worker takes one: its number says how many a machine has."""
+FOLDER_VARIABLE = "SDTUI_CLUSTER_FOLDER"
+"""Names the folder of a machine's workers in their environment."""
+_OBJECT_STORE_BYTES = 200_000_000
+"""For pictures on their way; Ray's default is 30 % of the memory."""
+_END_SECONDS = 1.0
+"""Time for Ray's processes to end by themselves."""
+_SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Memory runs full when weights are kept there, and Ray would kill workers at 95 %.
+    "RAY_memory_monitor_refresh_ms": "0",
+    # A machine behind a cut line is noticed after about 8 seconds; by default after 63.
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+}
+
+
+def check_installed() -> None:
+    """Raise SettingsError if the extra is missing."""
+    if importlib.util.find_spec("ray") is None:
+        raise SettingsError(
+            "a cluster needs ray, which is not installed",
+            "In the folder of sdtui's source, run pip install '.[cluster]'",
+        )
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT`. Raises SettingsError."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SettingsError(f"{text!r} is no address of a cluster", "Give HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def resolved(host: str) -> str:
+    """Return the IP address of a host, which Ray needs. Raises SettingsError."""
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        raise SettingsError(f"the host {host!r} isn't known: {error}", "Check HOST") from error
+
+
+def own_address(head: str) -> str:
+    """Return the IP address by which this machine reaches a head. Sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((head, 9))
+        address: str = probe.getsockname()[0]
+    return address
+
+
+def default_key_file() -> Path:
+    """Return where the cluster's key is unless an option says otherwise."""
+    return paths.config_folder() / "cluster.key"
+
+
+def make_key(file: Path) -> None:
+    """Write a new key into a file that only its user can read, unless there is one. Raises
+    SettingsError."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError):
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as stream:
+                stream.write(secrets.token_hex(32))
+    except OSError as error:
+        raise SettingsError(f"{file} can't be written: {error.strerror}") from error
+    check_key(file)
+
+
+def check_key(file: Path) -> None:
+    """Raise SettingsError unless a file holds a key that others can't read."""
+    try:
+        key, mode = file.read_text().strip(), file.stat().st_mode
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "Copy the server's cluster.key to it, or name the file with --key-file"
+        raise SettingsError(f"{file} can't be read", hint) from error
+    if not key:
+        raise SettingsError(f"{file} holds no key", "Copy the server's file to it")
+    if mode & 0o077:
+        hint = f"chmod 600 {file}"
+        raise SettingsError(f"{file} can be read by others, and who has it can run code", hint)
+
+
+def environment(key_file: Path, **others: str) -> dict[str, str]:
+    """Return the variables of all processes of a cluster."""
+    inherited = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    key = {"RAY_AUTH_TOKEN_PATH": str(key_file.absolute())}
+    return {**inherited, **_SETTINGS, **key, **others}
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Yield a new folder that only this user can enter. Its path is short, since Ray puts sockets
+    into it. Raises SettingsError."""
+    own_uid()
+    make_socket_folder(daemon_socket())
+    folder = Path(f"/tmp/sdtui-{own_uid()}") / f"ray{os.getpid()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        raise SettingsError(f"{folder} can't be made: {error.strerror}") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def head_arguments(host: str, port: int, folder: Path) -> list[str]:
+    """Return the arguments of `ray start` for a head without workers."""
+    return [
+        *("--head", f"--port={port}", "--num-cpus=0", "--num-gpus=0"),
+        *("--include-dashboard=false", *_common_arguments(host, folder)),
+    ]
+
+
+def worker_arguments(
+    head: str, own: str, folder: Path, *, workers: int, gpus: int, cpus: int
+) -> list[str]:
+    """Return the arguments of `ray start` for a machine with workers."""
+    resources = json.dumps({WORKERS: workers})
+    return [
+        *(f"--address={head}", f"--num-cpus={cpus}", f"--num-gpus={gpus}"),
+        *(f"--resources={resources}", *_common_arguments(own, folder)),
+    ]
+
+
+def _common_arguments(host: str, folder: Path) -> list[str]:
+    return [
+        f"--node-ip-address={host}",
+        f"--temp-dir={folder}",
+        f"--object-store-memory={_OBJECT_STORE_BYTES}",
+        "--include-log-monitor=false",
+        "--disable-usage-stats",
+        "--block",
+    ]
+
+
+def start(
+    arguments: Sequence[str], variables: Mapping[str, str], folder: Path
+) -> subprocess.Popen[bytes]:
+    """Start Ray on this machine. The process lives as long as Ray does."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments]
+    with (folder / "ray.log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=dict(variables),
+            start_new_session=True,
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process of `start` and all that it has started, which may outlive it."""
+    try:
+        started = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        started = []
+    process.terminate()
+    for each in started:
+        with suppress(psutil.NoSuchProcess):
+            each.terminate()
+    _, left = psutil.wait_procs(started, timeout=_END_SECONDS)
+    for each in left:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
