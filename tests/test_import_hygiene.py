@@ -13,7 +13,7 @@ import pytest
 from sdtui.core.runtime import keep_compiled_code
 
 _COMPILED = "TORCHINDUCTOR_CACHE_DIR"
-_HEAVY = ("torch", "diffusers", "transformers", "accelerate", "huggingface_hub")
+_HEAVY = ("torch", "diffusers", "transformers", "accelerate", "huggingface_hub", "ray")
 
 
 _LIGHT = (
@@ -28,6 +28,7 @@ _LIGHT = (
     "from sdtui.models.catalog import installed_models; installed_models()",
     "import sdtui.history, sdtui.history.importers",
     "import sdtui.cli.serve, sdtui.server.lifecycle",
+    "import sdtui.cli.worker, sdtui.cluster.join, sdtui.cluster.pool, sdtui.cluster.machine",
 )
 
 

@@ -4,13 +4,13 @@ with the server, and with Ray; the server replaces it then."""
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -85,6 +85,8 @@ class _Bridge:
         """By the name of the worker."""
         self._reports: dict[str, tuple[float, MachineReport | None]] = {}
         """When each machine was asked, and its answer; None if it can't be used."""
+        self._names: dict[str, str] = {}
+        """Of the machines that are there."""
         self._ray: Any = None
         self.ended = threading.Event()
 
@@ -127,17 +129,16 @@ class _Bridge:
                 return
 
     def _devices(self) -> Iterator[RemoteDevice]:
-        seen: Counter[str] = Counter()
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
-        for node in sorted(nodes, key=lambda each: each["NodeID"]):
+        there = {node["NodeID"] for node in nodes}
+        self._names = {each: name for each, name in self._names.items() if each in there}
+        for node in nodes:
             machine, resources = node["NodeID"], node["Resources"]
             count = int(resources.get(ray_node.WORKERS, 0))
             known = self._report_of(machine) if count else None
             if known is None:
                 continue
-            host = node["NodeManagerHostname"]
-            seen[host] += 1
-            shown = host if seen[host] == 1 else f"{host}-{seen[host]}"
+            shown = self._name_of(machine, node["NodeManagerHostname"])
             is_gpu = resources.get("GPU", 0) >= count
             for number in range(count):
                 yield RemoteDevice(
@@ -148,6 +149,14 @@ class _Bridge:
                     models=known.models,
                     memory=known.memory[number] if number < len(known.memory) else None,
                 )
+
+    def _name_of(self, machine: str, host: str) -> str:
+        """Return the name of a machine, which one that joins anew has again."""
+        if machine not in self._names:
+            names = itertools.chain([host], (f"{host}-{number}" for number in itertools.count(2)))
+            used = set(self._names.values())
+            self._names[machine] = next(name for name in names if name not in used)
+        return self._names[machine]
 
     def _report_of(self, machine: str) -> MachineReport | None:
         """Return what a machine has said of itself, asking it now and then."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import subprocess
 import threading
@@ -15,11 +14,13 @@ from typing import Any
 
 from sdtui.cluster import machine, ray_node
 from sdtui.core.settings import ALL_GPUS, Settings
-from sdtui.jobs.workers.devices import device_processes
+from sdtui.jobs.workers.devices import device_processes, usable_cores
 from sdtui.monitor import Monitor
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
 """Seconds until this machine tries again to join."""
+_WITHOUT_HEAD_SECONDS = "8"
+"""Seconds without a head after which Ray ends on this machine. A head waits as long."""
 _LOOK_SECONDS = 0.5
 _LAST_MESSAGES_SECONDS = 2.0
 """Time for the last picture to arrive."""
@@ -40,6 +41,8 @@ def join(
         others = {ray_node.FOLDER_VARIABLE: str(folder)}
         if gpus:
             others |= {"CUDA_VISIBLE_DEVICES": ",".join(gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        # Another head knows nothing of this machine: it has to join anew.
+        others["RAY_gcs_rpc_server_reconnect_timeout_s"] = _WITHOUT_HEAD_SECONDS
         variables = ray_node.environment(key_file, **others)
         arguments = ray_node.worker_arguments(
             f"{ip}:{port}",
@@ -47,7 +50,7 @@ def join(
             folder,
             workers=workers,
             gpus=len(gpus),
-            cpus=os.cpu_count() or 1,
+            cpus=len(usable_cores()),
         )
         say(f"{workers} workers for {address}")
         pause = _FIRST_PAUSE

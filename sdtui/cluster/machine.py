@@ -15,6 +15,8 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import psutil
+
 from sdtui import __version__
 from sdtui.cluster.messages import MachineReport, RemoteAssignment, WorkerOptions
 from sdtui.cluster.ray_node import FOLDER_VARIABLE
@@ -56,11 +58,8 @@ def leave(folder: Path) -> None:
 
 def is_busy(folder: Path) -> bool:
     """True if a worker of a machine makes a picture."""
-    return any(_is_running(each) for each in folder.glob(f"{_BUSY}*"))
-
-
-def _is_running(file: Path) -> bool:
-    return Path(f"/proc/{file.name.removeprefix(_BUSY)}").exists()
+    processes = (each.name.removeprefix(_BUSY) for each in folder.glob(f"{_BUSY}*"))
+    return any(psutil.pid_exists(int(each)) for each in processes)
 
 
 class RemoteWorkerProcess:

@@ -21,7 +21,7 @@ class Control(Enum):
     CLOSE = auto()
     """End a worker."""
     ENDED = auto()
-    """A worker has ended; its payload says why."""
+    """A worker has ended; its payload says why, and is None if the bridge has."""
 
 
 @dataclass(frozen=True)

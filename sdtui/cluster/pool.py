@@ -84,7 +84,6 @@ class ClusterPool:
     def _run(self, add_worker: AddWorker) -> None:
         while not self._closing.is_set():
             self._bridge.serve(self._options, lambda devices: self._note(devices, add_worker))
-            self._devices = {}
             if not self._closing.is_set():
                 _log.warning("the bridge to the cluster has ended; another is started")
                 self._closing.wait(_AGAIN_SECONDS)
@@ -144,11 +143,12 @@ class _Bridge:
                     on_devices(payload)
                 elif (inbox := self._inboxes.get(worker)) is not None:
                     inbox.put((kind, payload))
+        on_devices(())  # before any worker looks for its machine
         with self._sending:
             self._connection = None
             connection.close()
         for inbox in list(self._inboxes.values()):
-            inbox.put((Control.ENDED, "was lost with the cluster's head"))
+            inbox.put((Control.ENDED, None))
         process.wait()
 
     def close(self) -> None:
@@ -264,7 +264,7 @@ class _ClusterWorker(RemoteWorker):
 
     def _post(self, kind: Kind | Control, payload: object) -> None:
         if not self._bridge.send((self._id, kind, payload)):
-            raise self._lost("was lost with the cluster's head")
+            raise self._left_with_head()
 
     def _receive(self, timeout: float | None) -> Message:
         try:
@@ -272,9 +272,12 @@ class _ClusterWorker(RemoteWorker):
         except queue.Empty as error:
             raise self._lost(f"was silent for {timeout:.0f} s while denoising") from error
         if kind is Control.ENDED:
-            raise self._lost(payload)
+            raise self._left_with_head() if payload is None else self._lost(payload)
         assert isinstance(kind, Kind)
         return kind, payload
+
+    def _left_with_head(self) -> WorkerLeftError:
+        return WorkerLeftError(f"{self._name} was lost with the cluster's head")
 
     def _lost(self, why: str) -> WorkerLostError:
         return WorkerLostError(f"the process of {self._name} {why}")

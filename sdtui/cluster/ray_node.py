@@ -18,14 +18,16 @@ import psutil
 
 from sdtui.core import paths
 from sdtui.core.errors import SettingsError
-from sdtui.core.unix_sockets import daemon_socket, make_socket_folder, own_uid
+from sdtui.core.unix_sockets import own_folder
 
 WORKERS = "sdtui_workers"
 """Ray's resource of which every worker takes one: its number says how many a machine has."""
-FOLDER_VARIABLE = "SDTUI_CLUSTER_FOLDER"
-"""Names the folder of a machine's workers in their environment."""
+FOLDER_VARIABLE = "TMPDIR"
+"""Names the private folder of a machine to its workers, which also put their own files there."""
 _OBJECT_STORE_BYTES = 200_000_000
 """For pictures on their way; Ray's default is 30 % of the memory."""
+_FOLDER = "ray"
+"""How the names of private folders begin."""
 _END_SECONDS = 1.0
 """Time for Ray's processes to end by themselves."""
 _SETTINGS = {
@@ -118,9 +120,11 @@ def environment(key_file: Path, **others: str) -> dict[str, str]:
 def private_folder() -> Iterator[Path]:
     """Yield a new folder that only this user can enter. Its path is short, since Ray puts sockets
     into it. Raises SettingsError."""
-    own_uid()
-    make_socket_folder(daemon_socket())
-    folder = Path(f"/tmp/sdtui-{own_uid()}") / f"ray{os.getpid()}"
+    parent = own_folder()
+    for left in parent.glob(f"{_FOLDER}*"):  # by a process that was killed
+        if not psutil.pid_exists(int(left.name.removeprefix(_FOLDER))):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = parent / f"{_FOLDER}{os.getpid()}"
     try:
         folder.mkdir(mode=0o700, parents=True)
     except OSError as error:

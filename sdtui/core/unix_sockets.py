@@ -64,6 +64,14 @@ def make_socket_folder(path: Path) -> None:
     check_socket_folder(path)
 
 
+def own_folder() -> Path:
+    """Return the folder of this user's sockets, which only they can enter; it is made if it is
+    missing. Raises SettingsError."""
+    folder = _default_folder()
+    make_socket_folder(folder / "any")
+    return folder
+
+
 def check_socket_folder(path: Path) -> None:
     """Raise SettingsError unless the folder of the daemon's socket is the user's alone. A folder
     that `SDTUI_SOCKET` names, and a missing one, aren't checked."""

@@ -117,10 +117,12 @@ class Dispatcher:
         left = self._workers[worker].aside_until - self._clock()
         return left if left > 0 else None
 
-    def lost(self, worker: str) -> None:
-        """Note the loss of a worker's process."""
+    def lost(self, worker: str, *, is_failure: bool = True) -> None:
+        """Note the loss of a worker's process, by a failure or on purpose."""
         known = self._workers[worker]
         known.model = None
+        if not is_failure:
+            return
         known.losses += 1
         is_broken = known.losses >= _MOST_FAILURES
         pause = _ASIDE_SECONDS if is_broken else _SHORT_PAUSE_SECONDS

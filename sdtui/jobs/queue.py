@@ -351,7 +351,7 @@ class JobQueue:
         fails, since it may be the cause."""
         lost = envelope_of(task.id, WorkerLost(error=error.what), worker)
         with self._changed:
-            self._dispatcher.lost(worker)
+            self._dispatcher.lost(worker, is_failure=error.is_failure)
             counts = task.id in self._savers and error.is_failure  # else it can't be the cause
             if not isinstance(task, Job):
                 self._end_preload(worker, task, failed_event(error))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import OutputError, SettingsError, WorkerLostError
+from sdtui.core.errors import OutputError, SettingsError, WorkerLeftError, WorkerLostError
 from sdtui.core.settings import Settings, parse_setting
 from sdtui.history import History, read_record, sidecar_path
 from sdtui.jobs import Job, JobState
@@ -41,12 +41,17 @@ class _Mortal(LocalWorker):
         """`deaths` are indexes of the pictures before which a worker dies, in turn."""
         super().__init__(Settings(device="cpu"), lambda _: generator)
         self.deaths = deaths
+        self.leaves = 0
+        """How often it will leave before it begins."""
         self.assignments: list[Assignment] = []
 
     def run(
         self, assignment: Assignment, report: Report, save: Save, cancellation: Cancellation
     ) -> JobResult:
         self.assignments.append(assignment)
+        if self.leaves:
+            self.leaves -= 1
+            raise WorkerLeftError("the machine takes no more work")
 
         def mortal(picture: UnsavedPicture) -> None:
             if self.deaths and picture.index == self.deaths[0]:
@@ -226,6 +231,57 @@ def test_job_goes_to_the_card_with_room() -> None:
         dispatcher.idle(name, is_idle=True)
     assert dispatcher.job_for("small", state) is None
     assert dispatcher.job_for("large", state) == "1"
+
+
+def test_worker_that_is_away_takes_nothing_until_it_is_back(pool: _Pool) -> None:
+    is_there = False
+    away = WorkerSlot("away", pool.workers[0], is_available=lambda: is_there)
+    dispatcher = Dispatcher({"here": None})
+    dispatcher.add(away)
+    state = QueueState()
+    state.add(Job(id="1", request=GenerationRequest(prompt="x")))
+    dispatcher.idle("away", is_idle=True)
+    assert dispatcher.job_for("away", state) is None
+    assert dispatcher.seconds_aside("away") is not None, "it looks again"
+    assert dispatcher.available() == ["here"]
+    is_there = True
+    assert dispatcher.job_for("away", state) == "1"
+
+
+def test_job_goes_to_a_machine_that_has_the_model_if_one_has(pool: _Pool) -> None:
+    dispatcher = Dispatcher()
+    for name, models in {"a": ("pocket",), "b": ("pocket", "sdxl")}.items():
+        slot = WorkerSlot(name, pool.workers[0], has_model=set(models).__contains__)
+        dispatcher.add(slot)
+        dispatcher.idle(name, is_idle=True)
+    state = QueueState()
+    state.add(Job(id="1", request=GenerationRequest(prompt="x", model="sdxl")))
+    assert [dispatcher.job_for(name, state) for name in "ab"] == [None, "1"]
+    state = QueueState()
+    state.add(Job(id="2", request=GenerationRequest(prompt="x", model="nowhere")))
+    assert "2" in [dispatcher.job_for(name, state) for name in "ab"]
+
+
+def test_job_outlives_any_number_of_workers_that_leave(pool: _Pool) -> None:
+    for worker in pool.workers:
+        worker.leaves = 2
+    job = pool.wait(pool.submit(pictures=2))
+    assert job.state is JobState.DONE
+    assert job.losses == 0
+    assert len(pool.of_kind(Saved)) == 2
+
+
+def test_worker_that_joins_later_takes_waiting_jobs(tmp_path: Path) -> None:
+    history = History(tmp_path / "pictures", tmp_path / "index.db")
+    jobs = JobQueue(Settings(device="cpu"), history, slots=[])
+    job = jobs.submit(GenerationRequest(prompt="cats"))
+    assert jobs.job(job.id).state is JobState.QUEUED
+    worker = LocalWorker(Settings(device="cpu"), lambda _: ScriptedGenerator())
+    jobs.add_worker(WorkerSlot("later", worker))
+    assert jobs.wait(job.id, timeout=20).state is JobState.DONE
+    assert [each.name for each in jobs.workers] == ["later"]
+    assert jobs.close(20)
+    history.close()
 
 
 @pytest.mark.parametrize(

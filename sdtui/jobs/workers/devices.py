@@ -77,7 +77,7 @@ def device_processes(names: Sequence[str]) -> Iterator[DeviceProcess]:
     if tuple(names) == (ALL_GPUS,):
         names = [f"cuda:{number}" for number in range(len(visible))]
     cpus = [name for name in names if name == "cpu"]
-    threads = max(1, len(_cpus()) // max(1, len(cpus)))
+    threads = max(1, len(usable_cores()) // max(1, len(cpus)))
     seen: Counter[str] = Counter()
     for name in names:
         seen[name] += 1
@@ -100,7 +100,8 @@ def _visible(count: int) -> list[str]:
     return [each.strip() for each in given.split(",") if each.strip()]
 
 
-def _cpus() -> Sequence[int]:
+def usable_cores() -> Sequence[int]:
+    """Return the numbers of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return range(os.cpu_count() or 1)
