@@ -19,8 +19,8 @@ from sdtui.monitor import Monitor
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
 """Seconds until this machine tries again to join."""
-_WITHOUT_HEAD_SECONDS = "8"
-"""Seconds without a head after which Ray ends on this machine. A head waits as long."""
+_WITHOUT_HEAD_SECONDS = "5"
+"""Seconds without a head after which Ray ends on this machine."""
 _LOOK_SECONDS = 0.5
 _LAST_MESSAGES_SECONDS = 2.0
 """Time for the last picture to arrive."""

@@ -32,8 +32,9 @@ from sdtui.requests.events import EngineStarting, Report
 
 _MODULE = "sdtui.cluster.bridge"
 """Not imported here: it may import Ray."""
-_AGAIN_SECONDS = 2.0
-"""Time until another bridge is started."""
+_AGAIN_SECONDS = 7.0
+"""Time until another bridge is started. Ray on the machines has to have ended: one that finds
+another head in place of its own takes a minute to notice."""
 _CLOSE_SECONDS = 15.0
 """Time for the bridge to end Ray."""
 

@@ -183,10 +183,7 @@ def start(
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a process of `start` and all that it has started, which may outlive it."""
-    try:
-        started = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        started = []
+    started = list(_in_session(process.pid))
     process.terminate()
     for each in started:
         with suppress(psutil.NoSuchProcess):
@@ -200,3 +197,11 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _in_session(session: int) -> Iterator[psutil.Process]:
+    """Yield the processes of a session but its leader, also if that has ended."""
+    for each in psutil.process_iter():
+        with suppress(ProcessLookupError, PermissionError):
+            if each.pid != session and os.getsid(each.pid) == session:
+                yield each
