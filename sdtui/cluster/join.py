@@ -52,7 +52,7 @@ def join(
             gpus=len(gpus),
             cpus=len(usable_cores()),
         )
-        say(f"{workers} workers for {address}")
+        say(f"devices that work for {address}: {workers}")
         pause = _FIRST_PAUSE
         while not leaving.is_set():
             began = time.monotonic()
