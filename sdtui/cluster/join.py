@@ -23,7 +23,7 @@ _WITHOUT_HEAD_SECONDS = "5"
 """Seconds without a head after which Ray ends on this machine."""
 _LOOK_SECONDS = 0.5
 _LAST_MESSAGES_SECONDS = 2.0
-"""Time for the last picture to arrive."""
+"""Time for a job or picture to arrive."""
 
 _log = logging.getLogger(__name__)
 
@@ -104,8 +104,7 @@ def _finish_pictures(folder: Path, grace: float) -> None:
     """Let the workers finish their pictures."""
     machine.leave(folder)
     end = time.monotonic() + grace
-    if not machine.is_busy(folder):
-        return
+    time.sleep(_LAST_MESSAGES_SECONDS)  # a job may be on its way
     while machine.is_busy(folder) and time.monotonic() < end:
         time.sleep(_LOOK_SECONDS)
     time.sleep(_LAST_MESSAGES_SECONDS)
