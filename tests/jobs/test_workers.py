@@ -118,7 +118,8 @@ def test_workers_run_jobs_at_the_same_time_and_show_what_they_do(pool: _Pool) ->
     running = {each.name: each.job for each in pool.queue.workers}
     assert running == pool.queue.running()
     assert set(running.values()) == {jobs[0].id, jobs[1].id}
-    assert workers_text(pool.queue.workers) == "cuda:0 loads a model · cuda:1 loads a model"
+    loading = "cuda:0 loads a model · cuda:1 loads a model"
+    _until(lambda: workers_text(pool.queue.workers) == loading)
     for generator in pool.generators:
         generator.hold.clear()
     assert [pool.wait(job).state for job in jobs] == [JobState.DONE] * 3
