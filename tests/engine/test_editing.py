@@ -248,8 +248,12 @@ def test_blocks_start_from_a_picture_as_in_the_plain_call(
     plain = _plain_blocks(blocks, negative_prompt="blurry", image=_opened(file), strength=0.6)
     # Its text conditioner rounds otherwise from call to call where there are several threads.
     assert max(difference(*pair) for pair in zip(images, plain, strict=True)) <= 1
-    larger = generate(shared_engine, make_request(tmp_path / "anima", **values, hires_scale=2))
-    assert [each.size for each in larger.images] == [(192, 128)] * 2
+    values |= {"hires_scale": 2, "hires_strength": 0.3}
+    larger = generate(shared_engine, make_request(tmp_path / "anima", **values)).images
+    assert [each.size for each in larger] == [(192, 128)] * 2
+    values |= {"seed": 8, "num_images_per_prompt": 1}
+    (alone,) = generate(shared_engine, make_request(tmp_path / "anima", **values)).images
+    assert difference(larger[1], alone) <= 1
 
 
 def _plain_blocks(blocks: Any, **values: Any) -> list[Image.Image]:

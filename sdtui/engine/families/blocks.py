@@ -169,7 +169,7 @@ class AnimaPipeline(BlocksPipeline):
             num_images_per_prompt=num_images_per_prompt,
             generator=generator,
             output_type=output_type,
-            image=images[0],
+            image=image,
             strength=strength,
         )
 
