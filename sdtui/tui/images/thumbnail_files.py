@@ -3,17 +3,13 @@ when they take too much room."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import logging
 import os
-import threading
 import time
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdtui.core.files import write_atomic
+from sdtui.core.file_cache import FileCache
 from sdtui.tui.images.loader import PictureLoader, ShownPicture
 
 if TYPE_CHECKING:
@@ -24,25 +20,18 @@ LARGEST = 96
 _QUALITY = 80
 _MOST_BYTES = 128 * 2**20
 """About 50,000 thumbnails."""
-_AFTER_DELETING = 0.8
-"""The share of the most bytes that is left when some are deleted."""
 _CHECK_EVERY = 1000
-"""The size is checked after so many new files, and once at the first one."""
+"""See FileCache."""
 _UNUSED_SECONDS = 24 * 3600
 """The time of a file says when it was used, to within a day."""
-
-_log = logging.getLogger(__name__)
 
 
 class ThumbnailFiles:
     """Reads thumbnails, and makes and saves those that are missing. For several threads."""
 
     def __init__(self, folder: Path, loader: PictureLoader, most_bytes: int = _MOST_BYTES) -> None:
-        self._folder = folder
+        self._cache = FileCache(folder, most_bytes, _CHECK_EVERY)
         self._loader = loader
-        self._most_bytes = most_bytes
-        self._lock = threading.Lock()
-        self._until_check = 1
 
     def load(self, picture: ShownPicture) -> Image:
         """Return a picture with no side longer than LARGEST. Raises ImageError."""
@@ -60,56 +49,12 @@ class ThumbnailFiles:
             version = f"{status.st_mtime_ns} {status.st_size}"
         except OSError:  # on another machine
             version = f"{picture.id}"
-        name = f"{picture.path}\0{version}".encode("utf-8", "surrogateescape")
-        digest = hashlib.sha256(name).hexdigest()
-        return self._folder / digest[:2] / f"{digest[2:32]}.webp"
+        return self._cache.file_of(f"{picture.path}\0{version}", ".webp")
 
     def _save(self, file: Path, image: Image) -> None:
         data = BytesIO()
         image.save(data, "webp", quality=_QUALITY, method=2)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_atomic(file, data.getvalue(), mode=0o600, durable=False)
-        except OSError as error:
-            _log.warning("a thumbnail can't be saved: %s", error)
-        with self._lock:
-            self._until_check -= 1
-            is_due = self._until_check == 0
-        if is_due:
-            self._delete_least_used()
-            with self._lock:
-                self._until_check = _CHECK_EVERY
-
-    def _delete_least_used(self) -> None:
-        files = sorted(_files_in(self._folder))
-        size = sum(each_size for _, each_size, _ in files)
-        if size <= self._most_bytes:
-            return
-        for _, each_size, path in files:
-            if size <= self._most_bytes * _AFTER_DELETING:
-                break
-            with contextlib.suppress(OSError):
-                path.unlink()
-            size -= each_size
-
-
-def _files_in(folder: Path) -> list[tuple[float, int, Path]]:
-    """Return time, size and path of each thumbnail, also of those that a killed process left."""
-    found = []
-    for inner in _entries_of(folder):
-        for file in _entries_of(Path(inner.path)):
-            with contextlib.suppress(OSError):
-                status = file.stat(follow_symlinks=False)
-                found.append((status.st_mtime, status.st_size, Path(file.path)))
-    return found
-
-
-def _entries_of(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError:
-        return []
+        self._cache.write(file, data.getvalue())
 
 
 def _read(file: Path) -> Image | None:
