@@ -243,14 +243,15 @@ def _open_cluster(address: str, key_file: Path | None, settings: Settings) -> Wo
 
 
 def import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
-    """Return what runs a server, and its options. Raises SettingsError if the extra is missing."""
+    """Return what runs a server, and its options. Raises SettingsError if its packages are
+    missing, as in an installation without an engine."""
     try:
         from sdtui.server.lifecycle import serve as run
         from sdtui.server.options import ServerOptions
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"the server needs {error.name}, which is not installed",
-            "In the folder of sdtui's source, run pip install '.[server]'",
+            "In the folder of sdtui's source, run pip install .",
         ) from error
     return run, ServerOptions
 

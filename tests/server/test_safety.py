@@ -248,7 +248,7 @@ def test_hint_for_a_missing_package_names_no_package_index(
     with pytest.raises(SystemExit):
         main()
     error = capsys.readouterr().err
-    assert "pip install '.[server]'" in error
+    assert "run pip install ." in error
     assert "sdtui[" not in error
 
 
