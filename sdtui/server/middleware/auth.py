@@ -17,6 +17,7 @@ from sdtui.core.unix_sockets import own_uid
 from sdtui.server.errors import ApiError, hanging_up, respond, shape_of
 from sdtui.server.options import ServerOptions
 from sdtui.server.scopes import path_of, without_default_port
+from sdtui.server.services.callers import Caller
 from sdtui.server.services.refusals import RefusalLog
 
 _OPEN = ("/livez", "/readyz")
@@ -42,7 +43,7 @@ def is_own_user(scope: Scope) -> bool:
 
 
 class AuthMiddleware:
-    """ASGI middleware that refuses unauthorised requests.
+    """ASGI middleware that refuses unauthorised requests, and sets the caller of others.
 
     The key is sent as `Authorization: Bearer`, `X-API-Key`, or password of Basic with any user
     name. Without a key the Host header must be a name of the server, against DNS rebinding: on a
@@ -57,11 +58,15 @@ class AuthMiddleware:
         self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = self._problem(scope) if scope["type"] == "http" else None
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        error = self._problem(scope)
+        address = scope["client"][0] if scope["client"] else "unknown"
+        scope["state"]["caller"] = Caller(address)
         if error is None:
             await self._app(scope, receive, send)
             return
-        address = scope["client"][0] if scope["client"] else "unknown"
         request = shortened(f"{scope['method']} {scope['path']!r}")
         self._refusals.note(error.status_code, address, request)
         answer = respond(error, shape_of(scope), scope["state"]["request_id"])

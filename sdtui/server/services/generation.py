@@ -30,7 +30,7 @@ from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequ
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui, public_message
 from sdtui.server.outcome_headers import outcome_headers
-from sdtui.server.services.client_jobs import client_address
+from sdtui.server.services.callers import caller_of
 from sdtui.server.services.job_events import Subscription
 from sdtui.server.services.uploads import input_images
 
@@ -191,17 +191,17 @@ async def submit(
     """
     output = services.retention.output(output, is_kept=is_kept)
     output = output.model_copy(update={"continues_unsaved": True})
-    address = client_address(http)
+    caller = caller_of(http).name
     try:
         prompts = await asyncio.to_thread(_resolve, services, request)
-        services.client_jobs.check(address)
+        services.client_jobs.check(caller)
         job = services.backend.jobs.submit(
-            request, output, prompts=prompts, front=front, client=address
+            request, output, prompts=prompts, front=front, client=caller
         )
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
         raise refusal(services, error) from error
-    services.client_jobs.note(job.id, address)
+    services.client_jobs.note(job.id, caller)
     return job
 
 

@@ -26,7 +26,7 @@ from sdtui.requests.grids import (
 from sdtui.requests.request import MODEL_FIELDS, GenerationRequest
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError, from_sdtui
-from sdtui.server.services.client_jobs import client_address
+from sdtui.server.services.callers import caller_of
 from sdtui.server.services.generation import GenerationOutcome, check_limits, refusal, wait_for
 
 _SHEET_SECONDS = 600.0
@@ -134,16 +134,16 @@ async def submit_grid(
     """Submit the cells of a grid, which counts as one job. Raises ApiError, as `submit` does."""
     output = services.retention.output(output, is_kept=is_kept)
     output = output.model_copy(update={"continues_unsaved": True})
-    address = client_address(http)
+    caller = caller_of(http).name
     try:
-        services.client_jobs.check(address)
+        services.client_jobs.check(caller)
         jobs = services.backend.jobs.submit_grid(
-            prepared.grid, output, prompts=prepared.prompts, client=address
+            prepared.grid, output, prompts=prepared.prompts, client=caller
         )
     except SdtuiError as error:
         services.uploads.forget(prepared.grid.request.input_images().values())
         raise refusal(services, error) from error
-    services.client_jobs.note(jobs[-1].id, address)
+    services.client_jobs.note(jobs[-1].id, caller)
     return jobs
 
 

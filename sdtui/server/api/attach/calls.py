@@ -23,10 +23,10 @@ from sdtui.jobs.wire import (
     error_to_wire,
 )
 from sdtui.jobs.wire.batch import answer_batch
-from sdtui.server.api.attach.rules import Caller, carry_out
+from sdtui.server.api.attach.rules import Client, carry_out
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError
-from sdtui.server.services.client_jobs import client_address
+from sdtui.server.services.callers import caller_of
 
 router = APIRouter(prefix="/attach", include_in_schema=False)
 
@@ -58,12 +58,12 @@ async def call(
         return _answer(http, 400, version_error(protocol).model_dump_json().encode())
     body = await http.body()
     http.state.release_body()
-    caller = _caller(services, http)
+    client = _client(services, http)
 
     async def run() -> tuple[int, bytes]:
-        return await asyncio.to_thread(_run, services, found, body, caller)
+        return await asyncio.to_thread(_run, services, found, body, client)
 
-    whose = f"{caller.id} {part}/{name} {call_id}" if call_id else ""
+    whose = f"{client.caller.name} {client.id} {part}/{name} {call_id}" if call_id else ""
     status, data = await services.attach_calls.once(whose, run)
     return _answer(http, status, data)
 
@@ -73,12 +73,12 @@ async def batch(services: ServicesDep, http: Request) -> Response:
     """Carry out several calls, one after the other, and return their results."""
     body = await http.body()
     http.state.release_body()
-    caller = _caller(services, http)
+    client = _client(services, http)
 
     def run() -> tuple[int, bytes]:
         _check_number_of_values(body)
         try:
-            return 200, answer_batch(body, partial(carry_out, services, caller))
+            return 200, answer_batch(body, partial(carry_out, services, client))
         except (ValidationError, KeyError) as error:
             sent = WireError(type="SdtuiError", what=f"the calls aren't understood: {error}")
             return 422, sent.model_dump_json().encode()
@@ -86,9 +86,9 @@ async def batch(services: ServicesDep, http: Request) -> Response:
     return _answer(http, *await asyncio.to_thread(run))
 
 
-def _caller(services: ServerServices, http: Request) -> Caller:
-    client = http.headers.get(CLIENT_HEADER, "")[:_LONGEST_ID]
-    return Caller(client, client_address(http), services.options.own_user_only)
+def _client(services: ServerServices, http: Request) -> Client:
+    client_id = http.headers.get(CLIENT_HEADER, "")[:_LONGEST_ID]
+    return Client(client_id, caller_of(http), services.options.own_user_only)
 
 
 class IdsBody(BaseModel):
@@ -113,7 +113,7 @@ async def ids(body: IdsBody, services: ServicesDep, http: Request) -> Response:
     return _answer(http, *await asyncio.to_thread(find))
 
 
-def _run(services: ServerServices, call: Call, body: bytes, caller: Caller) -> tuple[int, bytes]:
+def _run(services: ServerServices, call: Call, body: bytes, client: Client) -> tuple[int, bytes]:
     """Return the status and the JSON of an answer."""
     _check_number_of_values(body)
     try:
@@ -126,7 +126,7 @@ def _run(services: ServerServices, call: Call, body: bytes, caller: Caller) -> t
         )
         return 422, sent.model_dump_json().encode()
     try:
-        result = carry_out(services, caller, call, arguments)
+        result = carry_out(services, client, call, arguments)
     except (SdtuiError, KeyError) as error:
         return 400, error_to_wire(error).model_dump_json().encode()
     return 200, call.write_result(result)

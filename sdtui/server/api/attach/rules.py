@@ -18,6 +18,7 @@ from sdtui.jobs.wire import Call
 from sdtui.jobs.wire.files import map_files, uploaded_hash
 from sdtui.server.api.attach.network_rules import Arguments, is_in_history, restricted
 from sdtui.server.dependencies import ServerServices
+from sdtui.server.services.callers import Caller
 
 _CHANGING_PICTURES = {
     *("star", "unstar", "tag", "untag", "trash", "delete_unless_starred", "restore"),
@@ -29,53 +30,53 @@ _NOT_OPENING = {"check_files", "resolve", "with_local_loras"}
 
 
 @dataclass(frozen=True)
-class Caller:
-    """Who calls."""
+class Client:
+    """An app or command that calls."""
 
     id: str
-    """The client's own; may be empty."""
-    address: str
+    """Its own; may be empty."""
+    caller: Caller
     is_private: bool
     """True if it is this server's user, over a socket that no other user reaches."""
 
 
 def carry_out(
-    services: ServerServices, caller: Caller, call: Call, arguments: Mapping[str, Any]
+    services: ServerServices, client: Client, call: Call, arguments: Mapping[str, Any]
 ) -> Any:
     """Return what a call returns, if it is allowed. Raises what it raises."""
     given = dict(arguments)
     if call.name not in _NOT_OPENING:
-        given = map_files(given, lambda path: _file(services, path, caller))
-    if not caller.is_private:
+        given = map_files(given, lambda path: _file(services, path, client))
+    if not client.is_private:
         given = restricted(services, call, given)
     if call.part == "jobs" and call.name.startswith("submit"):
         given["output"] = services.retention.output(given.get("output"), is_kept=True)
     if (call.part, call.name) == ("models", "download"):
         given["subscriber"] = services.attach_hub.put_download
-    result = _apply(services, caller, call, given)
-    _announce(services, call, given, result, caller)
+    result = _apply(services, client, call, given)
+    _announce(services, call, given, result, client)
     return result
 
 
-def _apply(services: ServerServices, caller: Caller, call: Call, given: Arguments) -> Any:
+def _apply(services: ServerServices, client: Client, call: Call, given: Arguments) -> Any:
     part = getattr(services.backend, call.part)
-    if caller.is_private or not call.name.startswith("submit"):
+    if client.is_private or not call.name.startswith("submit"):
         return call.apply(part, given)
-    services.client_jobs.check(caller.address)
+    services.client_jobs.check(client.caller.name)
     result = call.apply(part, given)
     for job in [result] if isinstance(result, Job) else result:
-        services.client_jobs.note(job.id, caller.address)
+        services.client_jobs.note(job.id, client.caller.name)
     return result
 
 
 def _announce(
-    services: ServerServices, call: Call, given: Arguments, result: Any, caller: Caller
+    services: ServerServices, call: Call, given: Arguments, result: Any, client: Client
 ) -> None:
     """Tell other clients what has no event."""
     hub = services.attach_hub
     if call.part == "pictures":
         if call.name in _CHANGING_PICTURES or (call.name == "refresh" and result):
-            hub.note_history(caller.id)
+            hub.note_history(client.id)
     elif call.part == "jobs" and call.name in _CHANGING_JOBS:
         ids = [given["job_id"]] if "job_id" in given else []
         if call.name == "cancel_grid":
@@ -87,14 +88,14 @@ def _is_of(job: Job, grid_id: str) -> bool:
     return job.grid is not None and job.grid.grid.id == grid_id
 
 
-def _file(services: ServerServices, path: Path, caller: Caller) -> Path:
+def _file(services: ServerServices, path: Path, client: Client) -> Path:
     """Return the file that a path in a request stands for. Raises ImageError."""
     if sha256 := uploaded_hash(path):
         found = services.attach_uploads.find(sha256)
         if found is None:
             raise ImageError("a picture of the request isn't here", "Send it again")
         return found
-    if caller.is_private or services.attach_uploads.contains(path):
+    if client.is_private or services.attach_uploads.contains(path):
         return path
     if is_in_history(services, path):
         return path
