@@ -1,4 +1,4 @@
-"""Several init images in one request of a client: each is an input of its own."""
+"""The init images of clients: sizes that fit them, and several in one request."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sdtui.core.errors import SdtuiError
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.shapes import size_of_shape
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import from_sdtui
 
@@ -47,6 +48,15 @@ def counted_on(
     pictures."""
     whole = replace(request, seed=first.seed, noise=first.noise, num_images_per_prompt=done + count)
     return whole.without_first(done)
+
+
+def size_like(services: ServerServices, model: str | None, data: bytes) -> dict[str, int]:
+    """Return a size with the aspect ratio of a picture and about as many pixels as the model's
+    native size. Raises SdtuiError for a damaged picture, and for a missing or damaged model."""
+    shape = services.uploads.check(data)
+    models, name = services.models, services.models.resolve(model)
+    width, height = size_of_shape(shape, models.native_size(name), models.size_multiple(name))
+    return {"width": width, "height": height}
 
 
 def _stored(services: ServerServices, pictures: Sequence[str]) -> list[Path]:

@@ -24,15 +24,11 @@ _LARGEST = 2**63 - 1  # of SQLite's integers
 EntryId = Annotated[int, PathValue(ge=-_LARGEST, le=_LARGEST)]
 
 
-class EntryAnswer(BaseModel):
-    """A picture of the history."""
+class EntryFacts(BaseModel):
+    """What the history knows of a picture."""
 
     model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
-    id: int
-    """Larger for newer pictures."""
-    url: str
-    """Of its record; the picture is at URL/picture."""
     time: datetime
     prompt: str
     negative_prompt: str
@@ -48,6 +44,15 @@ class EntryAnswer(BaseModel):
     tags: tuple[str, ...]
     problem: str
     """What is wrong with the picture file; empty if nothing."""
+
+
+class EntryAnswer(EntryFacts):
+    """A picture of the history."""
+
+    id: int
+    """Larger for newer pictures."""
+    url: str
+    """Of its record; the picture is at URL/picture."""
 
 
 class PageAnswer(BaseModel):

@@ -19,14 +19,13 @@ from sdtui.core.picture_entries import EntryError, IPAdapterEntry
 from sdtui.core.pictures.masks import is_empty
 from sdtui.requests.input_images import transparency_in
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
-from sdtui.requests.shapes import size_of_shape
 from sdtui.server.api.openai.images import ANSWERS, ImagesAnswer, answer
 from sdtui.server.api.openai.schemas import IMAGE, EditBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError
 from sdtui.server.routing import GenerationRoute, Handle
 from sdtui.server.services.generation import prepare
-from sdtui.server.services.init_images import counted_on
+from sdtui.server.services.init_images import counted_on, size_like
 
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
 _NO_FILE = "must be a file: its part of the form needs a filename"
@@ -150,7 +149,7 @@ async def _prepare(
     if mask is not None:
         values["mask_image"] = await asyncio.to_thread(_mask_in, services, mask)
     elif not values.keys() & {"width", "outpaint"}:
-        values |= await asyncio.to_thread(_size_like, services, values.get("model"), picture)
+        values |= await asyncio.to_thread(size_like, services, values.get("model"), picture)
     return await prepare(services, values, is_compatible=True)
 
 
@@ -205,12 +204,3 @@ def _check_kind(content_type: str) -> None:
         raise ApiError(415, "UnsupportedMediaType", message)
     if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
         raise ApiError(415, "UnsupportedMediaType", "The form must be in UTF-8.")
-
-
-def _size_like(services: ServerServices, model: str | None, data: bytes) -> dict[str, int]:
-    """A size with the aspect ratio of the picture and about as many pixels as the model's native
-    size. Raises SdtuiError for a damaged picture, and for a missing or damaged model."""
-    shape = services.uploads.check(data)
-    models, name = services.models, services.models.resolve(model)
-    width, height = size_of_shape(shape, models.native_size(name), models.size_multiple(name))
-    return {"width": width, "height": height}

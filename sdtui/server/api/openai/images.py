@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from sdtui.core.errors import HistoryError
-from sdtui.jobs import Output, PictureId, Pictures
+from sdtui.jobs import Output, Pictures
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.openai.schemas import EditBody, ImagesBody
 from sdtui.server.api.openai.stream import PictureStream
@@ -20,8 +18,8 @@ from sdtui.server.api.openai.usage import Usage
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.files import picture_base64
-from sdtui.server.middleware.auth import LINKS
 from sdtui.server.outcome_headers import not_applied_header, outcome_headers
+from sdtui.server.picture_links import picture_link
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import (
     GenerationOutcome,
@@ -89,7 +87,7 @@ async def answer(
     if body.wants_links:
         quality = body.output_compression
         data = [
-            ImageAnswer(url=await _link(services, http, each, quality), seed=each.seed)
+            ImageAnswer(url=await picture_link(services, http, each, quality), seed=each.seed)
             for each in found
         ]
     else:
@@ -100,24 +98,6 @@ async def answer(
     headers = outcome_headers(records, (text for each in made for text in each.warnings))
     headers |= not_applied_header(body.not_applied())
     return Response(text, media_type="application/json", headers=headers)
-
-
-async def _link(
-    services: ServerServices, http: Request, picture: Picture, quality: int | None
-) -> str:
-    target = await asyncio.to_thread(_link_target, services.backend.pictures, picture)
-    token = services.links.make(target, quality)
-    return f"{str(http.base_url).rstrip('/')}{LINKS}{token}{PurePath(picture.path).suffix}"
-
-
-def _link_target(pictures: Pictures, picture: Picture) -> PictureId:
-    """Prefer the history entry: jobs may be forgotten before a link ends."""
-    if not picture.path:
-        return picture.id
-    try:
-        return pictures.get(picture.path).id
-    except HistoryError:  # not in the index yet
-        return picture.id
 
 
 def _as_json(body: ImagesBody, made: GenerationOutcome, data: list[ImageAnswer]) -> str:
