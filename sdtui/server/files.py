@@ -29,6 +29,9 @@ PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 """The responses of a route that answers with a picture."""
 
+_KEPT_BY_BROWSERS = "private, max-age=604800"
+"""Smaller copies take time to make, and a picture doesn't change."""
+
 
 class PictureFile(FileResponse):
     """A file whose errors have the shape of the API."""
@@ -51,28 +54,36 @@ class PictureFile(FileResponse):
 
 
 async def picture_response(
-    http: Request, pictures: Pictures, picture: PictureId, quality: int | None = None
+    http: Request,
+    pictures: Pictures,
+    picture: PictureId,
+    quality: int | None = None,
+    edge: int | None = None,
 ) -> Response:
-    """Answer with a picture, or 304 if the client has it. Raises HistoryError for an unknown
-    picture, ApiError (404) if its file doesn't exist any more."""
-    response = await _picture(pictures, picture, quality)
+    """Answer with a picture, or 304 if the client has it; with `edge`, with a smaller WebP. Raises
+    HistoryError for an unknown picture, ApiError (404) if its file doesn't exist any more."""
+    response = await _picture(pictures, picture, quality, edge)
     if _is_known(http.headers, response.headers):
         return NotModifiedResponse(response.headers)
     return response
 
 
-async def _picture(pictures: Pictures, picture: PictureId, quality: int | None) -> Response:
+async def _picture(
+    pictures: Pictures, picture: PictureId, quality: int | None, edge: int | None
+) -> Response:
     file = await asyncio.to_thread(pictures.local_file, picture)
-    if file is not None and quality is None:
+    if file is not None and quality is None and edge is None:
         with suppress(FileNotFoundError):
             return PictureFile(file, stat_result=await asyncio.to_thread(file.stat))
     try:
-        data = await asyncio.to_thread(pictures.read, picture)
+        data = await asyncio.to_thread(lambda: pictures.read(picture, edge=edge))
     except HistoryError as error:
         raise ApiError(404, "NotFound", "The picture does not exist any more.") from error
     smaller, media_type = await asyncio.to_thread(_encode, data, quality)
-    tag = hashlib.sha256(smaller).hexdigest()[:32]
-    return Response(smaller, media_type=media_type, headers={"ETag": f'"{tag}"'})
+    headers = {"ETag": f'"{hashlib.sha256(smaller).hexdigest()[:32]}"'}
+    if edge is not None:
+        headers["Cache-Control"] = _KEPT_BY_BROWSERS
+    return Response(smaller, media_type=media_type, headers=headers)
 
 
 def _is_known(asked: Headers, answered: Headers) -> bool:

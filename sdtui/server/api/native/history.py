@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathValue
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.history import Entry
+from sdtui.history import Entry, write_infotext
 from sdtui.requests.record import GenerationRecord
+from sdtui.server.api.native.repeating import repeating_values
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.files import PICTURE_ANSWERS, picture_response
@@ -66,8 +67,16 @@ class PageAnswer(BaseModel):
 class RecordAnswer(BaseModel):
     """A picture with its record."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     entry: EntryAnswer
     record: GenerationRecord
+    infotext: str
+    """The settings as A1111 writes them; empty if it has none."""
+    request: dict[str, Any]
+    """A request that makes the picture again, as far as it needs no other picture."""
+    left_out: list[str]
+    """The fields of pictures that it was made from, which the request leaves out."""
 
 
 @router.get("", responses=documented("sdtui"))
@@ -90,11 +99,35 @@ async def show(entry_id: EntryId, services: ServicesDep, http: Request) -> Recor
 
     def read() -> RecordAnswer:
         entry = services.backend.pictures.get(entry_id)
+        record = services.backend.pictures.record(entry)
+        request, left_out = repeating_values(record)
         return RecordAnswer(
-            entry=_answer(http, entry), record=services.backend.pictures.record(entry)
+            entry=_answer(http, entry),
+            record=record,
+            infotext=write_infotext(record),
+            request=request,
+            left_out=left_out,
         )
 
     return await asyncio.to_thread(read)
+
+
+@router.delete("/{entry_id}", status_code=204, responses=documented("sdtui", 404))
+async def trash(entry_id: EntryId, services: ServicesDep) -> None:
+    """Move a picture into the trash."""
+    await asyncio.to_thread(services.backend.pictures.trash, entry_id)
+
+
+@router.put("/{entry_id}/star", responses=documented("sdtui", 404))
+async def star(entry_id: EntryId, services: ServicesDep, http: Request) -> EntryAnswer:
+    """Star a picture."""
+    return _answer(http, await asyncio.to_thread(services.backend.pictures.star, entry_id))
+
+
+@router.delete("/{entry_id}/star", responses=documented("sdtui", 404))
+async def unstar(entry_id: EntryId, services: ServicesDep, http: Request) -> EntryAnswer:
+    """Remove the star of a picture."""
+    return _answer(http, await asyncio.to_thread(services.backend.pictures.unstar, entry_id))
 
 
 @router.get(
@@ -102,9 +135,17 @@ async def show(entry_id: EntryId, services: ServicesDep, http: Request) -> Recor
     response_class=FileResponse,
     responses=PICTURE_ANSWERS,
 )
-async def picture(entry_id: EntryId, services: ServicesDep, http: Request) -> Response:
-    """Return the picture file."""
-    return await picture_response(http, services.backend.pictures, entry_id)
+async def picture(
+    entry_id: EntryId,
+    services: ServicesDep,
+    http: Request,
+    edge: Annotated[
+        int | None,
+        Query(ge=16, le=8192, description="Most pixels of its sides; the answer is then a WebP"),
+    ] = None,
+) -> Response:
+    """Return the picture file, or a smaller copy."""
+    return await picture_response(http, services.backend.pictures, entry_id, edge=edge)
 
 
 def _answer(http: Request, entry: Entry) -> EntryAnswer:
