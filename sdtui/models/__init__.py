@@ -49,7 +49,13 @@ from sdtui.models.loras import (
 from sdtui.models.native import NativeValues, with_loras
 from sdtui.models.precision import automatic_dtype
 from sdtui.models.prompt_reading import PromptReader, PromptReading, reading_lines
-from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_counters
+from sdtui.models.tokens import (
+    TokenCount,
+    TokenCounter,
+    TokenizerFiles,
+    counters_of,
+    token_counters,
+)
 from sdtui.models.upscalers import (
     USUAL_SCALE,
     InstalledUpscaler,
@@ -85,6 +91,7 @@ __all__ = [
     "SourceKind",
     "TokenCount",
     "TokenCounter",
+    "TokenizerFiles",
     "VaeFile",
     "WildcardFiles",
     "automatic_dtype",

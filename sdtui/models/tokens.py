@@ -6,22 +6,20 @@ Needs neither torch nor the loaded model.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, Protocol
 
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.text import one_line
-from sdtui.core.text_files import decode_text, split_lines
+from sdtui.core.text_files import decode_text
 from sdtui.models.catalog import ModelSource
+from sdtui.models.clip_tokenizer import ClipTokenizer, Token
 from sdtui.models.component_files import CONFIGS, read_json
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-    from tokenizers.models import BPE
-
-_BPE: Any = {"end_of_word_suffix": "</w>", "unk_token": "<|endoftext|>"}
+_BUNDLED = CONFIGS / "tokenizer"
 _MAX_LIMIT = 100_000
 """Tokenizers without a limit have a huge number instead."""
 _CLIP_MARKS = 2
@@ -40,12 +38,41 @@ class TokenCount:
     """Index of the first character that the encoder won't see."""
 
 
-class Token(NamedTuple):
-    """A token and where it stands in the text."""
+class Tokenizer(Protocol):
+    """What divides texts into tokens."""
 
-    id: int
-    start: int
-    end: int
+    def tokens(self, text: str) -> list[Token]:
+        """Return the tokens of a text, without special tokens."""
+        ...
+
+
+class LibraryTokenizer:
+    """A tokenizer of the library tokenizers."""
+
+    def __init__(self, text: str) -> None:
+        """`text` is the JSON of a tokenizer.json. Raises what the library raises: Exception."""
+        from tokenizers import Tokenizer as Library
+
+        self.text = text
+        self._tokenizer = Library.from_str(text)
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    def tokens(self, text: str) -> list[Token]:
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return [Token(each, *span) for each, span in zip(encoded.ids, encoded.offsets, strict=True)]
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """What a tokenizer is restored from; nothing for that of CLIP, which nearly all models have."""
+
+    library: str | None = None
+    """The JSON of one of the library's."""
+    merges: str | None = None
+    """Of one like CLIP's,"""
+    vocabulary: Mapping[str, int] | None = None
+    """unless its ids are those of CLIP."""
 
 
 class TokenCounter:
@@ -56,29 +83,32 @@ class TokenCounter:
         self.limit = limit
 
     @classmethod
-    def restored(cls, limit: int, own_tokenizer: str | None) -> TokenCounter:
-        """Return the counter that has this `limit` and this `own_tokenizer`."""
-        from tokenizers import Tokenizer
-
-        if own_tokenizer is None:
-            return cls(_bundled_tokenizer(), limit)
-        return cls(Tokenizer.from_str(own_tokenizer), limit)
+    def restored(cls, limit: int, files: TokenizerFiles) -> TokenCounter:
+        """Return the counter that has this `limit` and these `files`."""
+        if files.library is not None:
+            return cls(LibraryTokenizer(files.library), limit)
+        if files.merges is not None:
+            return cls(ClipTokenizer(files.merges, files.vocabulary), limit)
+        return cls(_bundled_tokenizer(), limit)
 
     @property
-    def own_tokenizer(self) -> str | None:
-        """The tokenizer's JSON; None for that of CLIP, which nearly all models have."""
-        text: str = self._tokenizer.to_str()
-        return None if text == _bundled_tokenizer().to_str() else text
+    def files(self) -> TokenizerFiles:
+        """What the tokenizer can be restored from."""
+        match self._tokenizer:
+            case LibraryTokenizer(text=text):
+                return TokenizerFiles(library=text)
+            case ClipTokenizer() as own if own is not _bundled_tokenizer():
+                return TokenizerFiles(merges=own.merges, vocabulary=own.vocabulary)
+        return TokenizerFiles()
 
     def tokens(self, text: str) -> list[Token]:
         """Return the tokens of a text, without special tokens."""
-        encoded = self._tokenizer.encode(text, add_special_tokens=False)
-        return [Token(each, *span) for each, span in zip(encoded.ids, encoded.offsets, strict=True)]
+        return self._tokenizer.tokens(text)
 
     def count(self, text: str) -> TokenCount:
-        offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
-        cut_from = offsets[self.limit][0] if len(offsets) > self.limit else None
-        return TokenCount(len(offsets), self.limit, cut_from)
+        tokens = self.tokens(text)
+        cut_from = tokens[self.limit].start if len(tokens) > self.limit else None
+        return TokenCount(len(tokens), self.limit, cut_from)
 
 
 def token_counters(path: Path, limit: int | None = None) -> dict[str, TokenCounter]:
@@ -89,7 +119,7 @@ def token_counters(path: Path, limit: int | None = None) -> dict[str, TokenCount
     read.
     """
     if not path.is_dir():
-        return {"text_encoder": _counter_in(CONFIGS / "tokenizer", 77, special=_CLIP_MARKS)}
+        return {"text_encoder": _counter_in(_BUNDLED, 77, special=_CLIP_MARKS)}
     counters = {}
     for folder in sorted(path.glob("tokenizer*")):
         config = folder / "tokenizer_config.json"
@@ -105,28 +135,25 @@ def token_counters(path: Path, limit: int | None = None) -> dict[str, TokenCount
 
 def counters_of(source: ModelSource) -> dict[str, TokenCounter]:
     """The counters of a model, or those of CLIP if it isn't downloaded yet."""
-    return token_counters(source.path or CONFIGS / "tokenizer" / "vocab.json")
+    return token_counters(source.path or _BUNDLED / "vocab.json")
 
 
 def _counter_in(folder: Path, length: Any, *, special: int) -> TokenCounter:
     """A counter from the files in `folder`; `length` includes `special` tokens."""
-    from tokenizers import Tokenizer
-
     try:
         limit = min(int(length), _MAX_LIMIT) - special
         is_clip = special == _CLIP_MARKS
         if is_clip and (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            tokenizer = _clip_tokenizer(_clip_bpe(folder))
-        else:
-            tokenizer = Tokenizer.from_str(_read_text(folder / "tokenizer.json"))
-            tokenizer.no_truncation()
-            tokenizer.no_padding()
+            return TokenCounter(_clip_tokenizer(folder), limit)
+        text = _read_text(folder / "tokenizer.json")
+        found = ClipTokenizer.from_library(text) if is_clip else None
+        tokenizer = LibraryTokenizer(text) if found is None else _same_for_all(found)
+        return TokenCounter(tokenizer, limit)
     except Exception as error:  # the library raises nothing narrower
         raise ModelDamagedError(
             f"the tokenizer in {folder} can't be read: {one_line(str(error))}",
             "Download or copy the model again",
         ) from error
-    return TokenCounter(tokenizer, limit)
 
 
 def _read_text(path: Path) -> str:
@@ -134,48 +161,21 @@ def _read_text(path: Path) -> str:
 
 
 @cache
-def _bundled_tokenizer() -> Tokenizer:
-    """CLIP's tokenizer, of the bundled files. One for all, since it takes 15 MB."""
-    from tokenizers.models import BPE
-
-    folder = CONFIGS / "tokenizer"
-    files = (str(folder / "vocab.json"), str(folder / "merges.txt"))
-    return _clip_tokenizer(BPE.from_file(*files, **_BPE))
+def _bundled_tokenizer() -> ClipTokenizer:
+    """CLIP's tokenizer, of the bundled files. One for all, since it remembers words."""
+    return ClipTokenizer(_read_text(_BUNDLED / "merges.txt"))
 
 
-def _clip_bpe(folder: Path) -> BPE:
-    """The byte pairs in a model's files."""
-    from tokenizers.models import BPE
-
-    lines = split_lines(_read_text(folder / "merges.txt"))
-    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
-    return BPE(
-        vocab=json.loads(_read_text(folder / "vocab.json")),
-        merges=[(left, right) for left, right in pairs],
-        **_BPE,
-    )
+def _clip_tokenizer(folder: Path) -> ClipTokenizer:
+    """The tokenizer of a model's vocabulary and merges."""
+    if folder == _BUNDLED:
+        return _bundled_tokenizer()
+    vocabulary = json.loads(_read_text(folder / "vocab.json"))
+    return _same_for_all(ClipTokenizer(_read_text(folder / "merges.txt"), vocabulary))
 
 
-def _clip_tokenizer(pairs: BPE) -> Tokenizer:
-    """CLIP's tokenizer, as transformers builds it.
-
-    White space becomes single spaces, then lower case, split by CLIP's pattern, byte-level BPE
-    with `</w>` at the end of words.
-    """
-    from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
-
-    tokenizer = Tokenizer(pairs)
-    tokenizer.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    words = Regex(
-        r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(words, behavior="removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    return tokenizer
+def _same_for_all(tokenizer: ClipTokenizer) -> ClipTokenizer:
+    """Return the bundled tokenizer if a model's is the same."""
+    if not tokenizer.is_usual() or tokenizer.merges != _bundled_tokenizer().merges:
+        return tokenizer
+    return _bundled_tokenizer()

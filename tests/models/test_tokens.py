@@ -16,6 +16,8 @@ from sdtui.core.errors import ModelDamagedError
 from sdtui.models import ModelSource, SourceKind, TokenCounter, counters_of, token_counters
 from sdtui.models.component_files import CONFIGS
 from sdtui.models.pipeline_traits import traits_of
+from sdtui.models.tokens import LibraryTokenizer, TokenizerFiles
+from sdtui.pocket import MODEL_FOLDER
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -68,8 +70,7 @@ def test_tokens_are_those_of_transformers(
 ) -> None:
     expected = theirs(text, add_special_tokens=False, truncation=False)["input_ids"]
     assert native.count(text).tokens == len(expected)
-    mine = native._tokenizer.encode(text, add_special_tokens=False)
-    assert mine.ids == expected
+    assert [token.id for token in native.tokens(text)] == expected
 
 
 def test_text_before_the_cut_is_what_the_encoder_sees(
@@ -124,6 +125,27 @@ def test_both_tokenizer_file_formats_count_alike(
     for text in TEXTS:
         assert counter.count(text).tokens == native.count(text).tokens
         assert counter.count(text).cut_from == native.count(text).cut_from
+
+
+def test_counters_are_restored_from_their_files(native: TokenCounter, tmp_path: Path) -> None:
+    """Another process has CLIP's own, and needs the library only for tokenizers unlike it."""
+    pocket = token_counters(MODEL_FOLDER)["text_encoder"]
+    assert native.files == TokenizerFiles()
+    assert pocket.files.library is None
+    Tokenizer(WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]")).save(f"{tmp_path}/tokenizer.json")
+    other = TokenCounter(LibraryTokenizer((tmp_path / "tokenizer.json").read_text()), 9)
+    for counter in (native, pocket, other):
+        restored = TokenCounter.restored(counter.limit, counter.files)
+        assert restored.tokens("a quartz Zebra🐈") == counter.tokens("a quartz Zebra🐈")
+
+
+def test_pocket_tokens_are_those_of_the_library() -> None:
+    library = LibraryTokenizer((MODEL_FOLDER / "tokenizer" / "tokenizer.json").read_text())
+    counter = token_counters(MODEL_FOLDER)["text_encoder"]
+    for text in TEXTS:
+        assert [each.id for each in counter.tokens(text)] == [
+            each.id for each in library.tokens(text)
+        ]
 
 
 def test_limits_and_kinds_of_tokenizers_are_read(tmp_path: Path) -> None:

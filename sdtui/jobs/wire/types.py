@@ -16,7 +16,7 @@ import sdtui.models
 import sdtui.monitor
 from sdtui.core.dynamic_prompts.expansion import WeightedText
 from sdtui.jobs.worker_status import WorkerStatus
-from sdtui.models import ReadWildcards, TokenCounter, WildcardFiles
+from sdtui.models import ReadWildcards, TokenCounter, TokenizerFiles, WildcardFiles
 from sdtui.requests.events import JobEvent
 from sdtui.requests.grids import Grid, GridPlace, GridRecord
 from sdtui.requests.record import GenerationRecord, ImageRecord
@@ -75,16 +75,25 @@ def _read_wildcards(sent: Any) -> WildcardFiles:
 class _Counter(BaseModel):
     limit: int
     tokenizer: str | None = None
-    """The tokenizer's JSON; None for CLIP's own."""
+    """The JSON of one of the library's."""
+    merges: str | None = None
+    vocabulary: dict[str, int] | None = None
 
 
 def _write_counter(counter: TokenCounter) -> _Counter:
-    return _Counter(limit=counter.limit, tokenizer=counter.own_tokenizer)
+    files = counter.files
+    return _Counter(
+        limit=counter.limit,
+        tokenizer=files.library,
+        merges=files.merges,
+        vocabulary=files.vocabulary,
+    )
 
 
 def _read_counter(sent: Any) -> TokenCounter:
     counter = _Counter.model_validate(sent)
-    return TokenCounter.restored(counter.limit, counter.tokenizer)
+    files = TokenizerFiles(counter.tokenizer, counter.merges, counter.vocabulary)
+    return TokenCounter.restored(counter.limit, files)
 
 
 NAMES: Mapping[str, Any] = {
