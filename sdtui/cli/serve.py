@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdtui.cli.server_options import ServeCommand, options_from, server_option, server_options
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
 from sdtui.core.text_files import UnreadableTextError, decode_text, split_lines
@@ -24,190 +25,63 @@ if TYPE_CHECKING:
 _KEY = "SDTUI_API_KEY"
 
 
-@click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=7860,
-    show_default=True,
-    help="Port; 0 = any that is free.",
-)
-@click.option(
-    "--unix-socket",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Listen on a Unix socket instead. Without a key it answers to your own user only.",
-)
-@click.option("--model", "-m", help="The model to use where a request names none.")
-@click.option(
+@click.command(cls=ServeCommand)
+@server_option("--model", "-m", help="The model to use where a request names none.")
+@server_option(
     "--gpus",
     metavar="LIST",
     help="Devices that work at the same time: all, or some as in 0,2 or cpu,cpu. [the setting]",
 )
-@click.option(
-    "--cluster",
-    metavar="HOST:PORT",
-    help="Let other machines work, which join at this address of this one with sdtui worker.",
-)
-@click.option(
-    "--cluster-key-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Their key; made if it is missing. [cluster.key in the folder of the configuration]",
-)
-@click.option(
-    "--api-key-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=f"A file that holds the API key. [else the variable {_KEY}]",
-)
-@click.option("--no-auth", is_flag=True, help="Serve without a key on an address others reach.")
-@click.option("--cors", multiple=True, metavar="ORIGIN", help="Let pages of ORIGIN call. * = all.")
-@click.option("--root-path", default="", metavar="PREFIX", help="Path prefix of a reverse proxy.")
-@click.option(
-    "--trusted-proxy",
-    "trusted_proxies",
-    multiple=True,
-    metavar="ADDRESS",
-    help="Believe the X-Forwarded headers of this address or network. * = all.",
-)
-@click.option(
-    "--allowed-host",
-    multiple=True,
-    metavar="NAME",
-    help="Answer to this name without a key too. * = all.",
-)
-@click.option(
-    "--queue",
-    "queue_limit",
-    type=click.IntRange(1, 10_000),
-    default=16,
-    show_default=True,
-    help="Jobs that may wait.",
-)
-@click.option(
-    "--client-jobs",
-    type=click.IntRange(1),
-    help="Unfinished jobs that one address may have. [no limit]",
-)
-@click.option(
-    "--grace",
-    type=click.FloatRange(0, 3600),
-    default=30,
-    show_default=True,
-    help="Seconds that the running picture gets to end on SIGTERM.",
-)
-@click.option(
-    "--max-body",
-    type=click.IntRange(1, 1024),
-    default=32,
-    show_default=True,
-    help="MiB of a request's body.",
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(64 * 64),
-    default=2048 * 2048,
-    show_default=True,
-    help="Most pixels (width times height) of a request.",
-)
-@click.option(
-    "--max-pictures",
-    type=click.IntRange(1, 64),
-    default=16,
-    show_default=True,
-    help="Pictures of one job.",
-)
-@click.option(
-    "--max-grid",
-    type=click.IntRange(1, 1000),
-    default=100,
-    show_default=True,
-    help="Pictures of a grid.",
-)
-@click.option(
-    "--job-timeout",
-    type=click.FloatRange(1),
-    metavar="SECONDS",
-    help="Cancel a running job after this time. [never]",
-)
-@click.option(
-    "--stall-timeout",
-    type=click.FloatRange(1),
-    default=1800,
-    show_default=True,
-    metavar="SECONDS",
-    help="Not ready if a running job makes no progress for this time.",
-)
-@click.option(
-    "--unload-after",
-    type=click.FloatRange(1),
-    metavar="SECONDS",
-    help="Unload the model after this time without a job. [never]",
-)
-@click.option(
-    "--keep",
-    multiple=True,
-    metavar="RULE",
-    help="Which pictures are kept: none, 30d (days), 20GiB; may be repeated. Others, unless"
-    " starred, are deleted, whoever made them. [all]",
-)
-@click.option(
+@server_option(
     "--policy",
     type=click.Choice([each.value for each in Policy]),
     help="What may be done when memory runs out. [native API: as configured, others: strict]",
 )
-@click.option(
-    "--allow-downloads",
-    is_flag=True,
-    help="Let requests name any model of the hub; it is fetched then.",
+@server_option(
+    "--cluster",
+    metavar="HOST:PORT",
+    help="Let other machines work, which join at this address of this one with sdtui worker.",
 )
+@server_option(
+    "--cluster-key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Their key; made if it is missing. [cluster.key in the folder of the configuration]",
+)
+@server_option(
+    "--api-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=f"A file that holds the API key. [else the variable {_KEY}]",
+)
+@server_options
 def serve(
     model: str | None,
     gpus: str | None,
+    policy: str | None,
     cluster: str | None,
     cluster_key_file: Path | None,
-    policy: str | None,
     api_key_file: Path | None,
-    cors: tuple[str, ...],
-    root_path: str,
-    allowed_host: tuple[str, ...],
-    max_body: int,
-    keep: tuple[str, ...],
-    unix_socket: Path | None,
     **others: Any,
 ) -> int:
     """Serve pictures over HTTP: the native API, A1111's and OpenAI's, and metrics.
 
-    /docs describes every route. Listens on this machine alone unless --host says otherwise.
+    /docs describes every route. Listens on this machine alone unless --host says otherwise. Each
+    option can also stand under [server] in the config file (max_body = 64), or in the environment
+    (SDTUI_SERVER_MAX_BODY=64); flags count more than the environment, and it more than the file.
     """
     from sdtui.cli.backend import open_local_backend, open_models
     from sdtui.cli.logs import log_to_file, warn_on_stderr
     from sdtui.core import paths
-    from sdtui.core.settings import load_settings, parse_setting
 
     run, options_class = import_server()
-    from sdtui.server.keep import parse_keep
 
     log_to_file()
     warn_on_stderr()
-    settings = replace(load_settings(), connect="here")  # a server's backend is its own
-    if model is not None:
-        settings = replace(settings, model=model)
-    if gpus is not None:
-        settings = replace(settings, gpus=parse_setting("gpus", gpus))
-    if policy is not None:
-        settings = replace(settings, policy=Policy(policy))
+    settings = _settings(model, gpus, policy)
     open_models(settings).find(settings.model)  # a wrong name is reported at once
     options = options_class(
         api_key=_read_key(api_key_file),
-        cors=tuple(origin.lower().rstrip("/") for origin in cors),
-        root_path=root_path.rstrip("/"),
-        allowed_hosts=tuple(name.lower() for name in allowed_host),
-        max_body=max_body * 2**20,
-        keep=parse_keep(keep),
-        unix_socket=None if unix_socket is None else unix_socket.absolute(),
         compatible_policy=Policy(policy or Policy.STRICT),
-        **others,
+        **options_from(others),
     )
 
     pool = None if cluster is None else _open_cluster(cluster, cluster_key_file, settings)
@@ -227,6 +101,20 @@ def serve(
         click.echo(f"sdtui serves {address}", err=True)
 
     return run(settings, options, on_start, open_served)
+
+
+def _settings(model: str | None, gpus: str | None, policy: str | None) -> Settings:
+    """Return the settings with what the options change. Raises SettingsError."""
+    from sdtui.core.settings import load_settings, parse_setting
+
+    settings = replace(load_settings(), connect="here")  # a server's backend is its own
+    if model is not None:
+        settings = replace(settings, model=model)
+    if gpus is not None:
+        settings = replace(settings, gpus=parse_setting("gpus", gpus))
+    if policy is not None:
+        settings = replace(settings, policy=Policy(policy))
+    return settings
 
 
 def _open_cluster(address: str, key_file: Path | None, settings: Settings) -> WorkerPool:

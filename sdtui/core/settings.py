@@ -55,6 +55,8 @@ FOLDER_LISTS = (
     "clip_vision_folders",
 )
 """Settings that are lists of folders."""
+TABLES = ("keys", "server")
+"""Settings that are tables."""
 
 _HINT_FILE = "Correct the file or move it away"
 _HINT_READABLE = "Make it readable, or name another file in SDTUI_CONFIG"
@@ -227,6 +229,10 @@ class Settings:
     keys: Mapping[str, str] = field(
         default_factory=dict,
         metadata=_parsed_by(read.keys, "The app's keys by action, as `sdtui keys` lists them."),
+    )
+    server: Mapping[str, object] = field(
+        default_factory=dict,
+        metadata=_parsed_by(read.table, "Options of `sdtui serve`, by the names of its flags."),
     )
 
     def request_defaults(self) -> dict[str, Any]:

@@ -157,5 +157,12 @@ def keys(value: object) -> Mapping[str, str]:
     return flat
 
 
+def table(value: object) -> Mapping[str, object]:
+    """A table."""
+    if not isinstance(value, Mapping):
+        raise WrongValueError(f"should be a table, not {_quoted(value)}")
+    return value
+
+
 def _quoted(value: object) -> str:
     return shortened(repr(value))

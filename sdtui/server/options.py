@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
-from sdtui.server.keep import Keep
+from sdtui.server.keep import Keep, parse_keep
 from sdtui.server.scopes import without_default_port
 
 PREFIX = re.compile(r"(/[\w~-][\w.~-]*)*", re.ASCII)
@@ -22,57 +24,166 @@ DEFAULT_PORT = 7860
 """The port of A1111, where its clients expect a server."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OptionSpec:
+    """How a field of `ServerOptions` is set: its flag, its key in the config file and its
+    environment variable are derived from it."""
+
+    help: str
+    """A sentence for `--help`."""
+    flag: str = ""
+    """By default the name of the field with dashes."""
+    metavar: str = ""
+    ge: int | None = None
+    le: int | None = None
+    default: str = ""
+    """The default as it is given, where the field's own is of another kind."""
+    is_list: bool = False
+    """True if it may be given several times."""
+    parse: Callable[[Any], Any] | None = None
+    """Returns the field's value for the one that was given. Raises SettingsError."""
+
+
+class OptionError(SettingsError):
+    """A wrong value of the option with a certain flag."""
+
+    def __init__(self, flag: str, what: str, hint: str) -> None:
+        super().__init__(what, hint)
+        self.flag = flag
+
+
+def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
+
+
 @dataclass(frozen=True)
 class ServerOptions:
-    """The options of one server; `check` says whether they are safe together."""
+    """The options of one server; `check` says whether they are safe together.
 
-    host: str = "127.0.0.1"
-    port: int = DEFAULT_PORT
-    unix_socket: Path | None = None
-    """Listen on this Unix socket in place of host and port."""
+    Fields with an `OptionSpec` are options of `sdtui serve`.
+    """
+
+    host: Annotated[str, OptionSpec(help="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, OptionSpec(help="Port; 0 = any that is free.", ge=0, le=65535)] = (
+        DEFAULT_PORT
+    )
+    unix_socket: Annotated[
+        Path | None,
+        OptionSpec(
+            help="Listen on a Unix socket instead. Without a key it answers to your own user only.",
+            metavar="PATH",
+            parse=Path.absolute,
+        ),
+    ] = None
     api_key: str | None = None
-    no_auth: bool = False
-    """Serve without a key on a public address."""
-    cors: tuple[str, ...] = ()
+    no_auth: Annotated[bool, OptionSpec(help="Serve without a key on an address others reach.")] = (
+        False
+    )
+    cors: Annotated[
+        tuple[str, ...],
+        OptionSpec(
+            help="Let pages of ORIGIN call. * = all.",
+            metavar="ORIGIN",
+            parse=lambda origins: tuple(each.lower().rstrip("/") for each in origins),
+        ),
+    ] = ()
     """Origins whose web pages may use the server, as browsers write them; "*" = all."""
-    queue_limit: int = 16
-    """Most waiting jobs."""
-    client_jobs: int | None = None
-    """Most unfinished jobs of one client address; None = no limit."""
-    grace: float = 30.0
-    """Seconds that the running picture has to finish at shutdown."""
-    max_body: int = 32 * 2**20
+    root_path: Annotated[
+        str,
+        OptionSpec(
+            help="Path prefix of a reverse proxy.",
+            metavar="PREFIX",
+            parse=lambda prefix: prefix.rstrip("/"),
+        ),
+    ] = ""
+    """Path prefix under which a reverse proxy serves this server, e.g. "/sd"."""
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        OptionSpec(
+            help="Believe the X-Forwarded headers of this address or network. * = all.",
+            flag="--trusted-proxy",
+            metavar="ADDRESS",
+        ),
+    ] = ()
+    """Addresses and networks of proxies whose headers are believed; "*" = all."""
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        OptionSpec(
+            help="Answer to this name without a key too. * = all.",
+            flag="--allowed-host",
+            metavar="NAME",
+            parse=_lower,
+        ),
+    ] = ()
+    """Further names of the server in lower case, for requests without a key; "*" = all."""
+    queue_limit: Annotated[
+        int, OptionSpec(help="Jobs that may wait.", flag="--queue", ge=1, le=10_000)
+    ] = 16
+    client_jobs: Annotated[
+        int | None,
+        OptionSpec(help="Unfinished jobs that one address may have. [no limit]", ge=1),
+    ] = None
+    grace: Annotated[
+        float,
+        OptionSpec(help="Seconds that the running picture gets to end on SIGTERM.", ge=0, le=3600),
+    ] = 30.0
+    max_body: Annotated[
+        int,
+        OptionSpec(
+            help="MiB of a request's body.",
+            ge=1,
+            le=1024,
+            default="32",
+            parse=lambda mebibytes: mebibytes * 2**20,
+        ),
+    ] = 32 * 2**20
     """Most bytes of a request body."""
-    max_pixels: int = 2048 * 2048
-    """Most pixels (width times height) of a requested picture."""
-    max_pictures: int = 16
-    """Most pictures of a job."""
-    max_grid: int = 100
-    """Most pictures of a grid."""
+    max_pixels: Annotated[
+        int, OptionSpec(help="Most pixels (width times height) of a request.", ge=64 * 64)
+    ] = 2048 * 2048
+    max_pictures: Annotated[int, OptionSpec(help="Pictures of one job.", ge=1, le=64)] = 16
+    max_grid: Annotated[int, OptionSpec(help="Pictures of a grid.", ge=1, le=1000)] = 100
     max_upload_pixels: int = 32_000_000
     """Most pixels (width times height) of an uploaded picture."""
+    job_timeout: Annotated[
+        float | None,
+        OptionSpec(help="Cancel a running job after this time. [never]", metavar="SECONDS", ge=1),
+    ] = None
+    stall_timeout: Annotated[
+        float,
+        OptionSpec(
+            help="Not ready if a running job makes no progress for this time.",
+            metavar="SECONDS",
+            ge=1,
+        ),
+    ] = 1800.0
+    unload_after: Annotated[
+        float | None,
+        OptionSpec(
+            help="Unload the model after this time without a job. [never]",
+            metavar="SECONDS",
+            ge=1,
+        ),
+    ] = None
+    keep: Annotated[
+        Keep,
+        OptionSpec(
+            help="Which pictures are kept: none, 30d (days), 20GiB; may be repeated. Others,"
+            " unless starred, are deleted, whoever made them. [all]",
+            metavar="RULE",
+            is_list=True,
+            parse=parse_keep,
+        ),
+    ] = field(default_factory=Keep)
+    allow_downloads: Annotated[
+        bool, OptionSpec(help="Let requests name any model of the hub; it is fetched then.")
+    ] = False
+
     compatible_policy: Policy = Policy.STRICT
     """The retry policy of requests of A1111's and OpenAI's API that name none: their clients expect
     the picture that they asked for, or an error."""
-    root_path: str = ""
-    """Path prefix under which a reverse proxy serves this server, e.g. "/sd"."""
-    trusted_proxies: tuple[str, ...] = ()
-    """Addresses and networks of proxies whose headers are believed; "*" = all."""
-    allowed_hosts: tuple[str, ...] = ()
-    """Further names of the server in lower case, for requests without a key; "*" = all."""
-    job_timeout: float | None = None
-    """Seconds after which a running job is cancelled."""
-    stall_timeout: float = 1800.0
-    """Seconds without a step or stage after which a worker is taken to hang."""
-    keep: Keep = field(default_factory=Keep)
-    """Which pictures are kept."""
-    allow_downloads: bool = False
-    """True if requests may name any model of the hub, which is then downloaded."""
-
     preload: bool = True
     """Load the default model at the start."""
-    unload_after: float | None = None
-    """Seconds without a job after which the model is unloaded."""
     end_after: float | None = None
     """Seconds without job and client after which the server ends."""
     state_folder: Path | None = None
@@ -107,22 +218,23 @@ class ServerOptions:
     def check(self) -> None:
         """Raise SettingsError for wrong values, and for a public server without a key."""
         self._check_addresses()
-        if not math.isfinite(self.grace):
-            raise SettingsError("the grace must be a number of seconds", "Give one with --grace")
-        for name, seconds in (
+        for flag, seconds in (
+            ("--grace", self.grace),
             ("--job-timeout", self.job_timeout),
             ("--stall-timeout", self.stall_timeout),
             ("--unload-after", self.unload_after),
         ):
             if seconds is not None and math.isnan(seconds):
-                raise SettingsError(f"{name} must be a number of seconds", "Give one like 600")
+                raise OptionError(flag, f"{flag} must be a number of seconds", "Give one like 600")
         if not PREFIX.fullmatch(self.root_path):
-            raise SettingsError(
+            raise OptionError(
+                "--root-path",
                 f'"{self.root_path}" is not the prefix of a path',
                 "Give one like /sd with --root-path",
             )
         if not self.is_loopback and not self.api_key and not self.no_auth:
-            raise SettingsError(
+            raise OptionError(
+                "--host",
                 f"without an API key everyone who reaches {self.host} could use this server",
                 "Set SDTUI_API_KEY or --api-key-file, or say --no-auth if that is what you want",
             )
@@ -132,7 +244,8 @@ class ServerOptions:
             scheme, _, host = origin.partition("://")
             is_usual = host == without_default_port(host, scheme) and _ORIGIN.fullmatch(origin)
             if origin not in ("*", "null") and not is_usual:
-                raise SettingsError(
+                raise OptionError(
+                    "--cors",
                     f'"{origin}" is not the origin of a page as browsers write it',
                     "Give scheme, host and port (unless it is the usual one) with --cors, such as "
                     "http://localhost:3000",
@@ -140,13 +253,15 @@ class ServerOptions:
         for proxy in self.trusted_proxies:
             is_named = proxy == "*" or _UNIX_PEER.fullmatch(proxy)
             if not is_named and (problem := _network_problem(proxy)):
-                raise SettingsError(
+                raise OptionError(
+                    "--trusted-proxy",
                     f'"{proxy}" is not an address or network{problem}',
                     "Give one such as 127.0.0.1, 10.0.0.0/8 or unix:33 with --trusted-proxy",
                 )
         for host in self.allowed_hosts:
             if host != "*" and not _HOST.fullmatch(host):
-                raise SettingsError(
+                raise OptionError(
+                    "--allowed-host",
                     f'"{host}" is not the name of a host',
                     "Give it without scheme and port, such as pictures.example, with "
                     "--allowed-host",

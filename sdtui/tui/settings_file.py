@@ -8,10 +8,11 @@ from pathlib import Path
 
 from sdtui.core.errors import SettingsError
 from sdtui.core.files import write_atomic
-from sdtui.core.settings import ABOUT_SETTINGS, FOLDER_LISTS, Settings, setting_choices
+from sdtui.core.settings import ABOUT_SETTINGS, FOLDER_LISTS, TABLES, Settings, setting_choices
 from sdtui.core.text_files import UnreadableTextError, decode_text
 
 Value = str | bool | list[str]
+_TABLE_EXAMPLES = {"keys": '"window.generate" = "ctrl+r"', "server": "port = 7860"}
 
 
 def write_setting(file: Path, key: str, value: Value | None) -> None:
@@ -47,8 +48,8 @@ def template() -> str:
     """Return a config file in which every setting is a comment."""
     parts = ["# Settings of sdtui. Take the # away from a line to set it.\n"]
     for key, about in ABOUT_SETTINGS.items():
-        if key == "keys":
-            example = '[keys]\n# "window.generate" = "ctrl+r"'
+        if key in TABLES:
+            example = f"[{key}]\n# {_TABLE_EXAMPLES[key]}"
         elif key in FOLDER_LISTS:
             example = f'{key} = ["~/{key.removesuffix("_folders")}s"]'
         else:

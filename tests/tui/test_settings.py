@@ -55,7 +55,9 @@ def test_template_has_every_setting_as_a_comment(tmp_path: Path) -> None:
     assert load_settings(file, {}) == Settings()
     examples = file.read_text().replace("# Settings of sdtui. Take", "")
     uncommented = "\n".join(
-        line.removeprefix("# ") for line in examples.splitlines() if "=" in line or "[keys]" in line
+        line.removeprefix("# ")
+        for line in examples.splitlines()
+        if "=" in line or line.startswith("# [")
     )
     assert set(tomllib.loads(uncommented)) == set(ABOUT_SETTINGS)
     file.write_text(uncommented)

@@ -25,6 +25,7 @@ from sdtui.core.settings import (
     ENVIRONMENT_PREFIX,
     FOLDER_LISTS,
     LAST_THEME,
+    TABLES,
     Settings,
     load_settings,
     setting_choices,
@@ -68,11 +69,11 @@ def all_settings(running: Settings, read: Settings) -> list[Setting]:
     for key, about in ABOUT_SETTINGS.items():
         value, now = getattr(read, key), getattr(running, key)
         if isinstance(value, Mapping):
-            summary = f"{len(value)} changed" if value else "none changed"
+            summary = f"{len(value) or 'none'} changed"
             listed.append(Setting(key, summary, settings_origin(key), about, "", value != now))
             listed += [
-                Setting(f"  {name}", keys, settings_origin(key, name), about)
-                for name, keys in value.items()
+                Setting(f"  {name}", _text(each), settings_origin(key, name), about)
+                for name, each in value.items()
             ]
         else:
             separator = os.pathsep if key in FOLDER_LISTS else ","
@@ -83,7 +84,7 @@ def all_settings(running: Settings, read: Settings) -> list[Setting]:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return ", ".join(map(str, value)) or "none"
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
@@ -193,8 +194,8 @@ class SettingsScreen(Dialog[None]):
     def _is_fixed(self, setting: Setting) -> bool:
         """Show why a setting can't be changed here, if so."""
         variable = ENVIRONMENT_PREFIX + setting.key.strip().upper()
-        if setting.key.strip() not in ABOUT_SETTINGS or setting.key == "keys":
-            self.status.show("Keys are changed in the file: press e.")
+        if setting.key.startswith(" ") or setting.key in TABLES:
+            self.status.show("This is changed in the file: press e.")
         elif variable in os.environ:
             self.status.show(f"{variable} is set, and counts more than the file.", is_wrong=True)
         else:
