@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdtui.cli.server_options import ServeCommand, options_from, server_option, server_options
+from sdtui.cli.server_options import (
+    ServeCommand,
+    naming_option,
+    options_from,
+    server_option,
+    server_options,
+)
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
 from sdtui.core.text_files import UnreadableTextError, decode_text, split_lines
@@ -65,8 +71,8 @@ def serve(
     """Serve pictures over HTTP: the native API, A1111's and OpenAI's, and metrics.
 
     /docs describes every route. Listens on this machine alone unless --host says otherwise. Each
-    option can also stand under [server] in the config file (max_body = 64), or in the environment
-    (SDTUI_SERVER_MAX_BODY=64); flags count more than the environment, and it more than the file.
+    option can also stand under [server] in the config file (port = 8080), or in the environment
+    (SDTUI_SERVER_PORT=8080); flags count more than the environment, and it more than the file.
     """
     from sdtui.cli.backend import open_local_backend, open_models
     from sdtui.cli.logs import log_to_file, warn_on_stderr
@@ -111,7 +117,8 @@ def _settings(model: str | None, gpus: str | None, policy: str | None) -> Settin
     if model is not None:
         settings = replace(settings, model=model)
     if gpus is not None:
-        settings = replace(settings, gpus=parse_setting("gpus", gpus))
+        with naming_option("--gpus"):
+            settings = replace(settings, gpus=parse_setting("gpus", gpus))
     if policy is not None:
         settings = replace(settings, policy=Policy(policy))
     return settings

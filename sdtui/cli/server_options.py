@@ -4,7 +4,8 @@ file, then defaults."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import Field, fields
 from functools import partial
 from pathlib import Path
@@ -130,13 +131,23 @@ def server_options(command: _Command) -> _Command:
 
 
 def options_from(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of `ServerOptions` for the values of the options. Raises SettingsError."""
-    specs = _specs()
-    return {
-        name: parse(value) if (parse := specs[name][1].parse) else value
-        for name, value in values.items()
-        if value is not None
-    }
+    """Return the fields of `ServerOptions` for the values of the options. Raises OptionError."""
+    specs, found = _specs(), {}
+    for name, value in values.items():
+        if value is not None:
+            spec = specs[name][1]
+            with naming_option(_flag(name, spec)):
+                found[name] = spec.parse(value) if spec.parse else value
+    return found
+
+
+@contextmanager
+def naming_option(flag: str) -> Iterator[None]:
+    """Turn SettingsErrors into OptionErrors of a flag."""
+    try:
+        yield
+    except SettingsError as error:
+        raise OptionError(flag, error.what, error.hint) from error
 
 
 def _specs() -> dict[str, tuple[Any, OptionSpec]]:
@@ -151,7 +162,7 @@ def _option(field: Field[Any], plain: Any, spec: OptionSpec) -> Callable[[_Comma
     (kind,) = (each for each in get_args(plain) or (plain,) if each not in (NoneType, ...))
     default = spec.default or (None if is_list else field.default or None)
     return server_option(
-        spec.flag or f"--{field.name.replace('_', '-')}",
+        _flag(field.name, spec),
         field.name,
         type=str if is_list else _click_type(kind, spec),
         is_flag=kind is bool,
@@ -161,6 +172,10 @@ def _option(field: Field[Any], plain: Any, spec: OptionSpec) -> Callable[[_Comma
         metavar=spec.metavar or None,
         help=spec.help,
     )
+
+
+def _flag(name: str, spec: OptionSpec) -> str:
+    return spec.flag or f"--{name.replace('_', '-')}"
 
 
 def _click_type(kind: type, spec: OptionSpec) -> Any:

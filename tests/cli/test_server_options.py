@@ -84,15 +84,24 @@ def test_wrong_variable_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) 
         values()
 
 
-def test_what_does_not_fit_together_names_its_line(
-    config: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("host = '0.0.0.0'", "without an API key"),
+        ("keep = '3x'", '"3x" doesn\'t say how long'),
+        ("gpus = 'a'", "gpus: there is no device"),
+    ],
+)
+def test_what_the_command_refuses_names_its_line_too(
+    config: Path, monkeypatch: pytest.MonkeyPatch, line: str, words: str
 ) -> None:
     for name in ("log_to_file", "warn_on_stderr"):
         monkeypatch.setattr(f"sdtui.cli.logs.{name}", lambda: None)
-    config.write_text("[server]\nhost = '0.0.0.0'\n")
+    config.write_text(f"[server]\n{line}\n")
     context = serve.make_context("serve", [])
-    with pytest.raises(SettingsError, match="line 2: without an API key"):
+    with pytest.raises(SettingsError) as caught:
         serve.invoke(context)
+    assert str(caught.value).startswith(f"{config}, line 2: {words}")
 
 
 def test_unknown_variable_gets_a_warning(
