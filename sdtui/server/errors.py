@@ -253,7 +253,7 @@ def shape_of(scope: Scope) -> Shape:
     path = path_of(scope)
     if path.startswith(("/sdapi/", "/controlnet/")):
         return "a1111"
-    return "openai" if path.startswith("/v1/") else "sdtui"
+    return "openai" if path.startswith(("/v1/", "/openai/")) else "sdtui"
 
 
 def documented(shape: Shape, *statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -12,14 +12,14 @@ from sdtui.server.api.openai.schemas import EditBody, ImagesBody
 from sdtui.server.outcome_headers import NOT_APPLIED
 from tests.support.images import png_base64
 from tests.support.live_server import Live, parse_events
+from tests.support.scripted_generator import ScriptedGenerator
 
-TOKENS = {"text_tokens": 0, "image_tokens": 0}
-USAGE = {
-    "total_tokens": 0,
-    "input_tokens": 0,
-    "output_tokens": 0,
-    "input_tokens_details": TOKENS,
-    "output_tokens_details": TOKENS,
+ONE_WORD_64_PIXELS = {
+    "total_tokens": 17,
+    "input_tokens": 1,
+    "output_tokens": 16,
+    "input_tokens_details": {"text_tokens": 1, "image_tokens": 0},
+    "output_tokens_details": {"text_tokens": 0, "image_tokens": 16},
 }
 
 
@@ -58,7 +58,7 @@ def test_answer_has_the_fields_of_the_current_api(scripted: Live) -> None:
         plain = ask.post("/v1/images/generations", json={"prompt": "x"})
         assert NOT_APPLIED not in plain.headers
         answer = plain.json()
-        assert answer["usage"] == USAGE
+        assert answer["usage"] == ONE_WORD_64_PIXELS
         assert (answer["quality"], answer["background"]) == ("high", "opaque")
         assert answer.keys() >= {"size", "output_format", "created", "data"}
         assert "not_applied" not in answer
@@ -75,7 +75,7 @@ def test_stream_has_usage_and_what_is_not_applied(scripted: Live) -> None:
     assert answer.headers[NOT_APPLIED] == "quality"
     *_, (name, completed) = parse_events(answer.text)
     assert name == "image_generation.completed"
-    assert (completed["usage"], completed["quality"]) == (USAGE, "medium")
+    assert (completed["usage"], completed["quality"]) == (ONE_WORD_64_PIXELS, "medium")
     assert completed["not_applied"] == ["quality"]
 
 
@@ -87,6 +87,79 @@ def test_edits_list_fields_of_the_form(scripted: Live) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.headers[NOT_APPLIED] == "input_fidelity"
     assert answer.json()["not_applied"] == ["input_fidelity"]
+
+
+def test_usage_counts_prompts_pictures_that_are_sent_and_all_that_are_made(scripted: Live) -> None:
+    form = {"prompt": "a red apple", "negative_prompt": "x", "n": "2"}
+    files = {"image": ("a.png", base64.b64decode(png_base64()), "image/png")}
+    with scripted.client() as ask:
+        usage = ask.post("/v1/images/edits", data=form, files=files).json()["usage"]
+    assert usage["input_tokens_details"] == {"text_tokens": 4, "image_tokens": 16}
+    assert (usage["output_tokens"], usage["total_tokens"]) == (32, 52)
+
+
+def test_tokens_of_a_model_that_is_gone_are_not_counted(scripted: Live) -> None:
+    assert scripted.services.models.tokens("gone", "x") == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "repeated"),
+    [
+        ({"user": "me"}, "me"),
+        ({"user": "me", "safety_identifier": "i"}, "i"),
+        ({"user": "me", "safety_identifier": ""}, "me"),
+        ({"user": 1}, None),
+        ({"user": "x" * 513}, None),
+        ({}, None),
+    ],
+)
+def test_answer_repeats_who_asked(fields: dict[str, Any], repeated: str | None) -> None:
+    assert ImagesBody(prompt="x", **fields).identifier == repeated
+
+
+def test_variations_are_image_to_image_without_a_prompt(
+    scripted: Live, generator: ScriptedGenerator
+) -> None:
+    files = {"image": ("a.png", base64.b64decode(png_base64()), "image/png")}
+    with scripted.client() as ask:
+        answer = ask.post(
+            "/v1/images/variations", data={"n": "2", "model": "dall-e-2"}, files=files
+        )
+        assert answer.status_code == 200, answer.text
+        assert all(each["url"] and "b64_json" not in each for each in answer.json()["data"])
+        assert ask.post("/v1/images/variations", data={"n": "2"}).status_code == 400
+    (request,) = generator.requests
+    assert (request.prompt, request.strength, request.num_images_per_prompt) == ("", 0.6, 2)
+    assert request.width == request.height  # the shape of the picture
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/openai/deployments/pocket/images/generations?api-version=2024-02-01", "no such model"),
+        ("/openai/deployments/gpt-image-2/images/generations", None),
+        ("/openai/v1/images/generations?api-version=preview", "pocket"),
+    ],
+)
+def test_azure_has_the_model_in_the_path(path: str, model: str | None, scripted: Live) -> None:
+    with scripted.client() as ask:
+        answer = ask.post(path, json={"prompt": "x", "model": model})
+        assert answer.status_code == 200, answer.text
+        other = ask.post("/openai/deployments/other/images/generations", json={"prompt": "x"})
+        assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
+        assert ask.get("/openai/models").json() == ask.get("/v1/models").json()
+        assert not [path for path in ask.get("/openapi.json").json()["paths"] if "/openai" in path]
+
+
+def test_edit_at_azures_path_takes_the_deployment(
+    scripted: Live, generator: ScriptedGenerator
+) -> None:
+    files = {"image[]": ("a.png", base64.b64decode(png_base64()), "image/png")}
+    with scripted.client() as ask:
+        path = "/openai/deployments/pocket/images/edits"
+        answer = ask.post(path, data={"prompt": "x", "model": "other"}, files=files)
+    assert answer.status_code == 200, answer.text
+    assert generator.requests[0].model == "pocket"
 
 
 def test_prompt_may_have_as_many_characters_as_at_openai(scripted: Live) -> None:

@@ -29,6 +29,7 @@ def test_every_form_of_the_key_is_accepted(locked: Live) -> None:
         for headers in (
             {"Authorization": f"Bearer {KEY}"},
             {"X-API-Key": KEY},
+            {"api-key": KEY},
             {"Authorization": f"Basic {basic}"},
         ):
             assert ask.get("/health", headers=headers).status_code == 200

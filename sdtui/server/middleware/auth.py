@@ -26,6 +26,7 @@ _OPEN = ("/livez", "/readyz")
 LINKS = "/pictures/"
 """Paths below this are signed links, which need no key."""
 
+_KEY_HEADERS = ("x-api-key", "api-key")
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -45,10 +46,11 @@ def is_own_user(scope: Scope) -> bool:
 class AuthMiddleware:
     """ASGI middleware that refuses unauthorised requests, and sets the caller of others.
 
-    The key is sent as `Authorization: Bearer`, `X-API-Key`, or password of Basic with any user
-    name. Without a key the Host header must be a name of the server, against DNS rebinding: on a
-    loopback address a name of this machine, on others an address or a local name; or one that the
-    options allow. Pages of other origins need to be allowed by the options. Requests with both
+    The key is sent as `Authorization: Bearer`, `X-API-Key`, `api-key` as Azure has it, or password
+    of Basic with any user name. Without a key the Host header must be a name of the server, against
+    DNS rebinding: on a loopback address a name of this machine, on others an address or a local
+    name; or one that the options allow. Pages of other origins need to be allowed by the options.
+    Requests with both
     Content-Length and Transfer-Encoding are refused, against request smuggling.
     """
 
@@ -131,7 +133,8 @@ def _is_local(name: str) -> bool:
 
 def _sent_keys(headers: Headers) -> Iterator[bytes]:
     """Return the keys in the headers of a request, whose bytes starlette decodes as Latin-1."""
-    yield headers.get("x-api-key", "").encode("latin-1")
+    for name in _KEY_HEADERS:
+        yield headers.get(name, "").encode("latin-1")
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         yield value.strip().encode("latin-1")

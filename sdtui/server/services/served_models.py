@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 from sdtui.core.errors import ModelError, ModelNotFoundError
 from sdtui.core.text import nearest
 from sdtui.jobs import Models
-from sdtui.models import ModelDescription, ModelSource, SourceKind, model_of_name
+from sdtui.models import ModelDescription, ModelSource, SourceKind, TokenCounter, model_of_name
 from sdtui.requests.request import SIZE_MULTIPLE
 
 _DEFAULT_SIDE = 1024
@@ -23,6 +24,8 @@ class ServedModels:
         self._models = models
         self._allow_downloads = allow_downloads
         self.default = default
+        self._counters: tuple[str, Mapping[str, TokenCounter]] = ("", {})
+        """Those of the model that was counted with last: reading a tokenizer may take a second."""
 
     def sources(self) -> list[ModelSource]:
         """All models, the default one first, also those that can't be used. Reads folders."""
@@ -107,6 +110,18 @@ class ServedModels:
         """
         description = self.describe(self._models.find(name))
         return description is not None and description.traits.true_guidance is not None
+
+    def tokens(self, name: str, text: str) -> int:
+        """Return the tokens of a text for that of a model's text encoders which makes most of it; 0
+        if no tokenizer can be read. Reads its configs."""
+        counted, counters = self._counters
+        if counted != name:
+            try:
+                counters = self._models.token_counters(self._models.find(name))
+            except ModelError:  # it was removed, or replaced by a damaged one
+                return 0
+            self._counters = name, counters
+        return max((each.count(text).tokens for each in counters.values()), default=0)
 
     def describe(self, source: ModelSource) -> ModelDescription | None:
         """Describe a model; None if it isn't downloaded yet. Raises ModelError."""

@@ -8,55 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
-from pydantic import BeforeValidator
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import UploadFile as StarletteUpload
+from fastapi import APIRouter, File, Form, Request, Response
 
 from sdtui.core import runtime
-from sdtui.core.errors import Problem, SdtuiError
+from sdtui.core.errors import SdtuiError
 from sdtui.core.picture_entries import EntryError, IPAdapterEntry
 from sdtui.core.pictures.masks import is_empty
 from sdtui.requests.input_images import transparency_in
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
-from sdtui.server.api.openai.images import ANSWERS, ImagesAnswer, answer
+from sdtui.server.api.openai.forms import FormRoute, Upload, read_upload, refused
+from sdtui.server.api.openai.images import ANSWERS, ImagesAnswer, answer, for_deployment
 from sdtui.server.api.openai.schemas import IMAGE, EditBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError
-from sdtui.server.routing import GenerationRoute, Handle
 from sdtui.server.services.generation import prepare
 from sdtui.server.services.init_images import counted_on, size_like
 
-_CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
-_NO_FILE = "must be a file: its part of the form needs a filename"
 _MOST_PICTURES = 16
 """OpenAI's limit."""
-
-
-class _FormRoute(GenerationRoute):
-    """Accepts only forms in UTF-8: FastAPI would report every field of a JSON body as missing, and
-    some other codecs of Python take minutes for a megabyte."""
-
-    def get_route_handler(self) -> Handle:
-        """Called by FastAPI."""
-        handle = super().get_route_handler()
-
-        async def check_and_handle(request: Request) -> Response:
-            _check_kind(request.headers.get("content-type", ""))
-            return await handle(request)
-
-        return check_and_handle
-
-
-def _check_is_file(value: object) -> object:
-    if isinstance(value, str):
-        raise ValueError(_NO_FILE)
-    return value
-
-
-_Upload = Annotated[UploadFile, BeforeValidator(_check_is_file)]
-
-router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=_FormRoute)
+router = APIRouter(prefix="/images", tags=["OpenAI"], route_class=FormRoute)
 
 
 @router.post("/edits", response_model=ImagesAnswer, responses=ANSWERS)
@@ -64,10 +34,10 @@ async def edits(
     body: Annotated[EditBody, Form()],
     services: ServicesDep,
     http: Request,
-    image: Annotated[list[_Upload], File()] = [],  # noqa: B006
-    images: Annotated[list[_Upload], File(alias="image[]")] = [],  # noqa: B006
-    mask: Annotated[_Upload | None, File()] = None,
-    markup: Annotated[_Upload | None, File()] = None,
+    image: Annotated[list[Upload], File()] = [],  # noqa: B006
+    images: Annotated[list[Upload], File(alias="image[]")] = [],  # noqa: B006
+    mask: Annotated[Upload | None, File()] = None,
+    markup: Annotated[Upload | None, File()] = None,
 ) -> Response:
     """Generate pictures from pictures and a prompt and wait for them; with `stream`, send them as
     events. Of several pictures, IP-Adapters take those after the first, and else models that take
@@ -76,27 +46,19 @@ async def edits(
     form = await http.form()
     files = [each for name, each in form.multi_items() if IMAGE.fullmatch(name)]
     if not 1 <= len(files) <= _MOST_PICTURES:
-        raise _refused("image", f"must be 1 to {_MOST_PICTURES} pictures, not {len(files)}")
+        raise refused("image", f"must be 1 to {_MOST_PICTURES} pictures, not {len(files)}")
     if len(form.getlist("mask")) > 1:
-        raise _refused("mask", f"must be one picture, not {len(form.getlist('mask'))}")
+        raise refused("mask", f"must be one picture, not {len(form.getlist('mask'))}")
     if markup is not None:
-        raise _refused("markup", "there is no markup here. Leave it out", "Unsupported")
-    pictures = [await _read(each) for each in files]
-    masked = None if mask is None else await _read(mask)
+        raise refused("markup", "there is no markup here. Leave it out", "Unsupported")
+    pictures = [await read_upload(each) for each in files]
+    masked = None if mask is None else await read_upload(mask)
+    body = for_deployment(body, http)
     requests = await _prepare_all(body, services, pictures, masked)
     del pictures
     await asyncio.to_thread(runtime.return_free_memory)
     http.state.release_body()
     return await answer(body, requests, services, http)
-
-
-async def _read(file: object) -> bytes:
-    """Read an upload, and drop it from memory. Raises ApiError for a field that is no file."""
-    if not isinstance(file, StarletteUpload):
-        raise _refused("image", _NO_FILE)
-    data: bytes = await file.read()
-    await file.close()
-    return data
 
 
 async def _prepare_all(
@@ -135,10 +97,10 @@ async def _takes_references(services: ServerServices, model: str | None) -> bool
 def _check_count(pictures: int, count: int, most: int) -> None:
     """Raise ApiError if `count` results of each picture are more than `most`."""
     if pictures > most:
-        raise _refused("image", f"must be at most {most} pictures on this server, not {pictures}")
+        raise refused("image", f"must be at most {most} pictures on this server, not {pictures}")
     if pictures * count > most:
         message = f"for {pictures} pictures must be at most {most // pictures} on this server"
-        raise _refused("n", f"{message}, not {count}")
+        raise refused("n", f"{message}, not {count}")
 
 
 async def _prepare(
@@ -177,11 +139,6 @@ def entries_for(adapters: Sequence[str], pictures: Sequence[bytes]) -> list[dict
     ]
 
 
-def _refused(field: str, message: str, kind: str = "InvalidRequestError") -> ApiError:
-    problem = Problem(field, None, message)
-    return ApiError(400, kind, f"{problem}.", problems=[problem])
-
-
 def _mask_in(services: ServerServices, data: bytes) -> bytes:
     """Return a mask of OpenAI's kind, in which what is transparent is repainted, as a PNG in which
     that is white. Raises ApiError."""
@@ -189,18 +146,9 @@ def _mask_in(services: ServerServices, data: bytes) -> bytes:
         services.uploads.check(data)
         mask = transparency_in(data)
     except SdtuiError as error:
-        raise _refused("mask", str(error).rstrip("."), type(error).__name__) from error
+        raise refused("mask", str(error).rstrip("."), type(error).__name__) from error
     if is_empty(mask):
-        raise _refused("mask", "nothing in it is transparent, so nothing would be edited")
+        raise refused("mask", "nothing in it is transparent, so nothing would be edited")
     encoded = io.BytesIO()
     mask.save(encoded, "PNG")
     return encoded.getvalue()
-
-
-def _check_kind(content_type: str) -> None:
-    kind, options = parse_options_header(content_type)
-    if kind.lower() not in (b"multipart/form-data", b"application/x-www-form-urlencoded"):
-        message = "The body must be a form with the picture in it (multipart/form-data)."
-        raise ApiError(415, "UnsupportedMediaType", message)
-    if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
-        raise ApiError(415, "UnsupportedMediaType", "The form must be in UTF-8.")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from sdtui.jobs import Output, Pictures
 from sdtui.requests.request import GenerationRequest
-from sdtui.server.api.openai.schemas import EditBody, ImagesBody
+from sdtui.server.api.openai.schemas import ImagesBody
 from sdtui.server.api.openai.stream import PictureStream
-from sdtui.server.api.openai.usage import Usage
+from sdtui.server.api.openai.usage import Usage, usage_of
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.files import picture_base64
@@ -22,7 +22,6 @@ from sdtui.server.outcome_headers import not_applied_header, outcome_headers
 from sdtui.server.picture_links import picture_link
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import (
-    GenerationOutcome,
     Picture,
     all_made,
     holding_uploads,
@@ -31,7 +30,8 @@ from sdtui.server.services.generation import (
 )
 from sdtui.server.streaming import EVENT_STREAM
 
-router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=GenerationRoute)
+Body = TypeVar("Body", bound=ImagesBody)
+router = APIRouter(prefix="/images", tags=["OpenAI"], route_class=GenerationRoute)
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": EVENT_STREAM["content"]},
     **documented("openai", 404, 408, 410, 429, 502, 503, 507),
@@ -57,7 +57,8 @@ class ImagesAnswer(BaseModel):
     size: str
     quality: str
     background: str = "opaque"
-    usage: Usage = Usage()
+    usage: Usage
+    safety_identifier: str | None = None
     not_applied: list[str] | None = None
     """Fields of the request that had no effect."""
 
@@ -65,8 +66,15 @@ class ImagesAnswer(BaseModel):
 @router.post("/generations", response_model=ImagesAnswer, responses=ANSWERS)
 async def generations(body: ImagesBody, services: ServicesDep, http: Request) -> Response:
     """Generate pictures from a prompt and wait for them; with `stream`, send them as events."""
+    body = for_deployment(body, http)
     request = await prepare(services, body.values(), is_compatible=True)
     return await answer(body, [request], services, http)
+
+
+def for_deployment(body: Body, http: Request) -> Body:
+    """Return a body with the model that Azure's clients have in the path, as their deployment."""
+    name = http.path_params.get("deployment")
+    return body if name is None else body.model_copy(update={"model": name})
 
 
 async def answer(
@@ -79,8 +87,7 @@ async def answer(
     events."""
     output = Output(format=body.output_format or "png")
     if body.stream:
-        kind = "image_edit" if isinstance(body, EditBody) else "image_generation"
-        return await PictureStream.begun(services, http, requests, body, kind, output)
+        return await PictureStream.begun(services, http, requests, body, output)
     with holding_uploads(services, *requests):
         made = [all_made(services, await make(services, http, each, output)) for each in requests]
     found = [picture for outcome in made for picture in outcome.pictures]
@@ -93,22 +100,24 @@ async def answer(
     else:
         pictures = services.backend.pictures
         data = await asyncio.to_thread(_read_all, pictures, found, body.output_compression)
-    text = await asyncio.to_thread(_as_json, body, made[0], data)
     records = [each.record for each in made if each.record is not None]
+    sizes = [(image.width, image.height) for record in records for image in record.images]
+    usage = await asyncio.to_thread(usage_of, services.models, requests, sizes)
+    text = await asyncio.to_thread(_as_json, body, sizes[0], data, usage)
     headers = outcome_headers(records, (text for each in made for text in each.warnings))
     headers |= not_applied_header(body.not_applied())
     return Response(text, media_type="application/json", headers=headers)
 
 
-def _as_json(body: ImagesBody, made: GenerationOutcome, data: list[ImageAnswer]) -> str:
-    assert made.record is not None
-    first = made.record.images[0]
+def _as_json(body: ImagesBody, size: tuple[int, int], data: list[ImageAnswer], usage: Usage) -> str:
     return ImagesAnswer(
         created=int(time.time()),
         data=data,
         output_format=body.output_format or "png",
-        size=f"{first.width}x{first.height}",
+        size=f"{size[0]}x{size[1]}",
         quality=body.answered_quality,
+        usage=usage,
+        safety_identifier=body.identifier,
         not_applied=body.not_applied() or None,
     ).model_dump_json(exclude_none=True)
 

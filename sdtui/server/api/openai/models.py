@@ -13,7 +13,7 @@ from sdtui.models import ModelSource
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
 
-router = APIRouter(prefix="/v1/models", tags=["OpenAI"])
+router = APIRouter(prefix="/models", tags=["OpenAI"])
 
 
 class ModelAnswer(BaseModel):

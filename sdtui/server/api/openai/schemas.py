@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -16,7 +16,8 @@ from sdtui.server.ignored_fields import IgnoredFields
 _OPENAI_MODEL = re.compile(r"(dall-e-|gpt-image-|chatgpt-image-)[\w.-]*", re.ASCII)
 _NAMES = names_in("openai")
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
-_QUALITIES: tuple[Literal["low", "medium", "high"], ...] = ("low", "medium", "high")
+Quality = Literal["low", "medium", "high", "xhigh", "max"]
+_QUALITIES: tuple[Quality, ...] = get_args(Quality)
 _IGNORED = IgnoredFields(
     harmless=frozenset(("user", "moderation", "metadata", "safety_identifier")),
     defaults={
@@ -25,9 +26,12 @@ _IGNORED = IgnoredFields(
         "input_fidelity": ("low",),
     },
 )
-"""Fields and defaults of OpenAI's reference of images, November 2025."""
+"""Fields and defaults of OpenAI's reference of images, November 2026."""
+_LONGEST_IDENTIFIER = 512
 IMAGE = re.compile(r"image(\[\d{0,2}\])?", re.ASCII)
 """The names of the pictures in the form of an edit."""
+_VARIATION_STRENGTH = 0.6
+"""Lower than that of an edit: without a prompt, more would lose the subject."""
 _OTHER_FILES = ("mask", "markup")
 _Seed = Annotated[int | None, limits_of("seed", ge=RANDOM_SEED), BOOLS_AS_NUMBERS]
 
@@ -61,6 +65,9 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
     partial_images: int | None = Field(None, ge=0, le=3)
     """How many partial pictures are sent for each picture."""
 
+    event_kind: ClassVar[str] = "image_generation"
+    """The prefix of the events' names."""
+
     def values(self) -> dict[str, Any]:
         """The values of a GenerationRequest. Raises ApiError (400) for an invalid size."""
         width, height = self._size()
@@ -78,9 +85,16 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
         return _IGNORED.named({"quality": self.quality, **(self.model_extra or {})})
 
     @property
-    def answered_quality(self) -> Literal["low", "medium", "high"]:
+    def answered_quality(self) -> Quality:
         """The quality in answers: as requested if it is one that answers may have."""
         return next((each for each in _QUALITIES if each == self.quality), "high")
+
+    @property
+    def identifier(self) -> str | None:
+        """Who asks, as the client says it: answers repeat it."""
+        given = self.model_extra or {}
+        found = given.get("safety_identifier") or given.get("user")
+        return found if isinstance(found, str) and len(found) <= _LONGEST_IDENTIFIER else None
 
     @property
     def wants_links(self) -> bool:
@@ -110,6 +124,7 @@ class EditBody(body_with_fields("openai", input_images=True), ImagesBody):  # ty
         json_schema_extra={"examples": [{"prompt": "a green apple", "size": "auto"}]}
     )
 
+    event_kind: ClassVar[str] = "image_edit"
     prompt: Annotated[str, limits_of("prompt")]
     seed: _Seed = None
     size: str | None = Field(None, max_length=20)
@@ -132,3 +147,22 @@ class EditBody(body_with_fields("openai", input_images=True), ImagesBody):  # ty
             if name.endswith("[]") and name.removesuffix("[]") in cls.model_fields
         }
         return {name: given[name] for name in given if name.removesuffix("[]") not in lists} | lists
+
+
+class VariationBody(EditBody):
+    """The pictures to generate that are like a picture."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"size": "auto"}]})
+
+    event_kind: ClassVar[str] = "image_variation"
+    prompt: Annotated[str, limits_of("prompt")] = ""
+    """An addition of sdtui."""
+
+    @property
+    def wants_links(self) -> bool:
+        """True unless base64 is asked for."""
+        return self.response_format != "b64_json"
+
+    def values(self) -> dict[str, Any]:
+        """The values of a GenerationRequest. Raises ApiError (400) for an invalid size."""
+        return {"strength": _VARIATION_STRENGTH, **super().values()}

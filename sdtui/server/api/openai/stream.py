@@ -20,7 +20,7 @@ from sdtui.jobs import Job, JobPicture, Output
 from sdtui.requests.events import Attempt, Cancelled, Failed, FinalEvent, Preview, Saved
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.openai.schemas import ImagesBody
-from sdtui.server.api.openai.usage import Usage
+from sdtui.server.api.openai.usage import Usage, usage_of
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, from_failed, openai_error
 from sdtui.server.files import picture_base64
@@ -66,7 +66,9 @@ class CompletedEvent(PictureEvent):
     """What the retry policy changed of the picture that was asked for."""
     not_applied: list[str] = []
     """Fields of the request that had no effect."""
-    usage: Usage = Usage()
+    usage: Usage
+    """Of this picture, with what it was made of."""
+    safety_identifier: str | None = None
 
 
 class PictureStream(StreamingResponse):
@@ -80,7 +82,6 @@ class PictureStream(StreamingResponse):
         job: Job,
         others: Sequence[GenerationRequest],
         body: ImagesBody,
-        kind: str,
         output: Output,
     ) -> None:
         """`others` are the requests of the jobs after `job`; see `begun`."""
@@ -89,7 +90,6 @@ class PictureStream(StreamingResponse):
         self._job = job
         self._others = deque(others)
         self._body = body
-        self._kind = kind
         self._output = output
         self._is_over = self._is_kept = self._has_failed = False
         self._changed: list[str] = []
@@ -103,18 +103,16 @@ class PictureStream(StreamingResponse):
         http: Request,
         requests: Sequence[GenerationRequest],
         body: ImagesBody,
-        kind: str,
         output: Output,
     ) -> Self:
-        """Submit the first request. `kind` is the prefix of the events' names: image_generation or
-        image_edit. Raises ApiError."""
+        """Submit the first request. Raises ApiError."""
         first, *others = requests
         try:
             job = await submit(services, http, first, output)
         except ApiError:
             _forget(services, others)
             raise
-        return cls(services, http, job, others, body, kind, output)
+        return cls(services, http, job, others, body, output)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; called by Starlette."""
@@ -184,7 +182,7 @@ class PictureStream(StreamingResponse):
         return preview.step * (wanted + 1) >= step.total * (index + 1)
 
     async def _partial(self, preview: Preview, index: int) -> ServerSentEvent:
-        name = f"{self._kind}.partial_image"
+        name = f"{self._body.event_kind}.partial_image"
         picture_format = self._body.output_format or "png"
         request = self._job.request
         size = enlarged_size(preview, max(request.width or _SIDE, request.height or _SIDE))
@@ -200,7 +198,7 @@ class PictureStream(StreamingResponse):
         return ServerSentEvent(name, data)
 
     def _completed(self, seed: int, picture: JobPicture) -> ServerSentEvent:
-        name = f"{self._kind}.completed"
+        name = f"{self._body.event_kind}.completed"
         encoded = picture_base64(
             self._services.backend.pictures, picture, self._body.output_compression
         )
@@ -216,6 +214,8 @@ class PictureStream(StreamingResponse):
             not_applied=self._body.not_applied(),
             seed=seed,
             changed=self._changed,
+            usage=usage_of(self._services.models, [self._job.request], [(width, height)]),
+            safety_identifier=self._body.identifier,
         )
         return ServerSentEvent(name, data)
 
