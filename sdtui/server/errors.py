@@ -251,7 +251,7 @@ def openai_error(error: ApiError, request_id: str) -> OpenAIError:
 def shape_of(scope: Scope) -> Shape:
     """Return the API of a request's path."""
     path = path_of(scope)
-    if path.startswith(("/sdapi/", "/controlnet/")):
+    if path.startswith(("/sdapi/", "/controlnet/", "/internal/")):
         return "a1111"
     return "openai" if path.startswith(("/v1/", "/openai/")) else "sdtui"
 
@@ -300,6 +300,9 @@ _ROUTES_OF_COMMANDS: Mapping[str, str] = {
     "sdtui samplers": "/samplers",
     "sdtui history list": "/history",
     "sdtui models --kind lora": "/loras",
+    "sdtui models --kind vae": "/sdapi/v1/sd-vae",
+    "sdtui models --kind upscaler": "/sdapi/v1/upscalers",
+    "sdtui models --kind controlnet": "/controlnet/model_list",
 }
 
 _OPENAI_PARAMS = names_in_errors("openai")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+_REMEMBERED_TASKS = 16
+"""As many finished ones as in A1111."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +20,33 @@ class Place:
     number: int = 0
     """0 for the first."""
     count: int = 1
+
+
+@dataclass
+class Tasks:
+    """The requests to which clients gave an id. Used on the event loop only."""
+
+    jobs: dict[str, list[str]] = field(default_factory=dict)
+    """The jobs of each unfinished request, by its id."""
+    finished: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_TASKS))
+
+    @contextmanager
+    def unfinished(self, task: str | None) -> Iterator[None]:
+        """Remember a request until it is answered."""
+        if task is None:
+            yield
+            return
+        self.jobs[task] = []
+        try:
+            yield
+        finally:
+            self.jobs.pop(task, None)
+            self.finished.append(task)
+
+    def note_job(self, task: str | None, job: str) -> None:
+        """Note another job of a request."""
+        if task is not None and task in self.jobs:
+            self.jobs[task].append(job)
 
 
 @dataclass
@@ -36,6 +68,7 @@ class A1111State:
 
     places: dict[str, Place] = field(default_factory=dict)
     """The places of those unfinished jobs of which a request has several."""
+    tasks: Tasks = field(default_factory=Tasks)
 
     def note_hang_up(self, address: str) -> None:
         """Remember for a minute that a client of this address disconnected."""

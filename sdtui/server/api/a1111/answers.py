@@ -50,10 +50,16 @@ class Part:
 
 @contextmanager
 def asked_by(
-    services: ServerServices, http: Request, job: str, place: Place | None = None
+    services: ServerServices,
+    http: Request,
+    job: str,
+    place: Place | None = None,
+    task: str | None = None,
 ) -> Iterator[None]:
-    """Store the client of a job until the job has ended, and its place among the request's jobs."""
+    """Store the client of a job until the job has ended, its place among the request's jobs, and
+    the id that the client gave the request."""
     state = services.a1111
+    state.tasks.note_job(task, job)
     state.clients[job] = client_address(http)
     if place is not None:
         state.places[job] = place

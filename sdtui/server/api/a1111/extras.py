@@ -56,8 +56,8 @@ class _ExtrasBody(BaseModel):
     """One of `/upscalers`; None leaves the size as it is."""
     upscaler_2: str = Field("None", max_length=1000)
     extras_upscaler_2_visibility: float = Field(0, ge=0, le=1)
-    gfpgan_visibility: Any = 0
-    codeformer_visibility: Any = 0
+    gfpgan_visibility: float | None = Field(0, ge=0, le=1)
+    codeformer_visibility: float | None = Field(0, ge=0, le=1)
     """There are no face restorers here: above 0 they are named in the answer."""
 
     def values(self) -> dict[str, Any]:

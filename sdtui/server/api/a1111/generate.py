@@ -42,13 +42,15 @@ _PROMPTS = ("prompt", "hires_prompt")
 @router.post("/txt2img", response_model=ImagesAnswer, responses=_ERRORS)
 async def txt2img(body: Txt2ImgBody, services: ServicesDep, http: Request) -> Response:
     """Generate pictures from a prompt and wait for them."""
-    return await _answer(body, services, http)
+    with services.a1111.tasks.unfinished(body.force_task_id):
+        return await _answer(body, services, http)
 
 
 @router.post("/img2img", response_model=ImagesAnswer, responses=_ERRORS)
 async def img2img(body: Img2ImgBody, services: ServicesDep, http: Request) -> Response:
     """Generate pictures from a picture and a prompt and wait for them."""
-    return await _answer(body, services, http)
+    with services.a1111.tasks.unfinished(body.force_task_id):
+        return await _answer(body, services, http)
 
 
 async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) -> Response:

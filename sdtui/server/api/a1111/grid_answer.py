@@ -54,7 +54,7 @@ async def answer_grid(
         await asyncio.to_thread(body.read_pictures, [request])
         jobs = await submit_grid(services, http, prepared, body.output(), is_kept=body.save_images)
         for job in jobs:
-            asked.enter_context(asked_by(services, http, job.id))
+            asked.enter_context(asked_by(services, http, job.id, task=body.force_task_id))
         made = await wait_for_grid(services, http, jobs)
     sheets = await sheets_of(services, prepared.grid.record.id) if made else []
     shown = sheets if script.has_sub_grids else sheets[:1]

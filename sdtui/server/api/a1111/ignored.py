@@ -14,9 +14,11 @@ _IGNORED = IgnoredFields(
     harmless=frozenset(
         (
             *("do_not_save_samples", "do_not_save_grid", "save_images", "comments"),
-            *("force_task_id", "disable_extra_networks", "script_args"),
+            *("disable_extra_networks", "script_args"),
             *("mask_blur", "mask_blur_x", "mask_blur_y", "mask_round", "inpainting_fill"),
             *("inpaint_full_res", "inpaint_full_res_padding", "inpainting_mask_invert"),
+            # SillyTavern's and AI-Render's own, of which other fields are made.
+            *("url", "auth", "image_similarity"),
         )
     ),
     defaults={

@@ -53,6 +53,9 @@ _IGNORED = IgnoredFields(
     defaults={
         **{name: (field.default,) for name, field in OptionsAnswer.model_fields.items()},
         "upscaler_for_img2img": (None, "Lanczos"),
+        "ddim_discretize": ("uniform",),
+        "inpainting_mask_weight": (1,),
+        "initial_noise_multiplier": (1,),
     },
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from sdtui.server.services.a1111_state import Place
 from sdtui.server.services.client_jobs import client_address
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
-_PREVIEW_SIDE = 512
+PREVIEW_SIDE = 512
 """Longer side of a preview in pixels."""
 _DELAY_SECONDS = 0.25
 """A client that interrupts and disconnects does both within this time."""
@@ -69,14 +70,20 @@ async def progress(
             state=StateAnswer(job_count=int(loading)),
             textinfo="loading a model" if loading else None,
         )
+    answer = progress_of(services, job)
+    preview = services.job_events.preview(job)
+    if preview is not None and not skip_current_image:
+        size = enlarged_size(preview, PREVIEW_SIDE)
+        answer.current_image = await asyncio.to_thread(preview_base64, preview, size)
+    return answer
+
+
+def progress_of(services: ServerServices, job: str) -> ProgressAnswer:
+    """Return the progress of a running job, without a preview."""
     place = services.a1111.places.get(job, Place())
     running = services.job_events.progress(job)
+    step = running.step
     later = (place.count - place.number - 1) * services.job_events.seconds_per_job()
-    step, preview = running.step, running.preview
-    shown = None
-    if preview is not None and not skip_current_image:
-        size = enlarged_size(preview, _PREVIEW_SIDE)
-        shown = await asyncio.to_thread(preview_base64, preview, size)
     return ProgressAnswer(
         # 1 would mean that the job has ended, but decoding and saving are still to come.
         progress=min(0.99, (place.number + running.fraction) / place.count),
@@ -91,7 +98,6 @@ async def progress(
             sampling_step=step.step if step else 0,
             sampling_steps=step.total if step else 0,
         ),
-        current_image=shown,
         textinfo=loading_text(running) or pass_text(running.of_pass) or None,
     )
 
@@ -129,9 +135,14 @@ async def skip(services: ServicesDep, http: Request) -> EmptyAnswer:
 
 def _own_running(services: ServerServices, http: Request) -> str | None:
     """Return the id of this client's running job."""
+    return next(own_running(services, http), None)
+
+
+def own_running(services: ServerServices, http: Request) -> Iterator[str]:
+    """Yield the ids of this client's running jobs, that of the longest-running first."""
     clients, address = services.a1111.clients, client_address(http)
     running = (each.job for each in services.job_events.running_jobs())
-    return next((job for job in running if clients.get(job) == address), None)
+    return (job for job in running if clients.get(job) == address)
 
 
 def _timestamp(seconds: float) -> str:

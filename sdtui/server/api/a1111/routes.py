@@ -8,6 +8,7 @@ from sdtui.server.api.a1111 import (
     options,
     progress,
     unsupported,
+    window,
 )
 
 ROUTERS = (
@@ -18,4 +19,5 @@ ROUTERS = (
     options.router,
     lists.router,
     controlnet.router,
+    window.router,
 )

@@ -72,7 +72,7 @@ async def _make_one(
             services, http, remaining, body.output(), front=front, is_kept=body.save_images
         )
         front = True
-        with asked_by(services, http, job.id, place):
+        with asked_by(services, http, job.id, place, body.force_task_id):
             made = await wait_for(services, http, job)
             if made.record is not None and made.pictures:
                 result.parts.append(Part(made.record, made.pictures, made.warnings))

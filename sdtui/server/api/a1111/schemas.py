@@ -59,6 +59,7 @@ _SUPPORTED_OPTIONS = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values(
 _IGNORED = ("restore_faces", "alwayson_scripts", "eta")
 """Fields that are accepted without effect."""
 _RESIZE_LIMITS = limits_of("seed_resize_width", ge=-1, multiple_of=None)
+_NO_STYLE = "None"
 _NETWORKS = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
 """Tags, which have no effect in negative prompts."""
 
@@ -115,6 +116,8 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
     save_images: bool = True
     """False = the pictures are not kept: they are deleted after an hour. A1111's default is
     false."""
+    force_task_id: str | None = Field(None, max_length=300)
+    """The id by which `/internal/progress` knows the request."""
     restore_faces: bool | None = None
     eta: Any = None
     alwayson_scripts: dict[str, Any] | None = None
@@ -166,7 +169,7 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
     def leave_out_styles(self, known: Collection[str]) -> None:
         """Keep the `known` styles only: A1111 ignores others too."""
         named = self.styles or []
-        self._unknown_styles = [name for name in named if name not in known]
+        self._unknown_styles = [name for name in named if name not in (*known, _NO_STYLE)]
         self.styles = [name for name in named if name in known]
 
     def leave_out_networks(self, known: KnownNetworks) -> None:
