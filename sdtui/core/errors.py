@@ -108,6 +108,19 @@ class QueueFullError(SdtuiError):
     """The queue has as many waiting jobs as its limit allows."""
 
 
+class LimitReachedError(QueueFullError):
+    """Who asks has as much waiting work, or has asked as often, as is allowed."""
+
+    def __init__(self, what: str, hint: str = "", *, seconds: float | None = None) -> None:
+        """`seconds` is when to ask again; None if it depends on other work."""
+        super().__init__(what, hint)
+        self.seconds = seconds
+
+
+class ForbiddenError(SdtuiError):
+    """Who asks may not do this."""
+
+
 class QueueClosedError(SdtuiError):
     """The queue is closed and accepts no jobs."""
 

@@ -32,6 +32,9 @@ GRID, SHEET = "grid", "sheet"
 JOB = "job"
 """A fact that is no field: the id of the job that made a picture."""
 
+OWNER = "owner"
+"""A fact that is no field: the name of the API key with which a server was asked for a picture."""
+
 PARENT = "parent"
 """A fact that is no field: the SHA-256 of a picture that another was made from."""
 
@@ -136,6 +139,11 @@ def grid_condition(value: str) -> Condition:
 def job_condition(value: str) -> Condition:
     """Return the condition that a picture was made by the job with an id."""
     return _having("name = ? AND value = ?", (JOB, value.lower()))
+
+
+def owner_condition(value: str) -> Condition:
+    """Return the condition that a picture was asked for with the API key of a name."""
+    return _having("name = ? AND value = ?", (OWNER, value.lower()))
 
 
 def file_condition(kind: str, value: str) -> Condition:

@@ -45,6 +45,8 @@ class Entry:
     tags: tuple[str, ...]
     problem: str
     """What is wrong with the picture file; empty if nothing."""
+    owner: str = ""
+    """The name of the API key with which a server was asked for it; else empty."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdtui.history.conditions import PARENT, Value, signed, unsigned
+from sdtui.history.conditions import OWNER, PARENT, Value, signed, unsigned
 from sdtui.history.database import Database
 from sdtui.history.entry import Entry, Skipped, Stats
 from sdtui.history.ids import IDS_PER_MILLISECOND, POSITIONS, first_id, time_of
@@ -18,11 +18,12 @@ from sdtui.history.search import Search, folded_tag
 from sdtui.history.segmentation import searchable
 from sdtui.history.sidecar import Summary
 
-_COLUMNS = """
+_COLUMNS = f"""
     SELECT entries.*, path AS folder, name, problem,
         coalesce(shown_prompt, prompt) AS prompt,
         coalesce(shown_negative_prompt, negative_prompt) AS negative_prompt,
-        coalesce(shown_model, model) AS model, coalesce(shown_sampler, sampler) AS sampler
+        coalesce(shown_model, model) AS model, coalesce(shown_sampler, sampler) AS sampler,
+        (SELECT value FROM facts WHERE facts.entry = entries.id AND facts.name = '{OWNER}') AS owner
     FROM entries JOIN files ON files.entry = entries.id JOIN folders ON folders.id = files.folder
     JOIN words ON words.rowid = entries.id
 """
@@ -315,6 +316,7 @@ class Index:
             starred=bool(row["starred"]),
             tags=tuple(tags),
             problem=row["problem"],
+            owner=row["owner"] or "",
         )
 
     def _folder(self, path: str) -> int:

@@ -30,6 +30,7 @@ from sdtui.history.conditions import (
     job_condition,
     named_condition,
     number_condition,
+    owner_condition,
     search_problem,
     sheet_condition,
 )
@@ -244,6 +245,7 @@ _FIELDS: dict[str, Callable[[str], Condition]] = {
     **{kind: partial(file_condition, kind) for kind in (LORA, CONTROL, IP_ADAPTER)},
     "grid": grid_condition,
     "job": job_condition,
+    "owner": owner_condition,
     "sheet": sheet_condition,
 }
 

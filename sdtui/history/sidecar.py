@@ -23,6 +23,7 @@ from sdtui.history.conditions import (
     IP_ADAPTER,
     JOB,
     LORA,
+    OWNER,
     PARENT,
     SHEET,
     Value,
@@ -122,6 +123,7 @@ class Summary(_Part):
     settings: _Settings | None = None
     job: _Job | None = None
     grid: GridPlace | None = None
+    owner: Name = ""
     parents: tuple[Name, ...] = ()
     images: Annotated[tuple[_Image, ...], Field(min_length=1, max_length=1)]
     starred: bool = False
@@ -151,10 +153,12 @@ class Summary(_Part):
 
     def facts(self) -> Iterator[tuple[str, Value]]:
         """What can be searched besides what has a column: values that features have added, with
-        the name of the field, names and hashes of files, the pictures it was made from, the grid
-        and the job."""
+        the name of the field, names and hashes of files, the pictures it was made from, the grid,
+        the job and the owner."""
         if self.job is not None:
             yield JOB, self.job.id
+        if self.owner:
+            yield OWNER, self.owner
         if self.grid is not None:
             yield GRID, self.grid.grid.id
             if self.grid.is_sheet:

@@ -64,6 +64,7 @@ def _entry(picture: Path, summary: Summary) -> Entry:
         starred=summary.starred,
         tags=summary.tags,
         problem="",
+        owner=summary.owner,
     )
 
 

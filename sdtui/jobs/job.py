@@ -28,6 +28,8 @@ class Output(BaseModel):
     file: Path | None = None
     """The path of a job's only picture; its suffix sets the format."""
     format: PictureFormat = "png"
+    owner: str = ""
+    """The name of the API key with which a server was asked for them; else empty."""
     continues_unsaved: bool = False
     """True if the job makes its other pictures too when one can't be written. All of them are held
     in memory."""

@@ -291,6 +291,9 @@ class GenerationRecord(_Record):
     grid: GridPlace | None = Field(
         None, description="The place in a grid; of a sheet, the grid that it shows."
     )
+    owner: str = Field(
+        "", description="The name of the API key with which a server was asked for it; else empty."
+    )
     versions: dict[str, str] = Field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:

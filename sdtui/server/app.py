@@ -54,7 +54,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> FastAPI:
     """Return the application. `lifespan` is entered at its start and left at its end."""
     app = documented_app(
-        keyed=services.options.api_key is not None,
+        keyed=services.options.has_keys,
         title="sdtui",
         version=__version__,
         description=_DESCRIPTION,
@@ -72,7 +72,9 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
     app.add_exception_handler(RequestValidationError, _on_error)
     # The last one added is the outermost.
     app.add_middleware(BodyLimitMiddleware, options=services.options, closing=services.closing)
-    app.add_middleware(AuthMiddleware, options=services.options, refusals=services.refusals)
+    app.add_middleware(
+        AuthMiddleware, options=services.options, keys=services.keys, refusals=services.refusals
+    )
     app.add_middleware(RequestIdMiddleware, metrics=services.metrics)
     if services.options.cors:
         app.add_middleware(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from sdtui.core import paths
 from sdtui.core.settings import Settings
@@ -20,8 +21,12 @@ from sdtui.server.services.a1111_state import A1111State
 from sdtui.server.services.attach_calls import AttachCalls
 from sdtui.server.services.attach_hub import AttachHub
 from sdtui.server.services.attach_uploads import AttachUploads
+from sdtui.server.services.caller_backend import CallerBackend
+from sdtui.server.services.caller_jobs import Allowance
+from sdtui.server.services.callers import Caller, Permission, caller_of
 from sdtui.server.services.client_jobs import ClientJobs
 from sdtui.server.services.job_events import JobEventBroker
+from sdtui.server.services.key_ring import KeyRing
 from sdtui.server.services.refusals import RefusalLog
 from sdtui.server.services.retention import Retention
 from sdtui.server.services.served_models import ServedModels
@@ -51,6 +56,10 @@ class ServerServices:
     client_jobs: ClientJobs
     attach_hub: AttachHub
     attach_uploads: AttachUploads
+    keys: KeyRing
+    caller: Caller = field(default_factory=lambda: Caller(""))
+    """Whose view of the server these are; without a name, the server's own."""
+    views: CallerViews = field(default_factory=lambda: CallerViews())  # noqa: PLW0108
     attach_calls: AttachCalls = field(default_factory=AttachCalls)
     attach_ids: KnownIds = field(default_factory=KnownIds)
     """Lists of ids that attached clients have."""
@@ -68,6 +77,10 @@ class ServerServices:
     """Set when the shutdown starts."""
     grace_over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when this server won't finish any more jobs."""
+
+    def sees_job(self, job_id: str) -> bool:
+        """True if the caller may know of a job, preload or download."""
+        return not isinstance(self.backend, CallerBackend) or self.backend.jobs.sees(job_id)
 
 
 def build_services(settings: Settings, options: ServerOptions, backend: Backend) -> ServerServices:
@@ -97,15 +110,84 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
             uploads.check,
             lambda: input_images(job for job in backend.jobs.jobs() if job.remaining()),
         ),
+        keys=KeyRing(options.api_key, options.keys_file),
         retention=retention,
         storage=StorageCheck(lambda: retention.folder(backend.pictures.folder), folder),
     )
 
 
-async def _services(request: Request) -> ServerServices:
-    services = request.app.state.services
+class CallerViews:
+    """The services as callers with named keys see them. Used on the event loop."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, ServerServices] = {}
+
+    def of(self, services: ServerServices, caller: Caller) -> ServerServices:
+        """Return the services for a caller; where keys have no names, those of the server."""
+        if not caller.owner:
+            return services
+        view = self._views.get(caller.name)
+        if view is None or view.caller != caller:
+            view = self._views[caller.name] = _view(services, caller, view)
+        return view
+
+
+def _view(
+    services: ServerServices, caller: Caller, before: ServerServices | None
+) -> ServerServices:
+    """Return the services for a caller. `before` are those that it had with other limits."""
+    limits, options = caller.limits, services.options
+    options = replace(
+        options,
+        max_pixels=_least(options.max_pixels, limits.max_pixels),
+        max_pictures=_least(options.max_pictures, limits.max_pictures),
+        max_grid=_least(options.max_grid, limits.max_grid),
+        allow_downloads=options.allow_downloads and caller.has(Permission.DOWNLOAD),
+    )
+    if limits.jobs is None:
+        limits = limits.model_copy(update={"jobs": options.client_jobs})
+    backend = CallerBackend(
+        services.backend,
+        replace(caller, limits=limits),
+        Allowance(limits.rate),
+        options.max_pictures,
+    )
+    models = ServedModels(
+        services.backend.models,
+        services.settings.model,
+        allow_downloads=options.allow_downloads,
+        only=limits.models,
+    )
+    a1111 = A1111State(checkpoint=models.default)
+    if before is not None and models.serves(before.a1111.checkpoint):
+        a1111 = before.a1111
+    return replace(
+        services,
+        caller=caller,
+        options=options,
+        backend=backend,
+        models=models,
+        a1111=a1111,
+        client_jobs=ClientJobs(backend.jobs, None),
+        attach_uploads=services.attach_uploads.of(caller.owner),
+        attach_ids=KnownIds(),
+        attach_ids_lock=threading.Lock(),
+    )
+
+
+def _least(server: int, own: int | None) -> int:
+    return server if own is None else min(server, own)
+
+
+def services_of(http: HTTPConnection) -> ServerServices:
+    """Return the services of the server as the caller of a request sees them."""
+    services = http.app.state.services
     assert isinstance(services, ServerServices)
-    return services
+    return services.views.of(services, caller_of(http))
+
+
+async def _services(request: Request) -> ServerServices:
+    return services_of(request)
 
 
 ServicesDep = Annotated[ServerServices, Depends(_services)]

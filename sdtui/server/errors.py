@@ -31,6 +31,8 @@ _STATUSES: Mapping[str, int] = {
     "UnsupportedModelError": 400,
     "ImageError": 400,
     "QueueFullError": 429,
+    "LimitReachedError": 429,
+    "ForbiddenError": 403,
     "DownloadError": 502,
     "OutOfMemoryError": 503,
     "QueueClosedError": 503,
@@ -266,7 +268,7 @@ def documented(shape: Shape, *statuses: int) -> dict[int | str, dict[str, Any]]:
 _MEANINGS: Mapping[int, str] = {
     400: "The request can't be carried out",
     401: "The API key is missing or wrong",
-    403: "A web page of another origin sent the request",
+    403: "A web page of another origin sent the request, or the key may not do it",
     404: "The path, model, job or picture doesn't exist",
     406: "The result can't be sent in an accepted format",
     408: "The body of the request arrived too slowly",
@@ -288,6 +290,7 @@ _OPENAI_CODES: Mapping[str, str] = {
     "InvalidRequestError": "invalid_value",
     "ModelNotFoundError": "model_not_found",
     "QueueFullError": "rate_limit_exceeded",
+    "LimitReachedError": "rate_limit_exceeded",
     "OutOfMemoryError": "out_of_memory",
 }
 

@@ -76,6 +76,13 @@ class ServerOptions:
         ),
     ] = None
     api_key: str | None = None
+    keys_file: Annotated[
+        Path | None,
+        OptionSpec(
+            help="A TOML file of named API keys with limits, each with its own pictures.",
+            metavar="FILE",
+        ),
+    ] = None
     no_auth: Annotated[bool, OptionSpec(help="Serve without a key on an address others reach.")] = (
         False
     )
@@ -190,10 +197,15 @@ class ServerOptions:
     """The folder of uploads and queue; None = that of `sdtui serve`."""
 
     @property
+    def has_keys(self) -> bool:
+        """True if requests need a key."""
+        return self.api_key is not None or self.keys_file is not None
+
+    @property
     def own_user_only(self) -> bool:
         """True if only the user of this process may use the server: it has a Unix socket and no
         key."""
-        return self.unix_socket is not None and self.api_key is None and not self.no_auth
+        return self.unix_socket is not None and not self.has_keys and not self.no_auth
 
     @property
     def is_loopback(self) -> bool:
@@ -208,7 +220,7 @@ class ServerOptions:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on options that are allowed but dangerous together."""
-        if self.api_key or "*" not in self.cors:
+        if self.has_keys or "*" not in self.cors:
             return ()
         return (
             "--cors '*' without an API key: every page that someone on this network opens can "
@@ -232,11 +244,12 @@ class ServerOptions:
                 f'"{self.root_path}" is not the prefix of a path',
                 "Give one like /sd with --root-path",
             )
-        if not self.is_loopback and not self.api_key and not self.no_auth:
+        if not self.is_loopback and not self.has_keys and not self.no_auth:
             raise OptionError(
                 "--host",
                 f"without an API key everyone who reaches {self.host} could use this server",
-                "Set SDTUI_API_KEY or --api-key-file, or say --no-auth if that is what you want",
+                "Set SDTUI_API_KEY, --api-key-file or --keys-file, or say --no-auth if that is "
+                "what you want",
             )
 
     def _check_addresses(self) -> None:

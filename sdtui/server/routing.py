@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from sdtui.server.bodies import StrictRequest
+from sdtui.server.dependencies import services_of
 from sdtui.server.scopes import root_path_of
 from sdtui.server.services.generation import refuse_if_full
 
@@ -60,7 +61,7 @@ class GenerationRoute(JsonRoute):
             return handle
 
         async def refuse_or_handle(request: Request) -> Response:
-            refuse_if_full(request.app.state.services)
+            refuse_if_full(services_of(request))
             return await handle(request)
 
         return refuse_or_handle

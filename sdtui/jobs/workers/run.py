@@ -36,7 +36,11 @@ def run_assignment(
 ) -> JobResult:
     """Make pictures part by part, until one fails. An SdtuiError is part of the result."""
     job = assignment.job
-    place = {"job": JobPlace(id=job.id, first=job.first), "grid": job.grid}
+    place = {
+        "job": JobPlace(id=job.id, first=job.first),
+        "grid": job.grid,
+        "owner": job.output.owner,
+    }
     attachments: dict[str, bytes] = {}
 
     def note(event: Event) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from sdtui.server.errors import ApiError, hanging_up, respond, shape_of
 from sdtui.server.options import ServerOptions
 from sdtui.server.scopes import path_of, without_default_port
 from sdtui.server.services.callers import Caller
+from sdtui.server.services.key_ring import KeyRing
 from sdtui.server.services.refusals import RefusalLog
 
 _OPEN = ("/livez", "/readyz")
@@ -54,18 +54,21 @@ class AuthMiddleware:
     Content-Length and Transfer-Encoding are refused, against request smuggling.
     """
 
-    def __init__(self, app: ASGIApp, options: ServerOptions, refusals: RefusalLog) -> None:
+    def __init__(
+        self, app: ASGIApp, options: ServerOptions, keys: KeyRing, refusals: RefusalLog
+    ) -> None:
         self._app = app
         self._options = options
+        self._keys = keys
         self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        error = self._problem(scope)
         address = scope["client"][0] if scope["client"] else "unknown"
         scope["state"]["caller"] = Caller(address)
+        error = self._check(scope)
         if error is None:
             await self._app(scope, receive, send)
             return
@@ -74,7 +77,8 @@ class AuthMiddleware:
         answer = respond(error, shape_of(scope), scope["state"]["request_id"])
         await answer(scope, receive, send)
 
-    def _problem(self, scope: Scope) -> ApiError | None:
+    def _check(self, scope: Scope) -> ApiError | None:
+        """Return why a request is refused, if it is; otherwise its caller is set."""
         if self._options.own_user_only and not is_own_user(scope):
             return ApiError(403, "Forbidden", "This socket is another user's.")
         headers = Headers(scope=scope)
@@ -89,8 +93,12 @@ class AuthMiddleware:
             return ApiError(403, "Forbidden", message)
         if is_open(path_of(scope)):
             return None
-        if self._options.api_key is not None:
-            return None if self._has_key(headers, self._options.api_key) else _unauthorized()
+        if not self._keys.is_empty:
+            caller = self._keys.find(_sent_keys(headers), scope["state"]["caller"].name)
+            if caller is None:
+                return _unauthorized()
+            scope["state"]["caller"] = caller
+            return None
         if not self._is_own_name(headers.get("host", "")):
             return ApiError(
                 403,
@@ -115,9 +123,6 @@ class AuthMiddleware:
         if name in options.allowed_hosts or "*" in options.allowed_hosts or name == options.host:
             return True
         return name in _LOOPBACK_NAMES or (not options.is_loopback and _is_local(name))
-
-    def _has_key(self, headers: Headers, key: str) -> bool:
-        return any(hmac.compare_digest(each, key.encode()) for each in _sent_keys(headers))
 
 
 def _is_local(name: str) -> bool:

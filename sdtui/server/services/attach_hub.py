@@ -160,15 +160,16 @@ class AttachHub:
         run, _, number = event_id.partition("-")
         return int(number) if run == self.run and _NUMBER.fullmatch(number) else None
 
-    def state(self) -> State:
-        """Return the properties of the backend's parts, which never block."""
+    def state(self, backend: Backend) -> State:
+        """Return the properties of a backend's parts, which never block. `backend` is the hub's as
+        a caller sees it."""
         values: dict[str, dict[str, object]] = {}
         for part in PARTS:
             if part == "backend":
                 continue
             for name in members(part):
                 if is_property(part, name) and (part, name) not in _NOT_STREAMED:
-                    value = getattr(getattr(self.backend, part), name)
+                    value = getattr(getattr(backend, part), name)
                     values.setdefault(part, {})[name] = to_jsonable_python(value)
         return State(values=values)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sdtui.core.enums import JobState
-from sdtui.jobs import Job
+from sdtui.jobs import Backend, Job
 from sdtui.jobs.wire.messages import (
     Change,
     Download,
@@ -34,6 +34,7 @@ from sdtui.server.services.attach_hub import (
     Item,
     JobsChanged,
 )
+from sdtui.server.services.caller_jobs import seen_by
 from sdtui.server.services.job_events import JobEventBroker
 
 _COMMENT_SECONDS = 5.0
@@ -64,14 +65,19 @@ class AttachStream:
     def __init__(
         self,
         hub: AttachHub,
+        backend: Backend,
         job_events: JobEventBroker,
+        sees: Callable[[str], bool],
         options: StreamOptions,
         last_event_id: str,
         is_over: Callable[[], bool],
     ) -> None:
-        """`is_over` says that the server won't report anything any more."""
+        """`backend` is the hub's as the client sees it; `sees` says whether it may know of a job,
+        by its id, and `is_over` that the server won't report anything to it any more."""
         self._hub = hub
-        self._jobs = hub.backend.jobs
+        self._backend = backend
+        self._sees = sees
+        self._jobs = backend.jobs
         self._job_events = job_events
         self._options = options
         self._is_over = is_over
@@ -120,10 +126,10 @@ class AttachStream:
         lines: list[str] = []
         for number, item in items:
             self._seen = number
-            *others, last = self._messages(item)
-            lines += map(_lines, others)
-            lines.append(_lines(last, f"{self._hub.run}-{number}"))
-        state = self._hub.state()
+            if messages := self._messages(item):
+                lines += map(_lines, messages[:-1])
+                lines.append(_lines(messages[-1], f"{self._hub.run}-{number}"))
+        state = self._hub.state(self._backend)
         if state != self._sent_state:
             self._sent_state = state
             lines.append(_lines(state))
@@ -134,7 +140,7 @@ class AttachStream:
         jobs = self._jobs.jobs()
         self._sent_jobs = {job.id: job for job in jobs if not job.state.is_over}
         self._sent_running = dict(self._jobs.running())
-        self._sent_state = self._hub.state()
+        self._sent_state = self._hub.state(self._backend)
         events = [
             event
             for job in self._sent_running.values()
@@ -156,15 +162,19 @@ class AttachStream:
             case HistoryChanged(revision=revision, client=client):
                 return [History(revision=revision, client=client)]
             case DownloadEvent(event=event):
-                return [Download(event=event)]
+                return [Download(event=event)] if self._sees(event.job) else []
             case JobsChanged(jobs=jobs, is_reordered=is_reordered):
+                seen = [each for each in jobs if self._sees(each)]
+                if jobs and not seen:
+                    return []
                 order = None
                 if is_reordered:
                     waiting = (job for job in self._jobs.jobs() if job.state is JobState.QUEUED)
                     order = [job.id for job, _ in zip(waiting, range(_MOST_ORDERED), strict=False)]
-                return [self._change(each, None, order) for each in jobs or ("",)]
+                return [self._change(each, None, order) for each in seen or ("",)]
             case _:
-                return [self._change(item.job, item, None)]
+                seen_event = seen_by(self._sees, self._jobs, item)
+                return [] if seen_event is None else [self._change(item.job, seen_event, None)]
 
     def _change(self, job_id: str, event: JobEvent | None, order: list[str] | None) -> Change:
         try:
@@ -189,7 +199,7 @@ class AttachStream:
     def _has_fleeting(self) -> bool:
         newest = self._hub.newest
         return any(
-            self._sent.get((kind, each)) is not event
+            self._sent.get((kind, each)) is not event and self._sees(each)
             for kind, events in vars(newest).items()
             for each, event in list(events.items())
             if kind != "previews" or self._options.previews != "none"
@@ -226,7 +236,7 @@ class AttachStream:
         found = [
             (each, event)
             for each, event in list(events.items())
-            if self._sent.get((kind, each)) is not event
+            if self._sent.get((kind, each)) is not event and self._sees(each)
         ]
         found.sort(key=lambda each: self._sent_at(kind, each[0]))
         for each, event in found[:most]:

@@ -43,6 +43,11 @@ class AttachUploads:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
 
+    def of(self, owner: str) -> AttachUploads:
+        """Return the uploads with an API key of this name, in a folder of their own."""
+        folder = self._folder.with_name(f"{self._folder.name}-{owner}")
+        return AttachUploads(folder, self._check, self._in_use, self._most_bytes)
+
     def find(self, sha256: str) -> Path | None:
         """Return the file of a hash, and take note that it is used; None if it isn't there."""
         if not _NAME.fullmatch(sha256):

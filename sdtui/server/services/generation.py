@@ -15,6 +15,7 @@ from fastapi import Request
 from sdtui.core.enums import DynamicPrompts
 from sdtui.core.errors import (
     InvalidRequestError,
+    LimitReachedError,
     Problem,
     QueueClosedError,
     QueueFullError,
@@ -213,6 +214,13 @@ def _resolve(services: ServerServices, request: GenerationRequest) -> ResolvedPr
     return replace(resolved, notices=notices)
 
 
+def longest_running(services: ServerServices) -> str | None:
+    """Return the id of the job that has been running longest, of those that the caller sees."""
+    seen = set(services.backend.jobs.running().values())
+    running = (each.job for each in services.job_events.running_jobs())
+    return next((job for job in running if job in seen), None)
+
+
 def refuse_if_full(services: ServerServices) -> None:
     """Raise ApiError (429) if the queue is full."""
     try:
@@ -227,8 +235,10 @@ def refusal(services: ServerServices, error: SdtuiError) -> ApiError:
         return ending()
     headers: dict[str, str] = {}
     if isinstance(error, QueueFullError):
-        seconds = math.ceil(services.job_events.seconds_per_job())
-        headers["Retry-After"] = str(min(max(1, seconds), _MAX_RETRY_AFTER))
+        seconds = error.seconds if isinstance(error, LimitReachedError) else None
+        if seconds is None:
+            seconds = services.job_events.seconds_per_job()
+        headers["Retry-After"] = str(min(max(1, math.ceil(seconds)), _MAX_RETRY_AFTER))
     return from_sdtui(error, headers)
 
 

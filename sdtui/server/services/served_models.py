@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sdtui.core.errors import ModelError, ModelNotFoundError
 from sdtui.core.text import nearest
@@ -20,16 +20,32 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 class ServedModels:
     """The default model and the installed models, by name."""
 
-    def __init__(self, models: Models, default: str, *, allow_downloads: bool) -> None:
+    def __init__(
+        self,
+        models: Models,
+        default: str,
+        *,
+        allow_downloads: bool,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """`only` are the names of those that are served; None = all. If the default model isn't
+        one of them, the first is."""
         self._models = models
         self._allow_downloads = allow_downloads
-        self.default = default
+        self._only = only
+        self.default = default if self.serves(default) else next(iter(only or ()))
         self._counters: tuple[str, Mapping[str, TokenCounter]] = ("", {})
         """Those of the model that was counted with last: reading a tokenizer may take a second."""
 
+    def serves(self, name: str) -> bool:
+        """True if a model of this name is served, if it is there."""
+        return self._only is None or name in self._only
+
     def sources(self) -> list[ModelSource]:
         """All models, the default one first, also those that can't be used. Reads folders."""
-        by_name = {source.name: source for source in self._models.installed()}
+        by_name = {
+            source.name: source for source in self._models.installed() if self.serves(source.name)
+        }
         if (default := by_name.pop(self.default, None)) is not None:
             return [default, *by_name.values()]
         try:
@@ -56,7 +72,8 @@ class ServedModels:
         if found := found or model_of_name(name, own):
             self._models.describe(found)
             return found.name
-        if self._allow_downloads and _HUB_ID.fullmatch(name) and self._is_on_hub(name):
+        may_download = self._allow_downloads and self.serves(name)
+        if may_download and _HUB_ID.fullmatch(name) and self._is_on_hub(name):
             return name
         near = nearest(name[:200], [source.name for source in sources])
         raise ModelNotFoundError(

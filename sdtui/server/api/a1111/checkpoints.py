@@ -50,7 +50,7 @@ async def read_checkpoint(services: ServerServices, name: str | None) -> None:
     Raises ApiError if it can't be loaded, or if another one is requested meanwhile.
     """
     queue, settings = services.backend.jobs, services.settings
-    jobs_go_first = any(not job.state.is_over for job in queue.jobs())
+    jobs_go_first = services.job_events.has_unfinished_jobs()
     try:
         if name is None:
             load = queue.unload()

@@ -21,6 +21,7 @@ from sdtui.server.errors import ApiError, documented, from_sdtui
 from sdtui.server.ignored_fields import IgnoredFields
 from sdtui.server.outcome_headers import not_applied_header
 from sdtui.server.routing import JsonRoute
+from sdtui.server.services.callers import Permission
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
 
@@ -121,7 +122,8 @@ async def _select(services: ServerServices, title: str) -> None:
     """Select a model and load it. Raises ApiError."""
     name = await find_checkpoint(services, title)
     if name != services.a1111.checkpoint or services.job_events.model.problem is not None:
-        await read_checkpoint(services, name)
+        if services.caller.has(Permission.LOAD):  # else the next job loads it
+            await read_checkpoint(services, name)
         services.a1111.checkpoint = name
 
 

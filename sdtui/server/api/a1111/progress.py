@@ -18,6 +18,7 @@ from sdtui.server.errors import documented
 from sdtui.server.previews import enlarged_size, preview_base64
 from sdtui.server.services.a1111_state import Place
 from sdtui.server.services.client_jobs import client_address
+from sdtui.server.services.generation import longest_running
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
 PREVIEW_SIDE = 512
@@ -63,7 +64,7 @@ async def progress(
     services: ServicesDep, http: Request, skip_current_image: Annotated[bool, Query()] = False
 ) -> ProgressAnswer:
     """Return the progress of this client's running job, or else of the one that runs longest."""
-    job = _own_running(services, http) or services.job_events.running
+    job = _own_running(services, http) or longest_running(services)
     if job is None:
         loading = services.job_events.model.loading is not None
         return ProgressAnswer(

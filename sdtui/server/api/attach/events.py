@@ -22,7 +22,7 @@ _HEADERS = {**UNBUFFERED, PROTOCOL_HEADER: str(PROTOCOL)}
 @router.get("/state")
 async def state(services: ServicesDep) -> Response:
     """Return the properties of the backend's parts, for clients that don't follow the stream."""
-    text = services.attach_hub.state().model_dump_json()
+    text = services.attach_hub.state(services.backend).model_dump_json()
     return Response(text, headers=_HEADERS, media_type="application/json")
 
 
@@ -45,11 +45,14 @@ async def events(
 
     def is_over() -> bool:
         is_ending = services.closing.is_set() and not services.job_events.running_jobs()
-        return is_ending or services.grace_over.is_set()
+        is_revoked = not services.keys.has(services.caller)
+        return is_ending or services.grace_over.is_set() or is_revoked
 
     stream = AttachStream(
         services.attach_hub,
+        services.backend,
         services.job_events,
+        services.sees_job,
         StreamOptions(pace, previews),
         last_event_id,
         is_over,

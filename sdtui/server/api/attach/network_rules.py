@@ -136,9 +136,10 @@ def _source(services: ServerServices, source: ModelSource) -> ModelSource:
 
 
 def _name(services: ServerServices, name: str) -> str:
-    """Refuse what leads to a model as a path."""
+    """Refuse what leads to a model as a path, and a model that isn't served."""
     is_path = name.startswith((".", "~")) or Path(name).is_absolute() or paths.exists(Path(name))
-    if is_path and name not in {each.name for each in services.models.sources()}:
+    is_served = services.models.serves(name)
+    if not is_served or (is_path and name not in {each.name for each in services.models.sources()}):
         raise ModelNotFoundError(f'there is no model "{name[:200]}" on the server', "Name another")
     return name
 
@@ -180,7 +181,7 @@ def _entry(services: ServerServices, entry: Entry) -> Entry:
 def _output(services: ServerServices, output: Output) -> Output:
     if output.folder or output.file:
         raise SettingsError("pictures can't be saved anywhere on the server", "Fetch them instead")
-    return output
+    return output.model_copy(update={"owner": services.caller.owner})
 
 
 _BY_TYPE: Mapping[type, Rule] = {
@@ -208,9 +209,10 @@ def _submitting(services: ServerServices, given: Arguments) -> Arguments:
         prompts = services.backend.prompts.resolve(request, most=most)
     prompts = replace(prompts, request=with_served_models(services, prompts.request))
     _check_requests(services, [request, prompts.request], [prompts])
-    if given.get("front"):
+    front = given.get("front", False) and services.caller.is_admin
+    if front:
         services.backend.jobs.check_capacity()
-    return {**given, "request": request, "prompts": prompts}
+    return {**given, "request": request, "prompts": prompts, "front": front}
 
 
 def _submitting_grid(services: ServerServices, given: Arguments) -> Arguments:

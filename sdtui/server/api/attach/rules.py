@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdtui.core.errors import ImageError
+from sdtui.core.errors import HistoryError, ImageError
 from sdtui.jobs import Job
 from sdtui.jobs.wire import Call
 from sdtui.jobs.wire.files import map_files, uploaded_hash
 from sdtui.server.api.attach.network_rules import Arguments, is_in_history, restricted
 from sdtui.server.dependencies import ServerServices
-from sdtui.server.services.callers import Caller
+from sdtui.server.services.caller_backend import CallerBackend
+from sdtui.server.services.callers import Caller, Permission
 
 _CHANGING_PICTURES = {
     *("star", "unstar", "tag", "untag", "trash", "delete_unless_starred", "restore"),
@@ -27,6 +28,17 @@ _CHANGING_PICTURES = {
 _CHANGING_JOBS = {"cancel", "move", "pause", "resume", "save_again", "cancel_grid"}
 _NOT_OPENING = {"check_files", "resolve", "with_local_loras"}
 """Calls that don't open their requests' pictures, whose paths may be the client's."""
+
+_FOR_ALL = {
+    *(("prompts", each) for each in ("resolve", "names", "wildcards", "styles")),
+    *(("models", each) for each in ("installed", "find", "describe", "token_counters")),
+    *(("models", each) for each in ("vaes", "find_vae", "embeddings", "loras", "find_lora")),
+    *(("models", each) for each in ("upscalers", "check_upscaler", "with_local_loras")),
+    *(("models", each) for each in ("controlnets", "find_controlnet")),
+    *(("models", each) for each in ("ip_adapters", "find_ip_adapter", "check_files")),
+    ("hardware", "sample"),
+}
+"""Calls that change nothing and tell nothing of other callers."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,7 @@ def carry_out(
     services: ServerServices, client: Client, call: Call, arguments: Mapping[str, Any]
 ) -> Any:
     """Return what a call returns, if it is allowed. Raises what it raises."""
+    check_permission(services.caller, call)
     given = dict(arguments)
     if call.name not in _NOT_OPENING:
         given = map_files(given, lambda path: _file(services, path, client))
@@ -53,9 +66,21 @@ def carry_out(
         given["output"] = services.retention.output(given.get("output"), is_kept=True)
     if (call.part, call.name) == ("models", "download"):
         given["subscriber"] = services.attach_hub.put_download
-    result = _apply(services, client, call, given)
+    if call.name == "cancel_download" and not services.sees_job(given["download_id"]):
+        return None
+    result = _seen(services, call, _apply(services, client, call, given))
     _announce(services, call, given, result, client)
     return result
+
+
+def check_permission(caller: Caller, call: Call) -> None:
+    """Raise ForbiddenError if a caller may not do this. Jobs and pictures have rules of their
+    own."""
+    key = (call.part, call.name)
+    if key in (("models", "download"), ("models", "cancel_download")):
+        caller.check(Permission.DOWNLOAD)
+    elif call.part not in ("jobs", "pictures") and key not in _FOR_ALL:
+        caller.check_admin(f"use {call.part}/{call.name}")
 
 
 def _apply(services: ServerServices, client: Client, call: Call, given: Arguments) -> Any:
@@ -66,6 +91,16 @@ def _apply(services: ServerServices, client: Client, call: Call, given: Argument
     result = call.apply(part, given)
     for job in [result] if isinstance(result, Job) else result:
         services.client_jobs.note(job.id, client.caller.name)
+    return result
+
+
+def _seen(services: ServerServices, call: Call, result: Any) -> Any:
+    """Return a result without models that aren't served, and note a download as the caller's."""
+    key = (call.part, call.name)
+    if key == ("models", "installed"):
+        return [each for each in result if services.models.serves(each.name)]
+    if key == ("models", "download") and isinstance(services.backend, CallerBackend):
+        services.backend.jobs.note_own(result)
     return result
 
 
@@ -97,6 +132,17 @@ def _file(services: ServerServices, path: Path, client: Client) -> Path:
         return found
     if client.is_private or services.attach_uploads.contains(path):
         return path
-    if is_in_history(services, path):
+    if is_in_history(services, path) and _is_seen(services, path):
         return path
     raise ImageError(f"{path} isn't there", "Check the path")
+
+
+def _is_seen(services: ServerServices, path: Path) -> bool:
+    """True if the caller may know of a picture in the history or its trash."""
+    if services.caller.is_admin:
+        return True
+    try:
+        services.backend.pictures.get(path)
+    except HistoryError:
+        return path in services.backend.pictures.trashed()
+    return True

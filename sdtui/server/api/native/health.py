@@ -22,6 +22,8 @@ from sdtui.models import ModelSource, memory_by_mode
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented
 from sdtui.server.scopes import root_path_of
+from sdtui.server.services.callers import Permission
+from sdtui.server.services.generation import longest_running
 from sdtui.server.services.readiness import find_problem
 from sdtui.server.services.served_models import ServedModels
 
@@ -116,7 +118,7 @@ async def health(services: ServicesDep) -> HealthAnswer:
         queue_length=sum(job.state is JobState.QUEUED for job in services.backend.jobs.jobs()),
         queue_limit=services.options.queue_limit,
         problem=problem,
-        running=services.job_events.running,
+        running=longest_running(services),
         workers=[_worker(each) for each in services.backend.jobs.workers],
         version=__version__,
         pid=os.getpid(),
@@ -197,6 +199,7 @@ async def readyz(services: ServicesDep) -> PlainTextResponse:
 )
 async def metrics(services: ServicesDep) -> Response:
     """Return the metrics for Prometheus."""
+    services.caller.check(Permission.METRICS)
     return Response(services.metrics.expose(), media_type=CONTENT_TYPE_LATEST)
 
 

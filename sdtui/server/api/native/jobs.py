@@ -21,6 +21,7 @@ from sdtui.server.errors import ApiError, documented, public_message
 from sdtui.server.files import PICTURE_ANSWERS, picture_response
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.scopes import root_path_of
+from sdtui.server.services.caller_jobs import seen_by
 from sdtui.server.services.generation import goes_on_later, prepare, submit, until_saved
 from sdtui.server.services.job_events import FLEETING, Subscription
 from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as_lines
@@ -179,7 +180,10 @@ async def _format(
     """The lasting events after number `after`, and steps and previews, which have no ids. The
     cancellation of a job that resumes at the next start is left out."""
     count = 0
-    async for envelope in subscription:
+    async for each in subscription:
+        envelope = seen_by(services.sees_job, services.backend.jobs, each)
+        if envelope is None:
+            return
         event = envelope.event
         if event.kind == "cancelled" and goes_on_later(services, envelope.job):
             return

@@ -1,0 +1,146 @@
+"""The API keys of a server."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from sdtui.core.errors import SettingsError
+from sdtui.core.text import shortened
+from sdtui.core.text_files import UnreadableTextError, decode_text
+from sdtui.requests.validation import explain
+from sdtui.server.services.callers import Caller, Limits, Permission
+
+_log = logging.getLogger(__name__)
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
+"""Never that of an address, which callers without named keys have."""
+_SECRETS = ("key", "key_sha256")
+_MOST_BYTES = 2**20
+
+
+class _KeyEntry(Limits):
+    """A key in the file."""
+
+    key: str | None = Field(None, min_length=8, max_length=1000)
+    key_sha256: str | None = Field(None, pattern="^[0-9A-Fa-f]{64}$")
+    """Of the key, in place of itself."""
+    admin: bool = False
+    may: tuple[Annotated[Permission, Field(strict=False)], ...] = Field((), strict=False)
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the key."""
+        return bytes.fromhex(self.key_sha256) if self.key_sha256 else digest_of(self.key or "")
+
+
+class KeyRing:
+    """The single key of the options, which may do everything, and the named ones of a file."""
+
+    def __init__(self, api_key: str | None, file: Path | None) -> None:
+        """Raises SettingsError if the file can't be used."""
+        self._single = None if api_key is None else digest_of(api_key)
+        self._file = file
+        self._named = {} if file is None else read_keys(file)
+
+    @property
+    def is_empty(self) -> bool:
+        """True if the server needs no key."""
+        return self._single is None and self._file is None
+
+    def reload(self) -> None:
+        """Read the file anew. Raises SettingsError, and nothing changes then."""
+        if self._file is not None:
+            self._named = read_keys(self._file)
+
+    def find(self, sent: Iterable[bytes], address: str) -> Caller | None:
+        """Return who sends one of these keys from an address; None if none of them is right."""
+        found: Caller | None = None
+        known = {**self._named}
+        if self._single is not None:
+            known[self._single] = Caller(address)
+        for key in sent:
+            digest = hashlib.sha256(key).digest()
+            for each, caller in known.items():  # all, so that the time says nothing
+                if hmac.compare_digest(digest, each):
+                    found = found or caller
+        return found
+
+    def has(self, caller: Caller) -> bool:
+        """True if a caller still has its key and its limits."""
+        return not caller.owner or caller in self._named.values()
+
+
+def digest_of(key: str) -> bytes:
+    """Return the SHA-256 of a key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def read_keys(file: Path) -> Mapping[bytes, Caller]:
+    """Return the callers in a file by the SHA-256 of their keys. Raises SettingsError."""
+    found: dict[bytes, Caller] = {}
+    for name, entry in _entries(file):
+        if entry.digest in found:
+            other = found[entry.digest].name
+            raise SettingsError(f"{file}: {other} and {name} have the same key", "Change one")
+        limits = Limits(**{each: getattr(entry, each) for each in Limits.model_fields})
+        found[entry.digest] = Caller(name, name, entry.admin, frozenset(entry.may), limits)
+    if not found:
+        raise SettingsError(f"{file} has no keys", 'Write [NAME] and key = "..." into it')
+    return found
+
+
+def _entries(file: Path) -> Iterator[tuple[str, _KeyEntry]]:
+    try:
+        tables = tomllib.loads(_text_of(file))
+    except (OSError, UnreadableTextError) as error:
+        raise SettingsError(f"{file} can't be read: {error}", "Check --keys-file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is no TOML: {error}", "Correct it") from error
+    for name, table in tables.items():
+        if not _NAME.fullmatch(name):
+            raise SettingsError(
+                f'{file}: "{shortened(name)}" can\'t be the name of a key',
+                "Take small letters, digits, - and _, a letter first",
+            )
+        yield name, _entry(file, name, table)
+
+
+def _entry(file: Path, name: str, table: Any) -> _KeyEntry:
+    where = f"{file}: [{name}]"
+    try:
+        entry = _KeyEntry.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "it"
+        reason = explain(first["type"], first["msg"], first.get("input"))
+        if field in _SECRETS:  # never shown
+            reason = first["msg"]
+        elif first["type"] == "extra_forbidden":
+            reason = f"isn't known; there are {', '.join(_KeyEntry.model_fields)}"
+        raise SettingsError(f"{where} {field} {reason}", "Correct it") from error
+    if (entry.key is None) == (entry.key_sha256 is None):
+        raise SettingsError(f"{where} needs key or key_sha256, one of both", "Add or remove one")
+    return entry
+
+
+def _text_of(file: Path) -> str:
+    """Read a file of keys, which nobody else may write. Raises OSError, UnreadableTextError and
+    SettingsError."""
+    with file.open("rb") as opened:
+        mode = os.fstat(opened.fileno()).st_mode
+        data = opened.read(_MOST_BYTES)
+    if os.name != "nt" and mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise SettingsError(f"{file} can be written by others", f"chmod 600 {file}")
+    if os.name != "nt" and mode & stat.S_IRWXO:
+        _log.warning("%s can be read by others: chmod 600 %s", file, file)
+    return decode_text(data)
