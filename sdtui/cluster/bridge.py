@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,12 @@ from sdtui.cluster.messages import (
     WorkerOptions,
 )
 from sdtui.core import paths, runtime
+from sdtui.jobs.workers.files import MachineFiles
 
 _LOOK_SECONDS = 1.0
 """How often the machines are looked at."""
-_REPORT_SECONDS = 60.0
-"""How often a machine is asked for its models."""
-_ANSWER_SECONDS = 60.0
-"""Time for a machine to say what it has."""
+_REPORT_SECONDS = 20.0
+"""How often a machine is asked for its files."""
 _START_SECONDS = 60.0
 """Time for the head to start."""
 _UNREAD = 32
@@ -74,6 +74,16 @@ def _keep_log(folder: Path) -> None:
         _log.info("Ray's head has ended: %s", log.read_text(errors="replace")[-2000:])
 
 
+@dataclass
+class _Asked:
+    """A question to a machine."""
+
+    answer: Any
+    """Ray's reference to the answer; None once it was read."""
+    at: float
+    """Monotonic seconds."""
+
+
 class _Bridge:
     """Connects to Ray, reports devices, and passes messages between server and workers."""
 
@@ -83,8 +93,10 @@ class _Bridge:
         self._sending = threading.Lock()
         self._actors: dict[str, Any] = {}
         """By the name of the worker."""
+        self._asked: dict[str, _Asked] = {}
+        """The newest question to each machine."""
         self._reports: dict[str, tuple[float, MachineReport | None]] = {}
-        """When each machine was asked, and its answer; None if it can't be used."""
+        """When each machine was asked, and its last answer; None if it can't be used."""
         self._names: dict[str, str] = {}
         """Of the machines that are there."""
         self._ray: Any = None
@@ -96,8 +108,12 @@ class _Bridge:
         try:
             self._connect(f"{host}:{port}", host)
             threading.Thread(target=self._read, daemon=True).start()
+            sent: tuple[RemoteDevice, ...] = ()
             while not self.ended.wait(_LOOK_SECONDS):
-                self._send("", Control.DEVICES, tuple(self._devices()))
+                devices = tuple(self._devices())
+                if devices != sent:
+                    self._send("", Control.DEVICES, devices)
+                    sent = devices
         finally:
             self.ended.set()
 
@@ -131,11 +147,13 @@ class _Bridge:
     def _devices(self) -> Iterator[RemoteDevice]:
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         there = {node["NodeID"] for node in nodes}
+        self._asked = {each: asked for each, asked in self._asked.items() if each in there}
+        self._ask(node["NodeID"] for node in nodes if ray_node.WORKERS in node["Resources"])
         self._names = {each: name for each, name in self._names.items() if each in there}
         for node in nodes:
             machine, resources = node["NodeID"], node["Resources"]
             count = int(resources.get(ray_node.WORKERS, 0))
-            known = self._report_of(machine) if count else None
+            asked_at, known = self._reports.get(machine, (0.0, None))
             if known is None:
                 continue
             shown = self._name_of(machine, node["NodeManagerHostname"])
@@ -146,7 +164,7 @@ class _Bridge:
                     machine=machine,
                     is_gpu=is_gpu,
                     cpus=max(1, resources.get("CPU", count) // count),
-                    models=known.models,
+                    files=MachineFiles(known.files, asked_at),
                     memory=known.memory[number] if number < len(known.memory) else None,
                 )
 
@@ -158,23 +176,36 @@ class _Bridge:
             self._names[machine] = next(name for name in names if name not in used)
         return self._names[machine]
 
-    def _report_of(self, machine: str) -> MachineReport | None:
-        """Return what a machine has said of itself, asking it now and then."""
-        asked, known = self._reports.get(machine, (-_REPORT_SECONDS, None))
-        if time.monotonic() - asked < _REPORT_SECONDS:
-            return known
-        task = self._ray.remote(num_cpus=0, max_retries=0)(report)
+    def _ask(self, machines: Iterable[str]) -> None:
+        """Ask machines now and then what they have, without waiting for the answers."""
+        for machine in machines:
+            asked = self._asked.get(machine)
+            if asked is not None and (
+                asked.answer is not None or time.monotonic() - asked.at < _REPORT_SECONDS
+            ):
+                continue
+            task = self._ray.remote(num_cpus=0, max_retries=0)(report)
+            options = task.options(scheduling_strategy=self._only_on(machine))
+            self._asked[machine] = _Asked(options.remote(), time.monotonic())
+        for machine, asked in self._asked.items():
+            if asked.answer is not None and self._has_answered(asked.answer):
+                self._note_report(machine, asked)
+
+    def _has_answered(self, answer: Any) -> bool:
+        done, _ = self._ray.wait([answer], timeout=0)
+        return bool(done)
+
+    def _note_report(self, machine: str, asked: _Asked) -> None:
         try:
-            answer = task.options(scheduling_strategy=self._only_on(machine)).remote()
-            known = self._ray.get(answer, timeout=_ANSWER_SECONDS)
+            known: MachineReport | None = self._ray.get(asked.answer)
         except self._ray.exceptions.RayError as error:
             _log.warning("a machine of the cluster can't be used: %s", error)
             known = None
         if known is not None and known.version != __version__:
             _log.warning("a machine has sdtui %s, this is %s", known.version, __version__)
             known = None
-        self._reports[machine] = time.monotonic(), known
-        return known
+        asked.answer = None
+        self._reports[machine] = asked.at, known
 
     def _only_on(self, machine: str) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

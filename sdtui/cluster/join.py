@@ -60,7 +60,7 @@ def join(
             try:
                 _wait_for(process, leaving)
                 if leaving.is_set():
-                    _finish_pictures(folder, grace)
+                    _finish_pictures(process, folder, grace)
             finally:
                 ray_node.end(process)
             if not leaving.is_set():
@@ -100,14 +100,16 @@ def _wait_for(process: subprocess.Popen[bytes], leaving: threading.Event) -> Non
         pass
 
 
-def _finish_pictures(folder: Path, grace: float) -> None:
-    """Let the workers finish their pictures."""
+def _finish_pictures(process: subprocess.Popen[bytes], folder: Path, grace: float) -> None:
+    """Let the workers finish their pictures, while Ray runs."""
     machine.leave(folder)
     end = time.monotonic() + grace
     time.sleep(_LAST_MESSAGES_SECONDS)  # a job may be on its way
-    while machine.is_busy(folder) and time.monotonic() < end:
+    while process.poll() is None and time.monotonic() < end:
+        if not machine.is_busy(folder):
+            time.sleep(_LAST_MESSAGES_SECONDS)
+            return
         time.sleep(_LOOK_SECONDS)
-    time.sleep(_LAST_MESSAGES_SECONDS)
 
 
 def _last_line(folder: Path) -> str:

@@ -24,10 +24,10 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.settings import Settings, load_settings
 from sdtui.jobs.wire.files import map_request
 from sdtui.jobs.workers.child import Child, Kind, Payload
+from sdtui.jobs.workers.files import files_here
 from sdtui.jobs.workers.local import LocalWorker
 from sdtui.jobs.workers.run import JobResult
 from sdtui.jobs.workers.worker import Assignment, Save, UnsavedPicture
-from sdtui.models import installed_models
 from sdtui.monitor import Monitor
 from sdtui.requests.events import Report
 from sdtui.requests.record import GenerationRecord
@@ -44,11 +44,12 @@ Message = tuple[Kind, Payload]
 def report() -> MachineReport:
     """Say what this machine has."""
     settings = load_settings()
-    models = frozenset(each.name for each in installed_models(settings.model_folders))
     memory = {str(each.index): each.memory_total for each in Monitor().sample().gpus}
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     used = memory if visible is None else [each.strip() for each in visible.split(",")]
-    return MachineReport(__version__, models, tuple(memory.get(each) for each in used))
+    return MachineReport(
+        __version__, files_here(settings), tuple(memory.get(each) for each in used)
+    )
 
 
 def leave(folder: Path) -> None:

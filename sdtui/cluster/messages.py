@@ -8,6 +8,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from sdtui.jobs.generator import MakeGenerator
+from sdtui.jobs.workers.files import Files, MachineFiles
 from sdtui.jobs.workers.worker import Assignment
 
 
@@ -15,7 +16,7 @@ class Control(Enum):
     """The kinds of messages beside those of a worker."""
 
     DEVICES = auto()
-    """All devices of the machines that have joined."""
+    """All devices of the machines that have joined, when they have changed."""
     OPEN = auto()
     """Start a worker."""
     CLOSE = auto()
@@ -39,8 +40,7 @@ class MachineReport:
 
     version: str
     """Of sdtui."""
-    models: frozenset[str]
-    """Names of the installed ones."""
+    files: Files
     memory: tuple[int | None, ...] = ()
     """Bytes of each GPU that its workers use."""
 
@@ -56,7 +56,7 @@ class RemoteDevice:
     is_gpu: bool
     cpus: float
     """Cores for the worker's process."""
-    models: frozenset[str]
+    files: MachineFiles
     memory: int | None = None
 
 

@@ -41,6 +41,7 @@ _CLOSE_SECONDS = 15.0
 _log = logging.getLogger(__name__)
 
 AddWorker = Callable[[WorkerSlot], None]
+LookAgain = Callable[[], None]
 
 
 class ClusterPool:
@@ -61,14 +62,14 @@ class ClusterPool:
         self._bridge = _Bridge()
         self._devices: dict[str, RemoteDevice] = {}
         """Those that are there, by name."""
-        self._known: set[str] = set()
-        """Names of all that were there."""
+        self._known: dict[str, RemoteDevice] = {}
+        """All that were there, as they were last."""
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, add_worker: AddWorker) -> None:
+    def start(self, add_worker: AddWorker, look_again: LookAgain) -> None:
         self._thread = threading.Thread(
-            target=self._run, args=(add_worker,), name="sdtui-cluster", daemon=True
+            target=self._run, args=(add_worker, look_again), name="sdtui-cluster", daemon=True
         )
         self._thread.start()
 
@@ -82,32 +83,40 @@ class ClusterPool:
         """Return a device as its machine has reported it; None while that is away."""
         return self._devices.get(name)
 
-    def _run(self, add_worker: AddWorker) -> None:
+    def _run(self, add_worker: AddWorker, look_again: LookAgain) -> None:
         while not self._closing.is_set():
-            self._bridge.serve(self._options, lambda devices: self._note(devices, add_worker))
+            self._bridge.serve(
+                self._options, lambda devices: self._note(devices, add_worker, look_again)
+            )
             if not self._closing.is_set():
                 _log.warning("the bridge to the cluster has ended; another is started")
                 self._closing.wait(_AGAIN_SECONDS)
 
-    def _note(self, devices: Iterable[RemoteDevice], add_worker: AddWorker) -> None:
+    def _note(
+        self, devices: Iterable[RemoteDevice], add_worker: AddWorker, look_again: LookAgain
+    ) -> None:
         self._devices = {each.name: each for each in devices}
-        for name in self._devices.keys() - self._known:
-            self._known.add(name)
+        new = self._devices.keys() - self._known.keys()
+        self._known.update(self._devices)
+        for name in sorted(new):
             _log.info("worker %s has joined", name)
             add_worker(self._slot(name))
+        look_again()
 
     def _slot(self, name: str) -> WorkerSlot:
-        def has_model(model: str) -> bool:
-            device = self.device(name)
-            return device is not None and model in device.models
-
         worker = _ClusterWorker(
             name,
             self._bridge,
             lambda: self.device(name),
             lambda device: WorkerOptions(device, self._previews, self._make_generator),
         )
-        return WorkerSlot(name, worker, self._devices[name].memory, worker.is_available, has_model)
+        return WorkerSlot(
+            name,
+            worker,
+            self._devices[name].memory,
+            worker.is_available,
+            lambda: self._known[name].files,
+        )
 
 
 class _Bridge:

@@ -6,13 +6,15 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
+from sdtui.core.errors import ModelNotFoundError
 from sdtui.jobs.job import Job
 from sdtui.jobs.placement import Backlog, Device, choose
 from sdtui.jobs.queue_state import QueueState
+from sdtui.jobs.workers.files import Files
+from sdtui.jobs.workers.needs import NO_NEEDS
 from sdtui.jobs.workers.worker import WorkerSlot
 from sdtui.requests.events import Event, Finished, Loaded
 from sdtui.requests.request import GenerationRequest
@@ -30,26 +32,14 @@ _SHORT_PAUSE_SECONDS = 1.0
 _AWAY_SECONDS = 1.0
 """How long a worker that is away waits until it looks again."""
 
-Need = Callable[[GenerationRequest], int]
-"""Returns how many bytes the model of a request needs; 0 if unknown."""
-
-
-def need_nothing(_: GenerationRequest) -> int:
-    """Return that it is unknown how much memory a request needs."""
-    return 0
-
-
-def _always(*_: object) -> bool:
-    return True
+_NONE: Files = frozenset()
 
 
 @dataclass
 class _Worker:
     """What is known of a worker."""
 
-    memory: int | None
-    is_available: Callable[[], bool] = _always
-    has_model: Callable[[str], bool] = _always
+    slot: WorkerSlot
     model: str | None = None
     """As `model_key` names it."""
     losses: int = 0
@@ -57,20 +47,26 @@ class _Worker:
     aside_until: float = 0.0
     """Monotonic seconds."""
 
+    def missing(self, files: Files) -> Files:
+        """Return those of the files that its machine doesn't have."""
+        known = self.slot.files() if files else None
+        return _NONE if known is None else files - known.names
+
 
 class Dispatcher:
     """Chooses jobs for workers. Used by `JobQueue` with its lock held."""
 
     def __init__(
         self,
-        memory: Mapping[str, int | None] = MappingProxyType({}),
-        need: Need = need_nothing,
+        memory: Callable[[GenerationRequest], int] = NO_NEEDS.memory,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`memory` has the bytes of each worker's device by name; None if it doesn't matter."""
-        self._workers = {name: _Worker(each) for name, each in memory.items()}
-        self._need = need
+        """`memory` returns how many bytes the model of a request needs; 0 if unknown."""
+        self._workers: dict[str, _Worker] = {}
+        self._memory = memory
         self._clock = clock
+        self._files: dict[str, Files] = {}
+        """What jobs need that aren't over, by id; without those that need none."""
         self._idle: set[str] = set()
         self._queued_at: dict[str, float] = {}
         """When waiting jobs were queued, by id."""
@@ -84,15 +80,24 @@ class Dispatcher:
 
     def add(self, slot: WorkerSlot) -> None:
         """Add a worker."""
-        self._workers[slot.name] = _Worker(slot.memory, slot.is_available, slot.has_model)
+        self._workers[slot.name] = _Worker(slot)
 
     def is_available(self, worker: str) -> bool:
         """True unless the worker's machine is away."""
-        return self._workers[worker].is_available()
+        return self._workers[worker].slot.is_available()
 
     def available(self) -> list[str]:
         """Return the workers whose machines aren't away."""
         return list(filter(self.is_available, self._workers))
+
+    def note_presence(self) -> list[str]:
+        """Note which machines are away, and have lost their models; return the workers of the
+        others."""
+        there = self.available()
+        for name, known in self._workers.items():
+            if name not in there:
+                known.model = None
+        return there
 
     def queued(self, job_id: str, *, front: bool) -> None:
         """Note a job that waits."""
@@ -100,8 +105,17 @@ class Dispatcher:
         if front:
             self._urgent.add(job_id)
 
+    def note_files(self, job_id: str, files: Files) -> None:
+        """Note the files that a job needs."""
+        if files:
+            self._files[job_id] = files
+
     def forget(self, job_id: str) -> None:
-        """Forget a job that waits no more."""
+        """Forget a job that is over."""
+        self._files.pop(job_id, None)
+        self._waits_no_more(job_id)
+
+    def _waits_no_more(self, job_id: str) -> None:
         self._queued_at.pop(job_id, None)
         self._urgent.discard(job_id)
 
@@ -149,7 +163,8 @@ class Dispatcher:
         if self.seconds_aside(worker) is not None or not state.waiting:
             return None
         if len(self._workers) == 1:
-            return state.waiting[0]
+            usable = (each for each in state.waiting if self.can_use(worker, self._files_of(each)))
+            return next(usable, None)
         taken: set[str] = set()
         devices = {each.name: each for each in self._devices()}
         while True:
@@ -165,7 +180,7 @@ class Dispatcher:
         model = model_key(job.request)
         self._served_at[job.client, model] = self._clock()
         self._workers[worker].model = model
-        self.forget(job.id)
+        self._waits_no_more(job.id)
 
     def _load_time(self, model: str) -> float:
         return self._load_seconds.get(model, _FIRST_GUESS_LOAD_SECONDS)
@@ -173,22 +188,67 @@ class Dispatcher:
     def _devices(self) -> Iterator[Device]:
         for name, known in self._workers.items():
             is_free = name in self._idle and self.seconds_aside(name) is None
-            yield Device(name, known.memory, known.model, is_free)
+            yield Device(name, known.slot.memory, known.model, is_free)
 
-    def _only_on(self, model: str) -> list[str] | None:
-        """Return the workers there that have a model's files; None if all or none have."""
-        there = {name: each for name, each in self._workers.items() if each.is_available()}
-        having = [name for name, each in there.items() if each.has_model(model)]
-        return having if 0 < len(having) < len(there) else None
+    def _files_of(self, job_id: str) -> Files:
+        return self._files.get(job_id, _NONE)
+
+    def can_use(self, worker: str, files: Files) -> bool:
+        """True if a worker is there and has files, or can fetch what no machine has."""
+        return self.is_available(worker) and (not files or worker in self._usable(files))
+
+    def _usable(self, files: Files) -> list[str]:
+        """Return the workers, also those that are away, that have files; if none has, those that
+        can fetch what is missing."""
+        missing = {name: each.missing(files) for name, each in self._workers.items()}
+        having = [name for name, each in missing.items() if not each]
+        return having or [
+            name for name, each in missing.items() if all(file.is_fetched for file in each)
+        ]
+
+    def refused(self, state: QueueState) -> dict[str, ModelNotFoundError]:
+        """Return the waiting jobs, by id, whose files no machine has, though each that is there was
+        asked since they were queued."""
+        if not self._files or not self.available():
+            return {}
+        asked_at = min(
+            known.asked_at
+            for name in self.available()
+            if (known := self._workers[name].slot.files()) is not None
+        )
+        return {
+            job_id: error
+            for job_id in state.waiting
+            if self._queued_at.get(job_id, math.inf) < asked_at
+            if (error := self.missing_error(self._files_of(job_id))) is not None
+        }
+
+    def missing_error(self, files: Files) -> ModelNotFoundError | None:
+        """Return which files are missing where; None if a machine has all, or there is none."""
+        if not files or not self._workers or self._usable(files):
+            return None
+        lacking: dict[Files, list[str]] = {}
+        for name in self.available():
+            lacking.setdefault(self._workers[name].missing(files), []).append(name)
+        parts = [
+            f"{', '.join(names)} without {', '.join(sorted(map(str, missing)))}"
+            for missing, names in lacking.items()
+        ]
+        return ModelNotFoundError(
+            f"no machine has all files of this job: {'; '.join(parts)}",
+            "Copy what is missing into the folders of a machine",
+        )
 
     def _backlogs(self, state: QueueState, taken: set[str]) -> Iterator[Backlog]:
         now = self._clock()
-        groups: dict[tuple[str, str], list[Job]] = {}
+        groups: dict[tuple[str, str, Files], list[Job]] = {}
         for job_id in itertools.islice(state.waiting, _LOOKED_AT):
             if job_id not in taken:
                 job = state.jobs[job_id]
-                groups.setdefault((job.client, model_key(job.request)), []).append(job)
-        for (client, model), jobs in groups.items():
+                key = (job.client, model_key(job.request), self._files_of(job_id))
+                groups.setdefault(key, []).append(job)
+        usable = {files: self._usable(files) for _, _, files in groups if files}
+        for (client, model, files), jobs in groups.items():
             first = jobs[0]
             pictures = sum(job.request.num_images_per_prompt for job in jobs)
             yield Backlog(
@@ -198,9 +258,9 @@ class Dispatcher:
                 waited=now - self._queued_at.get(first.id, now),
                 client=client,
                 since_served=now - self._served_at.get((client, model), -math.inf),
-                need=self._need(first.request),
+                need=self._memory(first.request),
                 is_urgent=first.id in self._urgent,
-                only_on=self._only_on(first.request.model),
+                only_on=usable.get(files),
             )
 
 

@@ -46,6 +46,8 @@ _LEVELS = {
     "attempt": EventLevel.WARNING,
     "notice": EventLevel.WARNING,
     "worker_lost": EventLevel.WARNING,
+    "worker_joined": EventLevel.INFO,
+    "worker_away": EventLevel.WARNING,
     "saved": EventLevel.SUCCESS,
     "sheet": EventLevel.SUCCESS,
     "finished": EventLevel.SUCCESS,
@@ -94,6 +96,10 @@ def _text(event: Event) -> str:
             return f"saved the sheet {event.path}"
         case "worker_lost":
             return f"{event.error}: the missing pictures are made again"
+        case "worker_joined":
+            return f"{event.name} has joined"
+        case "worker_away":
+            return f"{event.name} is away"
         case "finished":
             seconds = event.record.generation_time
             return "finished" if seconds is None else f"finished after {duration(seconds)}"
@@ -202,6 +208,8 @@ def workers_text(workers: Iterable[WorkerStatus]) -> str:
 
 def _work_of(worker: WorkerStatus) -> str:
     loaded = worker.model.loaded
+    if worker.is_away:
+        return "is away"
     if worker.model.loading is not None:
         return "loads a model"
     if worker.job:

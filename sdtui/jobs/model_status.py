@@ -15,6 +15,7 @@ from sdtui.requests.events import (
     Loaded,
     Loading,
     Unloaded,
+    WorkerAway,
     WorkerLost,
 )
 
@@ -44,9 +45,7 @@ class ModelStatus:
                 return replace(self, loading=job, loaded=None)
             case Loaded():
                 return ModelStatus(loaded=event, was_loaded=True)
-            case Unloaded():
-                return ModelStatus(was_loaded=self.was_loaded)
-            case WorkerLost():
+            case Unloaded() | WorkerLost() | WorkerAway():
                 return ModelStatus(was_loaded=self.was_loaded)
             case Finished() | Failed() | Cancelled():
                 status = self

@@ -41,7 +41,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Backlog:
-    """The waiting jobs of one client with one model."""
+    """The waiting jobs of one client with one model and the same files."""
 
     model: str
     job: str
@@ -58,7 +58,7 @@ class Backlog:
     is_urgent: bool = False
     """True if someone moved the first job to the front."""
     only_on: Collection[str] | None = None
-    """Names of the devices whose machines have the model's files; None = all have."""
+    """Names of the devices whose machines have the jobs' files; None = all have."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from sdtui.requests.events import (
     Superseded,
     Tile,
     Unloaded,
+    WorkerAway,
+    WorkerJoined,
     WorkerLost,
 )
 from sdtui.requests.record import PassPlace
@@ -155,7 +157,7 @@ def apply_event(open_jobs: MutableMapping[str, JobProgress], envelope: JobEvent)
     job = envelope.job
     progress = open_jobs.pop(job, None) or JobProgress(job)
     progress = progress.apply(envelope)
-    last = Loaded | ModelReady | Superseded | Unloaded | SheetSaved
+    last = Loaded | ModelReady | Superseded | Unloaded | SheetSaved | WorkerJoined | WorkerAway
     ends_other = progress.queued_at is None and isinstance(envelope.event, last)
     if not progress.is_over and not ends_other:
         open_jobs[job] = progress

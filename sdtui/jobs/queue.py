@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import QueueClosedError, WorkerLostError
 from sdtui.core.settings import Settings
 from sdtui.jobs.api import Subscriber
-from sdtui.jobs.dispatcher import Dispatcher, Need, loaded_key, need_nothing
-from sdtui.jobs.execution import JobOutcome, JobSaver, PictureStore, end_by_loss, failed_event
+from sdtui.jobs.dispatcher import Dispatcher
+from sdtui.jobs.execution import JobOutcome, JobSaver, PictureStore, failed_event
 from sdtui.jobs.generator import MakeGenerator, make_generator
 from sdtui.jobs.grid_sheets import GridSheets
 from sdtui.jobs.job import Job, Output, new_id, new_job
-from sdtui.jobs.preload import Preloader, PreloadTask
+from sdtui.jobs.preload import PreloadTask
+from sdtui.jobs.preloads import Preloads
 from sdtui.jobs.prompts import ResolvedPrompts, one_combination
 from sdtui.jobs.queue_state import QueueState
 from sdtui.jobs.subscribers import Subscribers, envelope_of
 from sdtui.jobs.unsaved import UnsavedPictures
 from sdtui.jobs.worker import Task, WorkerThread
 from sdtui.jobs.worker_status import WorkerStatus, WorkerStatuses
+from sdtui.jobs.workers.files import Files
 from sdtui.jobs.workers.local import LocalWorker
+from sdtui.jobs.workers.needs import NO_NEEDS, Needs
 from sdtui.jobs.workers.worker import UnsavedPicture, WorkerSlot
-from sdtui.requests.events import Cancelled, Event, FinalEvent, Queued, Superseded, WorkerLost
+from sdtui.requests.events import Event, FinalEvent, Queued, WorkerLost
 from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
@@ -44,17 +48,15 @@ class JobQueue:
         limit: int | None = None,
         resolve: Resolve = ResolvedPrompts,
         slots: Sequence[WorkerSlot] | None = None,
-        need: Need = need_nothing,
+        needs: Needs = NO_NEEDS,
     ) -> None:
         """`limit` is the maximum number of waiting jobs; None = unlimited. `resolve` returns the
         prompts of a request's pictures, by default as they are written. `slots` are the workers, by
-        default one in this process for the device of the settings. `need` returns the memory that a
-        request's model needs, and is quick once it was asked for a model."""
+        default one in this process. `needs` says what jobs need if workers differ."""
         self._resolve = resolve
-        self._need = need
+        self._needs = needs
         self._changed = threading.Condition()
         self._state = QueueState(limit)
-        self._preloader = Preloader()
         self._unsaved = UnsavedPictures(store)
         self._subscribers = Subscribers()
         self._sheets = GridSheets(store, self._report_sheet)
@@ -62,8 +64,9 @@ class JobQueue:
         self._savers: dict[str, JobSaver] = {}
         """Of the jobs that have begun."""
         self._workers: list[WorkerThread] = []
-        self._dispatcher = Dispatcher(need=need)
+        self._dispatcher = Dispatcher(self._needs.memory)
         self._status = WorkerStatuses()
+        self._preloads = Preloads(self._dispatcher, self._status, self._subscribers)
         self._paused = False
         self._closed = False
         if slots is None:
@@ -84,15 +87,15 @@ class JobQueue:
         client: str = "",
     ) -> Job:
         resolved = self._resolve(request) if prompts is None else prompts
-        self._need(resolved.request)  # may read the model's files, and is remembered
+        job = new_job(resolved, output, job_id=job_id, client=client)
+        files = self._needs.prepare(job)
         with self._changed:
             if job_id in self._state.jobs:
                 return self._state.jobs[job_id]
             self._check_open()
             if not front:
                 self._state.check_capacity()
-            job = new_job(resolved, output, job_id=job_id, client=client)
-            self._add(job, front=front)
+            self._add(job, files, front=front)
         return job
 
     def submit_grid(
@@ -109,13 +112,12 @@ class JobQueue:
             new_job(each, output, place=cell.place, client=client)
             for each, cell in zip(prompts, grid.cells, strict=True)
         ]
-        for job in jobs:
-            self._need(job.request)
+        files = list(map(self._needs.prepare, jobs))
         with self._changed:
             self._check_open()
             self._state.check_capacity()
-            for job in jobs:
-                self._add(job)
+            for job, needed in zip(jobs, files, strict=True):
+                self._add(job, needed)
         return jobs
 
     def sheets(self, grid_id: str, timeout: float | None = None) -> tuple[str, ...]:
@@ -128,17 +130,19 @@ class JobQueue:
     def restore(self, jobs: Iterable[Job]) -> None:
         """Append the jobs of another process with their ids, ignoring the limit. If the queue is
         closed by now they wait for the next process."""
-        with self._changed:
-            for job in jobs:
+        for job in jobs:
+            files = self._needs.prepare(job)
+            with self._changed:
                 if job.id not in self._state.jobs:  # the same job may stand in two files
-                    self._add(job)
+                    self._add(job, files)
 
     def _check_open(self) -> None:
         if self._closed:
             raise QueueClosedError("the queue is closed", "Start sdtui again")
 
-    def _add(self, job: Job, *, front: bool = False) -> None:
+    def _add(self, job: Job, files: Files, *, front: bool = False) -> None:
         before = self._state.add(job, front=front)
+        self._dispatcher.note_files(job.id, files)
         self._dispatcher.queued(job.id, front=front)
         self._start_workers()
         # Published before a worker can take the job, so that "queued" comes first.
@@ -151,8 +155,22 @@ class JobQueue:
             self._workers.append(WorkerThread(slot.name, slot.worker, self))
             self._dispatcher.add(slot)
             self._status.add(slot.name)
-            if self._state.jobs or self._preloader.waiting:
+            if self._state.jobs or self._preloads.has_waiting:
                 self._start_workers()
+
+    def look_again(self) -> None:
+        """Note which workers came, went, or have other files now."""
+        with self._changed:
+            there = self._dispatcher.note_presence()
+            for name, event in self._status.presence_changes(there).items():
+                envelope = envelope_of("", event, name)
+                self._status.apply(envelope, is_preload=False)
+                self._subscribers.publish(envelope)
+            self._preloads.leave_out_absent()
+            for job_id, error in self._dispatcher.refused(self._state).items():
+                self._state.waiting.remove(job_id)
+                self._give_up(job_id, failed_event(error))
+            self._changed.notify_all()
 
     def _start_workers(self) -> None:
         for worker in self._workers if not self._closed else ():
@@ -165,7 +183,8 @@ class JobQueue:
         memory_mode: MemoryMode = MemoryMode.AUTO,
         quantize: Quantize = Quantize.NONE,
     ) -> str:
-        return self._preload(PreloadTask(new_id(), model, dtype, memory_mode, quantize))
+        task = PreloadTask(new_id(), model, dtype, memory_mode, quantize)
+        return self._preload(replace(task, files=self._needs.model(model)))
 
     def unload(self) -> str:
         return self._preload(PreloadTask(new_id(), None))
@@ -173,26 +192,16 @@ class JobQueue:
     def _preload(self, task: PreloadTask) -> str:
         with self._changed:
             self._check_open()
-            if (same := self._preloader.find_same(task)) is not None:
-                return same.id
-            self._stop_preloads()
-            self._preloader.add(task, self._dispatcher.available())
             self._start_workers()
             self._changed.notify_all()
-        return task.id
-
-    def _stop_preloads(self) -> None:
-        dropped = self._preloader.stop()
-        if dropped is not None:
-            self._subscribers.publish(envelope_of(dropped.id, Superseded()))
+            return self._preloads.add(task)
 
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
         with self._changed:
-            self._preloader.cancel(job_id)
+            self._preloads.cancel(job_id)
             outcome = self._state.cancel(job_id, after_picture=after_picture)
             if outcome is not None:
-                saver = self._savers.get(job_id)
-                self._finish(job_id, outcome if saver is None else saver.given_up(outcome.event))
+                self._give_up(job_id, outcome.event)
             self._changed.notify_all()
 
     def cancel_grid(self, grid_id: str) -> None:
@@ -285,7 +294,7 @@ class JobQueue:
     def _end(self, *, after_picture: bool) -> None:
         self._closed = True
         self._state.stop_running(after_picture=after_picture)
-        self._stop_preloads()
+        self._preloads.stop()
         self._changed.notify_all()
 
     def resumable(self) -> list[Job]:
@@ -314,12 +323,7 @@ class JobQueue:
                 job = self._state.begin(worker, job_id)
                 self._dispatcher.began(worker, job)
                 return job
-        if not self._preloader.is_for(worker) or not self._dispatcher.is_available(worker):
-            return None
-        task = self._preloader.start_next(worker)
-        key = None if task.model is None else loaded_key(task.model, task.dtype, task.quantize)
-        self._dispatcher.loads(worker, key)
-        return task
+        return self._preloads.begin(worker)
 
     def saver(self, job_id: str) -> JobSaver:
         with self._changed:
@@ -346,17 +350,19 @@ class JobQueue:
             self._finish(job_id, outcome, worker)
             self._changed.notify_all()
 
-    def worker_lost(self, worker: str, task: Task, error: WorkerLostError) -> None:
+    def worker_lost(
+        self, worker: str, task: Task, error: WorkerLostError, *, has_begun: bool
+    ) -> None:
         """Let another worker make the missing pictures of a job. A job that has lost two workers
         fails, since it may be the cause."""
         lost = envelope_of(task.id, WorkerLost(error=error.what), worker)
         with self._changed:
             self._dispatcher.lost(worker, is_failure=error.is_failure)
-            counts = task.id in self._savers and error.is_failure  # else it can't be the cause
+            counts = has_begun and error.is_failure  # else the job can't be the cause
             if not isinstance(task, Job):
-                self._end_preload(worker, task, failed_event(error))
-            elif (event := self._end_by_loss(task.id, counts=counts)) is not None:
-                self._finish(task.id, self.saver(task.id).given_up(event), worker)
+                self._preloads.end(worker, task, failed_event(error))
+            elif (event := self._state.end_by_loss(task.id, counts=counts)) is not None:
+                self._give_up(task.id, event, worker)
             else:
                 self._state.give_back(task.id, counts=counts)
                 self._dispatcher.queued(task.id, front=True)
@@ -364,10 +370,11 @@ class JobQueue:
             self._status.apply(lost, is_preload=not isinstance(task, Job))
             self._changed.notify_all()
 
-    def _end_by_loss(self, job_id: str, *, counts: bool) -> FinalEvent | None:
-        if self._closed or self._state.cancellations[job_id].is_requested:
-            return Cancelled()
-        return end_by_loss(self._state.jobs[job_id]) if counts else None
+    def _give_up(self, job_id: str, event: FinalEvent, worker: str = "") -> None:
+        """End a job that no attempt has ended."""
+        saver = self._savers.get(job_id)
+        outcome = JobOutcome(event) if saver is None else saver.given_up(event)
+        self._finish(job_id, outcome, worker)
 
     def _finish(self, job_id: str, outcome: JobOutcome, worker: str = "") -> None:
         if outcome.unsaved:
@@ -389,11 +396,5 @@ class JobQueue:
 
     def preload_ended(self, worker: str, task: PreloadTask, event: Event) -> None:
         with self._changed:
-            self._end_preload(worker, task, event)
+            self._preloads.end(worker, task, event)
             self._changed.notify_all()
-
-    def _end_preload(self, worker: str, task: PreloadTask, event: Event) -> None:
-        envelope = envelope_of(task.id, event, worker)
-        self._status.apply(envelope, is_preload=True)
-        if self._preloader.finish(worker, task):
-            self._subscribers.publish(envelope)

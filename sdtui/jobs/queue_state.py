@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import JobState
 from sdtui.core.errors import QueueFullError
-from sdtui.jobs.execution import JobOutcome, SavedFile, finished_job
+from sdtui.jobs.execution import JobOutcome, SavedFile, end_by_loss, finished_job
 from sdtui.jobs.job import Job
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.events import Cancelled, JobEvent
+from sdtui.requests.events import Cancelled, FinalEvent, JobEvent
 
 _REMEMBERED = 200
 """Number of finished jobs that remain listed."""
@@ -75,6 +75,12 @@ class QueueState:
         if counts:
             self.jobs[job_id] = self.jobs[job_id].after_loss()
         self.replace(job_id, state=JobState.QUEUED)
+
+    def end_by_loss(self, job_id: str, *, counts: bool) -> FinalEvent | None:
+        """Return how a job ends whose worker was lost; None if another should go on with it."""
+        if self.cancellations[job_id].is_requested:
+            return Cancelled()
+        return end_by_loss(self.jobs[job_id]) if counts else None
 
     def _stop_running(self, job_id: str) -> None:
         self.running = {worker: each for worker, each in self.running.items() if each != job_id}

@@ -72,7 +72,7 @@ def check_files(
     for request in requests:
         _check_control(models, request, allow_files=allow_files)
     check_loras(models, requests, allow_files=allow_files)
-    upscalers = (name for each in requests for name in _upscalers(each))
+    upscalers = (name for each in requests for name in upscalers_of(each))
     for name in dict.fromkeys(upscalers):
         models.check_upscaler(name, allow_files=allow_files)
 
@@ -93,7 +93,7 @@ def _check_control(models: Models, request: GenerationRequest, *, allow_files: b
             each.check_fits(description)
 
 
-def _upscalers(request: GenerationRequest) -> Iterator[str]:
+def upscalers_of(request: GenerationRequest) -> Iterator[str]:
     """Yield the names of a request's upscalers of pictures."""
     of_hires = request.hires.upscaler if request.hires else None
     for name in (request.upscale.upscaler, request.upscale.second, of_hires):

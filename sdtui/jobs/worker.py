@@ -48,8 +48,10 @@ class TaskSource(Protocol):
         """Receive the last event of a preload."""
         ...
 
-    def worker_lost(self, worker: str, task: Task, error: WorkerLostError) -> None:
-        """Take a task back whose worker was lost."""
+    def worker_lost(
+        self, worker: str, task: Task, error: WorkerLostError, *, has_begun: bool
+    ) -> None:
+        """Take a task back whose worker was lost. `has_begun` is False if that couldn't start."""
         ...
 
     def finish(self) -> None:
@@ -82,9 +84,11 @@ class WorkerThread:
 
     def _work(self) -> None:
         while (task := self._tasks.next_task(self.name)) is not None:
+            has_begun = False
             try:
                 if isinstance(task, Job) or task.model is not None:
                     self._worker.start(partial(self._tasks.report, self.name, task))
+                has_begun = True
                 if isinstance(task, Job):
                     outcome = self._run_job(task)
                 else:
@@ -95,7 +99,7 @@ class WorkerThread:
             except WorkerLostError as error:
                 _log.warning("worker %s is lost: %s", self.name, error)
                 self._worker.close()
-                self._tasks.worker_lost(self.name, task, error)
+                self._tasks.worker_lost(self.name, task, error, has_begun=has_begun)
                 continue
             except SdtuiError as error:
                 _log.info("task %s failed", task.id, exc_info=error)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from sdtui.jobs.model_status import ModelStatus
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.events import JobEvent, WorkerLost
+from sdtui.requests.events import Event, JobEvent, WorkerAway, WorkerJoined, WorkerLost
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class WorkerStatus:
     model: ModelStatus = field(default_factory=ModelStatus)
     losses: int = 0
     """How often its process was lost and replaced."""
+    is_away: bool = False
+    """True while its machine can't be reached, or takes no more work."""
 
 
 class WorkerStatuses:
@@ -39,6 +41,15 @@ class WorkerStatuses:
             replace(each, job=running.get(name, "")) for name, each in self._by_name.items()
         )
 
+    def presence_changes(self, there: Container[str]) -> dict[str, Event]:
+        """Return the events of workers that came or went, by name. `there` are those whose machines
+        are there."""
+        return {
+            name: (WorkerJoined if name in there else WorkerAway)(name=name)
+            for name, each in self._by_name.items()
+            if each.is_away is (name in there)
+        }
+
     def apply(self, envelope: JobEvent, *, is_preload: bool) -> None:
         """Note an event of a job or preload. One that comes from no worker changes nothing."""
         before = self._by_name.get(envelope.worker)
@@ -47,4 +58,9 @@ class WorkerStatuses:
         progress = JobProgress(envelope.job, queued_at=None if is_preload else envelope.time)
         losses = before.losses + isinstance(envelope.event, WorkerLost)
         model = before.model.apply(envelope, progress)
-        self._by_name[envelope.worker] = replace(before, model=model, losses=losses)
+        is_away = before.is_away
+        if isinstance(envelope.event, WorkerAway | WorkerJoined):
+            is_away = isinstance(envelope.event, WorkerAway)
+        self._by_name[envelope.worker] = replace(
+            before, model=model, losses=losses, is_away=is_away
+        )

@@ -18,9 +18,20 @@ from sdtui.models.component_files import weight_variant
 from sdtui.models.controlnets import CONTROLNETS, ControlNet
 from sdtui.models.describe import describe_model
 from sdtui.models.description import ModelDescription
-from sdtui.models.embeddings import InstalledEmbedding, installed_embeddings, text_widths
+from sdtui.models.embeddings import (
+    InstalledEmbedding,
+    embeddings_named_in,
+    installed_embeddings,
+    text_widths,
+)
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
-from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind, front_end_roots
+from sdtui.models.files_by_kind import (
+    FileKind,
+    FoundFile,
+    files_of_kind,
+    front_end_roots,
+    names_of_kind,
+)
 from sdtui.models.files_by_name import InstalledFile
 from sdtui.models.fit import (
     MemoryBudget,
@@ -101,6 +112,7 @@ __all__ = [
     "counters_of",
     "describe_model",
     "download_model",
+    "embeddings_named_in",
     "estimate_run",
     "families_fit",
     "family_name",
@@ -126,6 +138,7 @@ __all__ = [
     "model_fit",
     "model_hash",
     "model_of_name",
+    "names_of_kind",
     "native_estimate",
     "native_size",
     "reading_lines",

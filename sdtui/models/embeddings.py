@@ -153,8 +153,7 @@ def embeddings_in(
     `bundled` are those of the LoRAs in use; they come first."""
     texts = list(texts)
     files = sorted(files_of_kind(FileKind.EMBEDDING, settings), key=_is_pickle)
-    named = prefixed_names(texts)
-    words = [_words(without_prefixes(text, named)) for text in texts]
+    words = _words_of(texts)
     found = {each.name.casefold(): _hashed(each) for each in bundled if _is_in(each.name, words)}
     notices: dict[str, str] = {}
     for file in files:
@@ -169,11 +168,23 @@ def embeddings_in(
             continue
         found[name.casefold()] = embedding
     known = {*found, *notices}
-    missing = [name for name in named if name.casefold() not in known]
+    missing = [name for name in prefixed_names(texts) if name.casefold() not in known]
     return list(found.values()), [
         *(notice for name, notice in notices.items() if name not in found),
         *(f"there is no embedding {name}: it is read as words" for name in missing),
     ]
+
+
+def embeddings_named_in(texts: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return those of the names of embeddings that prompts contain."""
+    words = _words_of(list(texts))
+    return [name for name in names if _is_in(name, words)]
+
+
+def _words_of(texts: Sequence[str]) -> list[str]:
+    """Return the words of each of several prompts."""
+    named = prefixed_names(texts)
+    return [_words(without_prefixes(text, named)) for text in texts]
 
 
 def _hashed(embedding: Embedding) -> Embedding:

@@ -237,6 +237,20 @@ class WorkerLost(_Event):
     error: str
 
 
+class WorkerJoined(_Event):
+    """The machine of a worker is there, for the first time or again."""
+
+    kind: Literal["worker_joined"] = "worker_joined"
+    name: str
+
+
+class WorkerAway(_Event):
+    """The machine of a worker can't be reached any more, or takes no more work."""
+
+    kind: Literal["worker_away"] = "worker_away"
+    name: str
+
+
 class Finished(_Event):
     """The job is done."""
 
@@ -295,6 +309,8 @@ Event = Annotated[
     | Saved
     | SheetSaved
     | WorkerLost
+    | WorkerJoined
+    | WorkerAway
     | Finished
     | Failed
     | Cancelled,
@@ -314,6 +330,7 @@ class JobEvent(_Event):
     """An event, and the job or preload that it belongs to."""
 
     job: str
+    """Its id; empty if the event belongs to a worker alone."""
     worker: str = ""
     """The worker that reports it; empty if it comes from the queue itself."""
     time: float

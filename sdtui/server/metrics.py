@@ -185,12 +185,16 @@ class _Workers(Collector):
         losses = CounterMetricFamily(
             "sdtui_worker_losses", "Processes that ended unexpectedly.", labels=("worker",)
         )
+        away = GaugeMetricFamily(
+            "sdtui_worker_away", "1 while its machine can't be reached.", labels=("worker",)
+        )
         for each in self._jobs.workers:
+            away.add_metric((each.name,), each.is_away)
             running.add_metric((each.name,), bool(each.job))
             losses.add_metric((each.name,), each.losses)
             if each.model.loaded is not None:
                 loaded.add_metric((each.name, each.model.loaded.model), 1)
-        yield from (running, loaded, losses)
+        yield from (running, loaded, losses, away)
 
 
 def _count(jobs: Jobs, state: JobState) -> int:

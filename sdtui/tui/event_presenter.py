@@ -51,6 +51,8 @@ _QUEUE_EVENTS = (
     events.Started,
     events.Saved,
     events.WorkerLost,
+    events.WorkerJoined,
+    events.WorkerAway,
     events.Finished,
     events.Failed,
     events.Cancelled,

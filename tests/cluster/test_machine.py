@@ -16,12 +16,15 @@ from sdtui.core.errors import CancelledError
 from sdtui.core.settings import Settings
 from sdtui.jobs.job import Job
 from sdtui.jobs.workers.child import Kind
+from sdtui.jobs.workers.files import MachineFiles
 from sdtui.jobs.workers.run import JobResult
 from sdtui.jobs.workers.worker import UnsavedPicture
 from sdtui.requests.request import GenerationRequest
 from tests.support.scripted_generator import ScriptedGenerator
 
-_DEVICE = RemoteDevice("gpu1 cpu 1", "id", is_gpu=False, cpus=1, models=frozenset())
+_DEVICE = RemoteDevice(
+    "gpu1 cpu 1", "id", is_gpu=False, cpus=1, files=MachineFiles(frozenset(), 0.0)
+)
 
 
 class _Head:

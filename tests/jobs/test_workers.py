@@ -15,7 +15,6 @@ from sdtui.core.errors import OutputError, SettingsError, WorkerLeftError, Worke
 from sdtui.core.settings import Settings, parse_setting
 from sdtui.history import History, read_record, sidecar_path
 from sdtui.jobs import Job, JobState
-from sdtui.jobs.dispatcher import Dispatcher
 from sdtui.jobs.event_text import workers_text
 from sdtui.jobs.execution import JobSaver
 from sdtui.jobs.queue import JobQueue
@@ -32,6 +31,7 @@ from sdtui.requests.request import GenerationRequest
 from tests.support.child_generator import ChildGenerator
 from tests.support.records import record
 from tests.support.scripted_generator import ScriptedGenerator
+from tests.support.workers import dispatcher_of, slot_of
 
 
 class _Mortal(LocalWorker):
@@ -43,7 +43,14 @@ class _Mortal(LocalWorker):
         self.deaths = deaths
         self.leaves = 0
         """How often it will leave before it begins."""
+        self.starts_to_fail = 0
         self.assignments: list[Assignment] = []
+
+    def start(self, report: Report) -> None:
+        if self.starts_to_fail:
+            self.starts_to_fail -= 1
+            raise WorkerLostError("the process can't be started")
+        super().start(report)
 
     def run(
         self, assignment: Assignment, report: Report, save: Save, cancellation: Cancellation
@@ -210,7 +217,7 @@ def test_late_picture_of_an_attempt_that_was_given_up_is_refused(pool: _Pool) ->
 
 def test_worker_that_is_lost_again_and_again_pauses() -> None:
     now = [0.0]
-    dispatcher = Dispatcher({"a": None, "b": None}, clock=lambda: now[0])
+    dispatcher = dispatcher_of(slot_of("a"), slot_of("b"), clock=lambda: now[0])
     state = QueueState()
     state.add(Job(id="1", request=GenerationRequest(prompt="x")))
     dispatcher.idle("a", is_idle=True)
@@ -225,7 +232,8 @@ def test_worker_that_is_lost_again_and_again_pauses() -> None:
 
 
 def test_job_goes_to_the_card_with_room() -> None:
-    dispatcher = Dispatcher({"small": 8, "large": 80}, need=lambda _: 40)
+    slots = slot_of("small", memory=8), slot_of("large", memory=80)
+    dispatcher = dispatcher_of(*slots, memory=lambda _: 40)
     state = QueueState()
     state.add(Job(id="1", request=GenerationRequest(prompt="x")))
     for name in ("small", "large"):
@@ -234,14 +242,12 @@ def test_job_goes_to_the_card_with_room() -> None:
     assert dispatcher.job_for("large", state) == "1"
 
 
-def test_worker_that_is_away_takes_nothing_until_it_is_back(pool: _Pool) -> None:
+def test_worker_that_is_away_takes_nothing_until_it_is_back() -> None:
     is_there = False
-    away = WorkerSlot("away", pool.workers[0], is_available=lambda: is_there)
-    dispatcher = Dispatcher({"here": None})
-    dispatcher.add(away)
+    dispatcher = dispatcher_of(slot_of("here"), slot_of("away", is_available=lambda: is_there))
     state = QueueState()
     state.add(Job(id="1", request=GenerationRequest(prompt="x")))
-    dispatcher.idle("away", is_idle=True)
+    dispatcher.idle("here", is_idle=False)
     assert dispatcher.job_for("away", state) is None
     assert dispatcher.seconds_aside("away") is not None, "it looks again"
     assert dispatcher.available() == ["here"]
@@ -249,18 +255,11 @@ def test_worker_that_is_away_takes_nothing_until_it_is_back(pool: _Pool) -> None
     assert dispatcher.job_for("away", state) == "1"
 
 
-def test_job_goes_to_a_machine_that_has_the_model_if_one_has(pool: _Pool) -> None:
-    dispatcher = Dispatcher()
-    for name, models in {"a": ("pocket",), "b": ("pocket", "sdxl")}.items():
-        slot = WorkerSlot(name, pool.workers[0], has_model=set(models).__contains__)
-        dispatcher.add(slot)
-        dispatcher.idle(name, is_idle=True)
-    state = QueueState()
-    state.add(Job(id="1", request=GenerationRequest(prompt="x", model="sdxl")))
-    assert [dispatcher.job_for(name, state) for name in "ab"] == [None, "1"]
-    state = QueueState()
-    state.add(Job(id="2", request=GenerationRequest(prompt="x", model="nowhere")))
-    assert "2" in [dispatcher.job_for(name, state) for name in "ab"]
+def test_worker_that_cannot_start_is_no_loss_of_its_job(pool: _Pool) -> None:
+    for worker in pool.workers:
+        worker.starts_to_fail = 1
+    job = pool.wait(pool.submit())
+    assert (job.state, job.losses) == (JobState.DONE, 0)
 
 
 def test_job_outlives_any_number_of_workers_that_leave(pool: _Pool) -> None:

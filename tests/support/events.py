@@ -47,6 +47,8 @@ EVENTS: list[Event] = [
     kinds.Saved(image_index=0, seed=1, path="/a/b.png"),
     kinds.SheetSaved(path="/a/sheet.png"),
     kinds.WorkerLost(error="the process of GPU 0 ended"),
+    kinds.WorkerJoined(name="gpu1 cuda:0"),
+    kinds.WorkerAway(name="gpu1 cuda:0"),
     kinds.Finished(record=record()),
     kinds.Failed(error="no", hint="yes", is_user_error=True, stage=Stage.LOAD, record=record()),
     kinds.Cancelled(),

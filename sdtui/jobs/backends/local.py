@@ -13,13 +13,12 @@ from sdtui.jobs.api import Connection
 from sdtui.jobs.backends.models import LocalModels
 from sdtui.jobs.backends.pictures import LocalPictures
 from sdtui.jobs.backends.prompts import LocalPrompts
-from sdtui.jobs.dispatcher import need_nothing
 from sdtui.jobs.generator import MakeGenerator, make_generator
 from sdtui.jobs.job import MOST_LOSSES, Job
 from sdtui.jobs.queue import JobQueue
 from sdtui.jobs.queue_file import QueueFile
 from sdtui.jobs.workers.devices import with_only_device, worker_slots
-from sdtui.jobs.workers.needs import ModelNeeds
+from sdtui.jobs.workers.needs import MachineNeeds, MemoryNeeds, Needs
 from sdtui.jobs.workers.worker import UnsavedPicture, WorkerPool
 from sdtui.monitor import Monitor
 
@@ -58,7 +57,11 @@ class LocalBackend:
         self.prompts = LocalPrompts(settings)
         self.models = LocalModels(settings)
         slots = worker_slots(settings, make_generator) if pool is None else []
-        is_mixed = pool is not None or any(slot.memory is not None for slot in slots)
+        needs = Needs()
+        if pool is not None:
+            needs = MachineNeeds(self.models, settings)
+        elif any(slot.memory is not None for slot in slots):
+            needs = MemoryNeeds(self.models)
         self.jobs = JobQueue(
             with_only_device(settings),
             self.pictures,
@@ -66,13 +69,13 @@ class LocalBackend:
             queue_limit,
             self.prompts.resolve,
             None if pool is None and not slots else slots,
-            ModelNeeds(self.models).of if is_mixed else need_nothing,
+            needs,
         )
         self.hardware = make_monitor(sample_interval)
         self._queue_file = QueueFile(queue_folder)
         self._pool = pool
         if pool is not None:
-            pool.start(self.jobs.add_worker)
+            pool.start(self.jobs.add_worker, self.jobs.look_again)
         self._closing = threading.Lock()
 
     def _find_job(self, job_id: str) -> Job:

@@ -16,6 +16,8 @@ from sdtui.requests.record import GenerationRecord
 if TYPE_CHECKING:
     from PIL import Image
 
+    from sdtui.jobs.workers.files import MachineFiles
+
 __all__ = [
     "Assignment",
     "Result",
@@ -57,8 +59,12 @@ Save = Callable[[UnsavedPicture], None]
 """Called with every finished picture. Raises SdtuiError if the worker should stop."""
 
 
-def _always(*_: object) -> bool:
+def _always() -> bool:
     return True
+
+
+def _same_files() -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,8 @@ class WorkerSlot:
     """Bytes that a model can have; None if all workers have the same, or it is unknown."""
     is_available: Callable[[], bool] = _always
     """Returns False while its machine is away. Quick, as the next is."""
-    has_model: Callable[[str], bool] = _always
-    """Returns True if its machine has the files of a model."""
+    files: Callable[[], MachineFiles | None] = _same_files
+    """Returns the files of its machine, also while that is away; None if it is this one."""
 
 
 class Worker(Protocol):
@@ -108,8 +114,11 @@ class Worker(Protocol):
 class WorkerPool(Protocol):
     """Workers that come and go."""
 
-    def start(self, add_worker: Callable[[WorkerSlot], None]) -> None:
-        """Report every worker once, when it is there for the first time, on any thread."""
+    def start(
+        self, add_worker: Callable[[WorkerSlot], None], look_again: Callable[[], None]
+    ) -> None:
+        """Report every worker once, when it is there for the first time, and call `look_again`
+        when one comes, goes, or was asked for its files; on any thread."""
         ...
 
     def close(self) -> None:

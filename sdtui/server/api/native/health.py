@@ -70,6 +70,8 @@ class WorkerAnswer(BaseModel):
     is_loading: bool
     losses: int
     """How often its process ended unexpectedly and was replaced."""
+    is_away: bool
+    """True while its machine can't be reached, or takes no more work."""
 
 
 class ModelAnswer(BaseModel):
@@ -134,6 +136,7 @@ def _worker(status: WorkerStatus) -> WorkerAnswer:
         model=loaded.model if loaded else None,
         is_loading=status.model.loading is not None,
         losses=status.losses,
+        is_away=status.is_away,
     )
 
 
