@@ -182,11 +182,13 @@ class EventPresenter:
         if len(workers) > 1:
             of_job = {each.job: each.name for each in workers}
             places = {job: f"{of_job.get(job, '')} {place}" for job, place in places.items()}
-            self._panes.queue.show_workers(workers_text(workers))
+        there = sum(not each.is_away for each in workers)
+        is_worth_showing = len(workers) > 1 or there < len(workers)
+        self._panes.queue.show_workers(workers_text(workers) if is_worth_showing else "")
         jobs = self._queue.jobs()
         times = self._estimator.remaining_times(jobs, running)
         total = times.total if times else None
-        self._total = None if total is None else total / max(1, len(workers))
+        self._total = None if total is None else total / max(1, there)
         self._panes.queue.show_progress(places, times, self._total)
         self._show_waiting()
 
