@@ -13,7 +13,7 @@ import pytest
 from sdtui.core.runtime import keep_compiled_code
 
 _COMPILED = "TORCHINDUCTOR_CACHE_DIR"
-_HEAVY = ("torch", "diffusers", "transformers", "accelerate", "huggingface_hub", "ray")
+_HEAVY = ("torch", "diffusers", "transformers", "accelerate", "huggingface_hub", "ray", "mcp_types")
 
 
 _LIGHT = (
@@ -27,7 +27,7 @@ _LIGHT = (
     "import sdtui.models.catalog, sdtui.models.tokens, sdtui.models.estimate, sdtui.models.hub",
     "from sdtui.models.catalog import installed_models; installed_models()",
     "import sdtui.history, sdtui.history.importers",
-    "import sdtui.cli.serve, sdtui.server.lifecycle",
+    "import sdtui.cli.serve, sdtui.server.lifecycle, sdtui.cli.mcp",
     "import sdtui.cli.worker, sdtui.cluster.join, sdtui.cluster.pool, sdtui.cluster.machine",
 )
 

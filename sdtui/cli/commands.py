@@ -20,6 +20,7 @@ _COMMANDS = {
     "bench": "Measure how fast pictures are made, and compare.",
     "history": "Find, mark and move the pictures that were made.",
     "serve": "Serve pictures over HTTP.",
+    "mcp": "Let an agent make pictures.",
     "worker": "Make pictures for a server on another machine.",
     "daemon": "Keep an engine running that outlives the terminal.",
     "prompt": "Show how a prompt is read: tokens, chunks, weights.",

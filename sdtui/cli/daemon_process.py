@@ -183,7 +183,7 @@ def run_daemon(path: Path, on_start: Callable[[str], object]) -> int:
         unload_after=settings.daemon_unload_minutes * 60 or None,
         end_after=settings.daemon_end_hours * 3600 or None,
         state_folder=folder,
-        **_own_limits(settings),
+        **own_limits(settings),
     )
     return run(
         settings,
@@ -193,7 +193,7 @@ def run_daemon(path: Path, on_start: Callable[[str], object]) -> int:
     )
 
 
-def _own_limits(settings: Settings) -> dict[str, Any]:
+def own_limits(settings: Settings) -> dict[str, Any]:
     """Return the options that limit what a client may ask for: as much as on the command line."""
     return {
         "queue_limit": _MOST_JOBS,

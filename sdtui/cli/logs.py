@@ -41,6 +41,7 @@ def log_to_file(file: Path | None = None) -> None:
     handler.setFormatter(logging.Formatter(_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.captureWarnings(True)
+    logging.getLogger("mcp").setLevel(logging.WARNING)  # it has lines for each request
 
 
 def warn_on_stderr() -> None:

@@ -13,19 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from sdtui import __version__
-from sdtui.core.errors import Problem, SdtuiError
-from sdtui.core.text import shortened
-from sdtui.requests.validation import explain
+from sdtui.core.errors import SdtuiError
 from sdtui.server.api.a1111.routes import ROUTERS as A1111
 from sdtui.server.api.attach.routes import ROUTERS as ATTACH
+from sdtui.server.api.mcp.endpoint import McpEndpoint
+from sdtui.server.api.mcp.routes import ROUTERS as MCP
 from sdtui.server.api.native.routes import ROUTERS as NATIVE
 from sdtui.server.api.openai.routes import ROUTERS as OPENAI
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import (
-    MOST_PROBLEMS,
     UNKNOWN_PATH,
     ApiError,
     from_sdtui,
+    from_validation,
     respond,
     shape_of,
 )
@@ -40,6 +40,7 @@ from sdtui.server.routing import methods_at
 _log = logging.getLogger(__name__)
 _EXPOSED = (
     *("X-Request-ID", "Retry-After", "X-Should-Retry", "Location", "X-Seed", "X-Job"),
+    "Mcp-Session-Id",
     *(CHANGED, NOT_APPLIED, WARNING),
 )
 _DESCRIPTION = (
@@ -62,7 +63,8 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
         strict_content_type=False,  # some clients of A1111 send none; AuthMiddleware checks origins
     )
     app.state.services = services
-    routers = (*NATIVE, *A1111, *OPENAI, *ATTACH)
+    app.state.mcp = McpEndpoint(services)
+    routers = (*NATIVE, *A1111, *OPENAI, *MCP, *ATTACH)
     app.state.routes = [*app.routes, *(route for router in routers for route in router.routes)]
     for router in routers:
         app.include_router(router)
@@ -108,17 +110,7 @@ def _to_api_error(error: Exception) -> ApiError:
         if isinstance(error.body, bytes):
             message = "The body must be JSON, with the header Content-Type: application/json."
             return ApiError(422, "InvalidRequestError", message)
-        problems = [
-            Problem(
-                ".".join(shortened(str(part)) for part in each["loc"][1:]) or "body",
-                None,
-                explain(each["type"], each["msg"], each.get("input")),
-            )
-            for each in error.errors()[:MOST_PROBLEMS]
-        ]
-        return ApiError(
-            422, "InvalidRequestError", "; ".join(map(str, problems)) + ".", problems=problems
-        )
+        return from_validation(error.errors(), skipped=1)
     assert isinstance(error, HTTPException)
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "BadRequest")
     message = f"{error.detail.rstrip('.')}."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Literal
 
 from fastapi import HTTPException
@@ -17,10 +18,14 @@ from sdtui.core.text import shortened
 from sdtui.jobs import Job
 from sdtui.requests.events import Failed
 from sdtui.requests.record import AttemptRecord
+from sdtui.requests.validation import explain
 from sdtui.server.dialects import names_in_errors
 from sdtui.server.scopes import path_of
 
-Shape = Literal["sdtui", "a1111", "openai"]
+Shape = Literal["sdtui", "a1111", "openai", "mcp"]
+
+_PARSE_ERROR, _SERVER_ERROR = -32700, -32000
+"""Codes of JSON-RPC."""
 
 _STATUSES: Mapping[str, int] = {
     "InvalidRequestError": 422,
@@ -108,6 +113,22 @@ class OpenAIError(BaseModel):
     error: OpenAIErrorDetail
 
 
+class JsonRpcErrorDetail(BaseModel):
+    """What went wrong; JSON-RPC's codes are negative."""
+
+    code: int
+    message: str
+    data: dict[str, str]
+
+
+class JsonRpcError(BaseModel):
+    """The body of an error of MCP's transport, before any of its requests was read."""
+
+    jsonrpc: Literal["2.0"] = "2.0"
+    id: None = None
+    error: JsonRpcErrorDetail
+
+
 class ApiError(HTTPException):
     """An error response, raised by handlers and made by `respond`. It is an HTTPException, since
     FastAPI replaces all other errors that are raised while a body is read."""
@@ -142,6 +163,21 @@ def from_sdtui(error: SdtuiError, headers: Mapping[str, str] | None = None) -> A
         error = InvalidRequestError(problems)
     message = public_message(str(error), name)
     return ApiError(_STATUSES.get(name, 500), name, message, problems=problems, headers=headers)
+
+
+def from_validation(errors: Iterable[Any], *, skipped: int = 0) -> ApiError:
+    """Return the response for pydantic's errors; `skipped` is how many parts of their locations
+    are no names of fields."""
+    problems = [
+        Problem(
+            ".".join(shortened(str(part)) for part in each["loc"][skipped:]) or "body",
+            None,
+            explain(each["type"], each["msg"], each.get("input")),
+        )
+        for each in islice(errors, MOST_PROBLEMS)
+    ]
+    message = f"{'; '.join(map(str, problems))}."
+    return ApiError(422, "InvalidRequestError", message, problems=problems)
 
 
 def from_failed(event: Failed, job: Job | None = None) -> ApiError:
@@ -219,6 +255,12 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
         body = A1111Error(
             error=error.kind, detail=detail, id=request_id, job=error.job, attempts=attempts
         )
+    elif shape == "mcp":
+        code = _PARSE_ERROR if status == 400 else _SERVER_ERROR
+        detail_of_rpc = JsonRpcErrorDetail(
+            code=code, message=error.message, data={"id": request_id}
+        )
+        body = JsonRpcError(error=detail_of_rpc)
     else:
         answer = ErrorAnswer(
             id=request_id,
@@ -255,6 +297,8 @@ def shape_of(scope: Scope) -> Shape:
     path = path_of(scope)
     if path.startswith(("/sdapi/", "/controlnet/", "/internal/")):
         return "a1111"
+    if path == "/mcp":
+        return "mcp"
     return "openai" if path.startswith(("/v1/", "/openai/")) else "sdtui"
 
 

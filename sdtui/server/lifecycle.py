@@ -166,7 +166,7 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().call_later(_LAST_SECONDS, self._drop_stalled, unsent)
 
     @asynccontextmanager
-    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         services = self._services
         self._loop = asyncio.get_running_loop()
         if self._is_ending:  # a signal came before the loop started
@@ -190,6 +190,7 @@ class Server(uvicorn.Server):
                 self._idle_timer().run(),
                 self._end_when_asked(),
                 services.attach_hub.watch_history(),
+                app.state.mcp.run(),
             )
         ]
         services.backend.hardware.start()

@@ -202,6 +202,7 @@ async def submit(
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
         raise refusal(services, error) from error
+    services.job_events.expect(job.id)
     services.client_jobs.note(job.id, caller)
     return job
 

@@ -210,7 +210,7 @@ class JobEventBroker:
             elif isinstance(event.event, Failed) and not event.event.error_type:
                 self.internal_failures += 1
             if event.event.kind == "queued":
-                self._jobs[event.job] = _JobEvents(JobProgress(event.job))
+                self._jobs.setdefault(event.job, _JobEvents(JobProgress(event.job)))
             job = self._jobs.get(event.job)
             model = self._models.pop(event.worker, ModelStatus())
             progress = job.progress if job else JobProgress(event.job)
@@ -224,6 +224,11 @@ class JobEventBroker:
             subscriptions = tuple(job.subscriptions)
         for subscription in subscriptions:
             subscription.put(event)
+
+    def expect(self, job: str) -> None:
+        """Know a job that was submitted. Its first event may come later, from another machine."""
+        with self._lock:
+            self._jobs.setdefault(job, _JobEvents(JobProgress(job)))
 
     @contextmanager
     def subscribe(self, job: str, *, fleeting: bool = False) -> Iterator[Subscription]:

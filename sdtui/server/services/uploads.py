@@ -68,8 +68,8 @@ class Uploads:
         """Pictures of bodies that are being answered; True = a request has kept it."""
         self._lock = threading.Lock()
 
-    def receive(self, picture: str) -> str:
-        """Store a picture given as base64 or data URL; returns a name for it.
+    def receive(self, picture: bytes | str) -> str:
+        """Store a picture given as bytes, base64 or data URL; returns a name for it.
 
         The name stands for the picture in `path_for` and `keep` until `discard`, also in several
         requests. Raises ImageError or OutputError.

@@ -209,15 +209,18 @@ async def metrics(services: ServicesDep) -> Response:
 @router.get("/models", responses=documented("sdtui"))
 async def models(services: ServicesDep) -> list[ModelAnswer]:
     """List the models that a request may name, the default one first."""
-    models = (each.model.loaded for each in services.backend.jobs.workers)
-    loaded = {each.model for each in models if each is not None}
+    return await asyncio.to_thread(list_models, services)
 
-    def describe_all() -> list[ModelAnswer]:
-        default = services.models.default
-        models = services.models
-        return [_answer(models, each, default, loaded) for each in models.sources()]
 
-    return await asyncio.to_thread(describe_all)
+def list_models(services: ServerServices) -> list[ModelAnswer]:
+    """Return the models, the default one first. Reads the configs of all."""
+    loaded = {
+        each.model.loaded.model
+        for each in services.backend.jobs.workers
+        if each.model.loaded is not None
+    }
+    models, default = services.models, services.models.default
+    return [_answer(models, each, default, loaded) for each in models.sources()]
 
 
 @router.get("/samplers", responses=documented("sdtui"))
