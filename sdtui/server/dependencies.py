@@ -33,6 +33,9 @@ from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret
 from sdtui.server.services.storage_check import StorageCheck
 from sdtui.server.services.uploads import Uploads, input_images
+from sdtui.server.services.webhook_targets import WebhookHosts
+from sdtui.server.services.webhooks import Webhooks
+from sdtui.server.services.webhooks import read_secret as read_webhook_secret
 
 _PARSED_AT_ONCE = 2
 """Large bodies that are parsed at the same time."""
@@ -57,6 +60,7 @@ class ServerServices:
     attach_hub: AttachHub
     attach_uploads: AttachUploads
     keys: KeyRing
+    webhooks: Webhooks
     caller: Caller = field(default_factory=lambda: Caller(""))
     """Whose view of the server these are; without a name, the server's own."""
     views: CallerViews = field(default_factory=lambda: CallerViews())  # noqa: PLW0108
@@ -91,6 +95,7 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
     retention = Retention(backend.pictures, options.keep, folder / "pictures")
     uploads = Uploads(folder / "uploads", options.max_upload_pixels)
     job_events = JobEventBroker()
+    links = SignedLinks(read_secret(folder / "link_secret"))
     return ServerServices(
         options=options,
         settings=settings,
@@ -102,7 +107,7 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
         metrics=Metrics(backend.jobs, options.queue_limit, backend.hardware),
         job_events=job_events,
         a1111=A1111State(checkpoint=settings.model),
-        links=SignedLinks(read_secret(folder / "link_secret")),
+        links=links,
         client_jobs=ClientJobs(backend.jobs, options.client_jobs),
         attach_hub=AttachHub(backend, job_events.run),
         attach_uploads=AttachUploads(
@@ -111,6 +116,13 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
             lambda: input_images(job for job in backend.jobs.jobs() if job.remaining()),
         ),
         keys=KeyRing(options.api_key, options.keys_file),
+        webhooks=Webhooks(
+            folder / "webhooks",
+            backend,
+            links,
+            WebhookHosts.parse(options.webhook_hosts),
+            b"" if options.webhook_secret is None else read_webhook_secret(options.webhook_secret),
+        ),
         retention=retention,
         storage=StorageCheck(lambda: retention.folder(backend.pictures.folder), folder),
     )
@@ -120,15 +132,17 @@ class CallerViews:
     """The services as callers with named keys see them. Used on the event loop."""
 
     def __init__(self) -> None:
-        self._views: dict[str, ServerServices] = {}
+        self._views: dict[str, tuple[ServerOptions, ServerServices]] = {}
+        """By the names of keys, with the server's options of which they were made."""
 
     def of(self, services: ServerServices, caller: Caller) -> ServerServices:
         """Return the services for a caller; where keys have no names, those of the server."""
         if not caller.owner:
             return services
-        view = self._views.get(caller.name)
-        if view is None or view.caller != caller:
-            view = self._views[caller.name] = _view(services, caller, view)
+        options, view = self._views.get(caller.name, (None, None))
+        if view is None or view.caller != caller or options is not services.options:
+            view = _view(services, caller, view)
+            self._views[caller.name] = services.options, view
         return view
 
 

@@ -178,6 +178,7 @@ class Server(uvicorn.Server):
             queue_persistence.put,
             services.job_events.put,
             services.attach_hub.put,
+            services.webhooks.put,
             self._check_device,
         )
         unsubscribes = [services.backend.jobs.subscribe(each) for each in subscribers]
@@ -195,6 +196,7 @@ class Server(uvicorn.Server):
         ]
         services.backend.hardware.start()
         await asyncio.to_thread(queue_persistence.take_over)
+        background.append(asyncio.ensure_future(services.webhooks.run()))
         if services.options.preload:
             self._preload(services.settings)
         self._on_start()

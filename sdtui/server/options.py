@@ -19,6 +19,7 @@ PREFIX = re.compile(r"(/[\w~-][\w.~-]*)*", re.ASCII)
 """A path prefix without a slash at its end. "//name" would lead browsers to another host."""
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 _HOST = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*|[\w.-]+", re.ASCII)
+_NAMED_HOST = re.compile(r"[\w.-]+(:\d{1,5})?", re.ASCII)
 _UNIX_PEER = re.compile(r"unix:\d{1,10}", re.ASCII)
 DEFAULT_PORT = 7860
 """The port of A1111, where its clients expect a server."""
@@ -182,6 +183,20 @@ class ServerOptions:
             parse=parse_keep,
         ),
     ] = field(default_factory=Keep)
+    webhook_hosts: Annotated[
+        tuple[str, ...],
+        OptionSpec(
+            help="Let jobs have webhooks to this name (with :PORT, unless it is the usual one),"
+            " address or network.",
+            flag="--webhook-host",
+            metavar="HOST",
+            parse=_lower,
+        ),
+    ] = ()
+    webhook_secret: Annotated[
+        Path | None,
+        OptionSpec(help="A file with the secret that signs webhooks.", metavar="FILE"),
+    ] = None
     allow_downloads: Annotated[
         bool, OptionSpec(help="Let requests name any model of the hub; it is fetched then.")
     ] = False
@@ -252,6 +267,13 @@ class ServerOptions:
                 "what you want",
             )
 
+        if self.webhook_hosts and self.webhook_secret is None:
+            raise OptionError(
+                "--webhook-host",
+                "without a secret nobody could tell whether a webhook is from this server",
+                "Give a file with one with --webhook-secret",
+            )
+
     def _check_addresses(self) -> None:
         for origin in self.cors:
             scheme, _, host = origin.partition("://")
@@ -270,6 +292,13 @@ class ServerOptions:
                     "--trusted-proxy",
                     f'"{proxy}" is not an address or network{problem}',
                     "Give one such as 127.0.0.1, 10.0.0.0/8 or unix:33 with --trusted-proxy",
+                )
+        for host in self.webhook_hosts:
+            if not _NAMED_HOST.fullmatch(host) and (problem := _network_problem(host)):
+                raise OptionError(
+                    "--webhook-host",
+                    f'"{host}" is not a host or network{problem}',
+                    "Give one such as bots.example, bots.example:8443 or 10.0.0.0/8",
                 )
         for host in self.allowed_hosts:
             if host != "*" and not _HOST.fullmatch(host):

@@ -13,7 +13,8 @@ from sdtui.core.errors import HistoryError
 from sdtui.jobs import Job, SheetPicture
 from sdtui.requests.grids import AxisRecord, GridOptions
 from sdtui.server.api.native.jobs import JobAnswer, answer_of
-from sdtui.server.api.native.schemas import GenerateBody
+from sdtui.server.api.native.schemas import ABOUT_WEBHOOK, GenerateBody
+from sdtui.server.api.native.webhooks import add_webhook, check_webhook
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented
 from sdtui.server.files import PICTURE_ANSWERS, picture_response
@@ -66,6 +67,7 @@ class GridBody(BaseModel):
     labels: bool = True
     margin: int = Field(0, ge=0, le=500)
     """Pixels between the pictures of a sheet."""
+    webhook_url: str | None = Field(None, description=ABOUT_WEBHOOK)
 
 
 class GridAnswer(BaseModel):
@@ -99,10 +101,13 @@ async def begin(
     ]
     letters = tuple(letter.upper() for letter in body.vary_seeds)
     options = GridOptions(letters, has_labels=body.labels, margin=body.margin)
+    check_webhook(services, body.webhook_url)
     request = await prepare(services, body.request.root)
     prepared = await prepare_grid(services, request, wanted, options)
     jobs = await submit_grid(services, http, prepared)
-    answer = _answer(services, http, prepared.grid.record.id, jobs)
+    grid_id = prepared.grid.record.id
+    await add_webhook(services, http, grid_id, body.webhook_url, is_grid=True)
+    answer = _answer(services, http, grid_id, jobs)
     response.headers["Location"] = answer.url
     return answer
 

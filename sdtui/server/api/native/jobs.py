@@ -15,7 +15,8 @@ from sdtui.core.errors import HistoryError
 from sdtui.jobs import Job, JobPicture, JobState
 from sdtui.requests.events import Failed, FinalEvent
 from sdtui.requests.record import GenerationRecord
-from sdtui.server.api.native.schemas import GenerateBody
+from sdtui.server.api.native.schemas import JobBody
+from sdtui.server.api.native.webhooks import add_webhook, check_webhook
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented, public_message
 from sdtui.server.files import PICTURE_ANSWERS, picture_response
@@ -66,11 +67,14 @@ class JobAnswer(BaseModel):
     responses=documented("sdtui", 404, 408, 429, 503, 507),
 )
 async def begin(
-    body: GenerateBody, services: ServicesDep, http: Request, response: Response
+    body: JobBody, services: ServicesDep, http: Request, response: Response
 ) -> JobAnswer:
-    """Queue a job and return at once."""
-    request = await prepare(services, body.root)
-    answer = answer_of(services, http, await submit(services, http, request))
+    """Queue a job and return at once. With `webhook_url`, a POST to that URL says how it ended."""
+    check_webhook(services, body.webhook_url)
+    request = await prepare(services, body.request)
+    job = await submit(services, http, request)
+    await add_webhook(services, http, job.id, body.webhook_url)
+    answer = answer_of(services, http, job)
     response.headers["Location"] = answer.url
     return answer
 

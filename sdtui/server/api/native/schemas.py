@@ -12,6 +12,9 @@ from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.validation import validate_fields
 
 _MOST_FIELDS = 100
+WEBHOOK = "webhook_url"
+ABOUT_WEBHOOK = "An http or https URL to which a POST says that this has ended."
+_WEBHOOK = {"type": "string", "description": ABOUT_WEBHOOK}
 _PRESET = {"type": "string", "description": "A preset, whose values the fields override."}
 
 
@@ -60,6 +63,33 @@ class GenerateBody(RootModel[dict[str, Any]]):
             "examples": [{"prompt": "a red apple", "seed": 42}],
             "properties": {"preset": _PRESET, **properties, **flat},
         }
+
+
+class JobBody(GenerateBody):
+    """What to make, and the URL to notify of its end."""
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The values of the request."""
+        return {name: value for name, value in self.root.items() if name != WEBHOOK}
+
+    @property
+    def webhook_url(self) -> str | None:
+        """The URL to notify."""
+        return self.root.get(WEBHOOK)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _url_is_text(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not isinstance(values.get(WEBHOOK), str | None):
+            raise ValueError(f"{WEBHOOK} must be a text")
+        return values
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """Called by pydantic."""
+        whole = super().__get_pydantic_json_schema__(schema, handler)
+        return {**whole, "properties": {WEBHOOK: _WEBHOOK, **whole["properties"]}}
 
 
 def _send_files(schema: dict[str, Any], field: Field) -> None:
