@@ -14,10 +14,17 @@ from sdtui.jobs.api import (
 )
 from sdtui.jobs.job import MOST_LOSSES, Job, Output
 from sdtui.jobs.model_api import Models
-from sdtui.jobs.picture_api import JobPicture, PictureId, Pictures, SheetPicture
+from sdtui.jobs.picture_api import (
+    AttachmentPicture,
+    JobPicture,
+    PictureId,
+    Pictures,
+    SheetPicture,
+)
 
 __all__ = [
     "MOST_LOSSES",
+    "AttachmentPicture",
     "Backend",
     "Connection",
     "ConnectionStatus",

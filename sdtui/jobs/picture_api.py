@@ -39,8 +39,17 @@ class SheetPicture:
     index: int
 
 
-PictureId = int | JobPicture | SheetPicture
-"""A picture by the id of its history entry, by its job, or by its grid."""
+@dataclass(frozen=True)
+class AttachmentPicture:
+    """What is kept beside a picture, such as a control map, by the picture's entry and its name
+    there."""
+
+    entry: int
+    name: str
+
+
+PictureId = int | JobPicture | SheetPicture | AttachmentPicture
+"""A picture by the id of its history entry, by its job, by its grid, or by whose it is."""
 
 
 class Pictures(Protocol):

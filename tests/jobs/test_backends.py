@@ -10,7 +10,7 @@ import pytest
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import Quantize
 from sdtui.core.errors import HistoryError, InvalidRequestError, ModelNotFoundError, SettingsError
-from sdtui.jobs import JobPicture, JobState, SheetPicture
+from sdtui.jobs import AttachmentPicture, JobPicture, JobState, SheetPicture
 from sdtui.jobs.backends import models as local_models
 from sdtui.models.hub import OnBytes
 from sdtui.requests.grids import Grid, parse_axis
@@ -123,6 +123,11 @@ def test_pictures_are_found_read_and_marked(opened: Opened) -> None:
     page = pictures.entries("heron")
     assert page == opened.local.pictures.entries("heron")
     entry = page.entries[0]
+    beside = Path(job.pictures[1]).with_suffix(".control1.png")
+    beside.write_bytes(data)
+    assert pictures.read(AttachmentPicture(entry.id, "control1")) == data
+    with pytest.raises(HistoryError):
+        pictures.read(AttachmentPicture(entry.id, "control2"))
     assert list(pictures.ids("heron")) == [each.id for each in page.entries]
     assert pictures.record(entry) == opened.local.pictures.record(entry)
     assert pictures.read(entry.id) == entry.path.read_bytes()

@@ -20,7 +20,7 @@ from sdtui.history import (
     Stats,
     TrashedPicture,
 )
-from sdtui.jobs import JobPicture, PictureId, SheetPicture
+from sdtui.jobs import PictureId
 from sdtui.requests.record import GenerationRecord
 from tests.support.records import NOON, picture, record
 
@@ -41,7 +41,7 @@ class FakePictures:
 
     def read(self, picture: PictureId, *, edge: int | None = None) -> bytes:
         del edge
-        if not isinstance(picture, JobPicture | SheetPicture):
+        if isinstance(picture, int):
             self.get(picture)
         self.reads.append(picture)
         return self.png
@@ -51,7 +51,7 @@ class FakePictures:
         return []
 
     def local_file(self, picture: PictureId) -> Path | None:
-        if not isinstance(picture, JobPicture | SheetPicture):
+        if isinstance(picture, int):
             self.get(picture)
         return None
 

@@ -17,7 +17,7 @@ from sdtui.history import (
     sidecar_path,
 )
 from sdtui.jobs.job import Job
-from sdtui.jobs.picture_api import JobPicture, PictureId, SheetPicture
+from sdtui.jobs.picture_api import AttachmentPicture, JobPicture, PictureId, SheetPicture
 from sdtui.jobs.workers.worker import UnsavedPicture
 from sdtui.requests.record import GenerationRecord
 
@@ -95,6 +95,11 @@ class LocalPictures(History):
             if not 0 <= picture.index < len(sheets):
                 raise HistoryError(f"grid {picture.grid} has no sheet {picture.index} (yet)")
             return Path(sheets[picture.index]) if Path(sheets[picture.index]).is_file() else None
+        if isinstance(picture, AttachmentPicture):
+            beside = attachments_of(self.get(picture.entry).path)
+            name = f".{picture.name}.png"
+            found = next((path for path in beside if path.name.endswith(name)), None)
+            return found if found is not None and self._is_in_place(found) else None
         if not isinstance(picture, JobPicture):
             path = self.get(picture).path
             return path if self._is_in_place(path) else None

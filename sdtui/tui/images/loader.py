@@ -51,9 +51,11 @@ def made_from(entry: Entry, record: GenerationRecord | None) -> tuple[ShownPictu
     which take the place of the control pictures that they show."""
     if record is None:
         return ()
+    from sdtui.jobs import AttachmentPicture
+
     images = [image for image in record.images if len(record.images) == 1]
     maps = tuple(
-        ShownPicture(entry.path.with_name(each.file))
+        ShownPicture(entry.path.with_name(each.file), AttachmentPicture(entry.id, each.name))
         for image in images
         for each in image.attachments
     )

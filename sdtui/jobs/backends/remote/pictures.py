@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from sdtui.core.errors import HistoryError
 from sdtui.history import Entry, Imported
@@ -13,7 +14,7 @@ from sdtui.jobs.backends.remote import transfer
 from sdtui.jobs.backends.remote.calls import Caller, RemotePart
 from sdtui.jobs.backends.remote.picture_cache import PictureCache
 from sdtui.jobs.backends.remote.uploads import Uploads
-from sdtui.jobs.picture_api import JobPicture, PictureId, SheetPicture
+from sdtui.jobs.picture_api import AttachmentPicture, JobPicture, PictureId, SheetPicture
 from sdtui.jobs.wire import CALLS
 from sdtui.jobs.wire.ids import KnownIds, SentIds
 from sdtui.jobs.wire.messages import History
@@ -115,5 +116,7 @@ def _path_of(picture: PictureId) -> str:
             return f"/attach/pictures/jobs/{job}/{index}"
         case SheetPicture(grid=grid, index=index):
             return f"/attach/pictures/sheets/{grid}/{index}"
+        case AttachmentPicture(entry=entry, name=name):
+            return f"/attach/pictures/entries/{entry}/{quote(name, safe='')}"
         case _:
             return f"/attach/pictures/entries/{picture}"

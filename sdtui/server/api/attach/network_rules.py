@@ -24,7 +24,7 @@ from sdtui.core.errors import (
     SettingsError,
 )
 from sdtui.history import Entry
-from sdtui.jobs import JobPicture, Output, SheetPicture
+from sdtui.jobs import AttachmentPicture, JobPicture, Output, SheetPicture
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.request_checks import check_resolved
 from sdtui.jobs.wire import Call
@@ -43,7 +43,10 @@ _LARGEST = 2**63 - 1
 """Of the integers of SQLite."""
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _REFUSED = {("pictures", "save_sheets")}
-_HARMLESS_TYPES = (bool, int, float, bytes, NoneType, Enum, JobPicture, SheetPicture, Style)
+_HARMLESS_TYPES = (
+    *(bool, int, float, bytes, NoneType, Enum, Style),
+    *(JobPicture, SheetPicture, AttachmentPicture),
+)
 """Types that name no file; of numbers, `most` has a limit."""
 _CONTAINERS = (list, tuple, Sequence, Iterable, Union, UnionType)
 """Types whose contents are checked one by one."""

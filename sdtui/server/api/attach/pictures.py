@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathValue
 
 from sdtui.core.errors import HistoryError
-from sdtui.jobs import JobPicture, PictureId, SheetPicture
+from sdtui.jobs import AttachmentPicture, JobPicture, PictureId, SheetPicture
 from sdtui.jobs.wire import PROTOCOL, PROTOCOL_HEADER
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError
@@ -20,19 +20,25 @@ router = APIRouter(prefix="/attach", include_in_schema=False)
 _LARGEST = 2**63 - 1  # of SQLite's integers
 _PROTOCOL = {PROTOCOL_HEADER: str(PROTOCOL)}
 _HEADERS = {**_PROTOCOL, "Cache-Control": "private, immutable, max-age=31536000"}
+EntryId = Annotated[int, PathValue(ge=-_LARGEST, le=_LARGEST)]
 Edge = Annotated[int | None, Query(ge=16, le=8192)]
 Sha256 = Annotated[str, PathValue(pattern="^[0-9a-f]{64}$")]
 
 
 @router.get("/pictures/entries/{entry_id}")
 async def of_history(
-    entry_id: Annotated[int, PathValue(ge=-_LARGEST, le=_LARGEST)],
-    services: ServicesDep,
-    http: Request,
-    edge: Edge = None,
+    entry_id: EntryId, services: ServicesDep, http: Request, edge: Edge = None
 ) -> Response:
     """Return a picture of the history; with `edge`, as a WebP whose sides aren't longer."""
     return await _picture(services, http, entry_id, edge)
+
+
+@router.get("/pictures/entries/{entry_id}/{name}")
+async def of_attachment(
+    entry_id: EntryId, name: str, services: ServicesDep, http: Request, edge: Edge = None
+) -> Response:
+    """Return what is kept beside a picture of the history, such as a control map."""
+    return await _picture(services, http, AttachmentPicture(entry_id, name), edge)
 
 
 @router.get("/pictures/jobs/{job_id}/{index}")
