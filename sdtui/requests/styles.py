@@ -21,6 +21,8 @@ _PLACE = "{prompt}"
 _COMMENTS = ("#", "---")
 """How the names of rows begin that A1111 doesn't list, or writes as dividers."""
 _MOST_CHARACTERS = 10_000_000
+_LONGEST = 32_000
+"""Letters, as of a prompt."""
 csv.field_size_limit(_MOST_CHARACTERS)
 
 
@@ -61,6 +63,8 @@ def save_style(file: Path, style: Style) -> None:
     they are. Raises SettingsError."""
     if not style.name.strip() or style.name.startswith(_COMMENTS) or not is_text(style.name):
         raise SettingsError("a style needs a name without # at its beginning", "Write one")
+    if max(map(len, (style.name, style.prompt, style.negative_prompt))) > _LONGEST:
+        raise SettingsError(f"a style has at most {_LONGEST:,} letters", "Shorten its texts")
     row = {"name": style.name, "prompt": style.prompt, "negative_prompt": style.negative_prompt}
 
     def change(rows: list[dict[str, str]]) -> None:

@@ -20,6 +20,7 @@ from sdtui.server.options import ServerOptions
 from sdtui.server.services.a1111_state import A1111State
 from sdtui.server.services.attach_calls import AttachCalls
 from sdtui.server.services.attach_hub import AttachHub
+from sdtui.server.services.attach_threads import AttachThreads
 from sdtui.server.services.attach_uploads import AttachUploads
 from sdtui.server.services.caller_backend import CallerBackend
 from sdtui.server.services.caller_jobs import Allowance
@@ -65,6 +66,7 @@ class ServerServices:
     """Whose view of the server these are; without a name, the server's own."""
     views: CallerViews = field(default_factory=lambda: CallerViews())  # noqa: PLW0108
     attach_calls: AttachCalls = field(default_factory=AttachCalls)
+    attach_threads: AttachThreads = field(default_factory=AttachThreads)
     attach_ids: KnownIds = field(default_factory=KnownIds)
     """Lists of ids that attached clients have."""
     attach_ids_lock: threading.Lock = field(default_factory=threading.Lock)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import io
 import os
+import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +19,9 @@ from sdtui.core.errors import OutputError
 from sdtui.jobs.prompts import PicturePrompts, ResolvedPrompts
 from sdtui.jobs.wire import CALL_HEADER, CALLS, CLIENT_HEADER
 from sdtui.requests.request import GenerationRequest
-from sdtui.server.api.attach.network_rules import is_decided
+from sdtui.requests.styles import Style
+from sdtui.server.api.attach.network_rules import is_decided, restricted
+from sdtui.server.services.attach_threads import AttachThreads
 from sdtui.server.services.attach_uploads import AttachUploads
 from sdtui.server.services.client_jobs import ClientJobs
 from tests.support.live_server import Live, live
@@ -157,6 +163,53 @@ def test_limits_hold_for_attached_clients(ask: httpx.Client) -> None:
     assert len(resolved["prompts"]) == 4
     job = _call(ask, "jobs/submit", request=combinations).json()
     assert job["request"]["num_images_per_prompt"] == 4
+
+
+def test_long_arguments_and_answers_are_limited(ask: httpx.Client, server: Live) -> None:
+    """What a client says is kept in memory, in pictures or in files, and sent to others."""
+    long = "x" * 40_000
+    prompts = ResolvedPrompts(_REQUEST, (PicturePrompts(long),))
+    refused = {
+        "jobs/submit": {"request": _REQUEST, "prompts": prompts},
+        "pictures/tag": {"which": 1, "tags": (long,)},
+        "pictures/entries": {"limit": -1},
+        "pictures/entries_of": {"ids": [1] * 20_000},
+        "models/find_lora": {"name": long},
+    }
+    for name, arguments in refused.items():
+        assert _refusal(ask, name, **arguments) == "InvalidRequestError", name
+    assert _refusal(ask, "prompts/save_style", style=Style("x", long)) == "SettingsError"
+    assert ask.post("/attach/calls/jobs/submit", content=b" " * 2**20 + b"{}").status_code == 413
+    limited = restricted(server.services, CALLS["pictures", "entries"], {"limit": 10**9})
+    assert limited == {"limit": 1000}
+
+
+def test_jobs_are_those_of_an_address_whatever_the_client_says(ask: httpx.Client) -> None:
+    job = _call(ask, "jobs/submit", request=_REQUEST, client="somebody else").json()
+    assert job["client"] == "127.0.0.1"
+
+
+def test_only_quick_calls_are_batched(ask: httpx.Client) -> None:
+    body = [{"part": "pictures", "name": "reindex", "arguments": "{}"}]
+    assert ask.post("/attach/batch", json=body).status_code == 422
+
+
+def test_archives_that_become_large_are_refused(ask: httpx.Client) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(2**25))
+    for data in (buffer.getvalue(), b"PK\x01\x02" * 60_000, b"no archive"):
+        answer = ask.post("/attach/import", content=data)
+        assert (answer.status_code, answer.json()["type"]) == (400, "OutputError")
+
+
+async def test_slow_calls_of_one_caller_leave_threads_for_others() -> None:
+    threads = AttachThreads(threads=2, most_of_one=1)
+    over = threading.Event()
+    slow = [asyncio.ensure_future(threads.run("a", over.wait, 10)) for _ in range(3)]
+    assert await threads.run("b", lambda: "answer") == "answer"
+    over.set()
+    assert all(await asyncio.gather(*slow))
 
 
 def test_front_of_the_queue_has_limits(ask: httpx.Client) -> None:

@@ -11,6 +11,9 @@ from sdtui.core.errors import SdtuiError
 from sdtui.jobs.wire.calls import CALLS, Call
 from sdtui.jobs.wire.errors import WireError, error_from_wire, error_to_wire
 
+BATCHED = frozenset({("models", "describe")})
+"""Calls that may be in a batch, by part and name: quick ones that change nothing."""
+
 
 class SentCall(BaseModel):
     """A call and the JSON of its arguments."""
@@ -47,9 +50,11 @@ def write_batch(calls: Sequence[tuple[Call, Mapping[str, Any]]]) -> bytes:
 
 def answer_batch(body: bytes, carry_out: Callable[[Call, dict[str, Any]], Any]) -> bytes:
     """Return the answer to a body. `carry_out` may raise SdtuiError; pydantic's ValidationError is
-    raised for what isn't understood, and KeyError for an unknown call."""
+    raised for what isn't understood, and KeyError for a call that is unknown or not for batches."""
     results = []
     for sent in _CALLS.validate_json(body):
+        if (sent.part, sent.name) not in BATCHED:
+            raise KeyError(f"{sent.part}/{sent.name}")
         call = CALLS[sent.part, sent.name]
         try:
             result = carry_out(call, call.read_arguments(sent.arguments.encode()))

@@ -20,7 +20,7 @@ from sdtui.history import (
     Stats,
     TrashedPicture,
 )
-from sdtui.jobs import JobPicture, PictureId, Pictures, SheetPicture
+from sdtui.jobs import AttachmentPicture, JobPicture, PictureId, Pictures, SheetPicture
 from sdtui.requests.record import GenerationRecord
 from sdtui.server.services.caller_jobs import CallerJobs
 from sdtui.server.services.callers import Caller, Permission, forbidden
@@ -52,7 +52,7 @@ class CallerPictures:
         elif isinstance(picture, SheetPicture):
             is_own = self._jobs.sees_grid(picture.grid)
         else:
-            self.get(picture)
+            self.get(picture.entry if isinstance(picture, AttachmentPicture) else picture)
             return
         if not is_own:
             raise HistoryError("there is no such picture (any more)")

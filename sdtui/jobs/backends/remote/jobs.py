@@ -152,6 +152,7 @@ class RemoteJobs(RemotePart):
 
     def submit_grid(self, *args: Any, **kwargs: Any) -> list[Job]:
         arguments = CALLS["jobs", "submit_grid"].bind(*args, **kwargs)
+        arguments["client"] = arguments.get("client") or _this_client()
         jobs: list[Job] = self._hand.do(
             partial(self._send_files, "submit_grid", arguments)
         ).result()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import zlib
 from functools import partial
@@ -35,6 +34,11 @@ _COMPRESSED_FROM = 1400
 """Bytes; a shorter answer is one packet anyway."""
 _LEVEL = 5
 _LONGEST_ID = 64
+_MOST_BYTES = 2**20
+"""Of a call's arguments over the network."""
+_MOST_BYTES_OF_MANY = 2**24
+"""The same of many requests."""
+_OF_MANY = {("jobs", "submit_grid"), ("models", "check_files")}
 _MOST_VALUES = 1_000_000
 """Of a body. Each takes up to fifty times its bytes in memory."""
 _JSON = "application/json"
@@ -56,12 +60,14 @@ async def call(
         raise ApiError(404, "NotFound", f"There is no call {part}/{name}.")
     if protocol != PROTOCOL:
         return _answer(http, 400, version_error(protocol).model_dump_json().encode())
-    body = await http.body()
-    http.state.release_body()
     client = _client(services, http)
+    most = _MOST_BYTES_OF_MANY if (part, name) in _OF_MANY else _MOST_BYTES
+    body = await _body(http, client, most)
 
     async def run() -> tuple[int, bytes]:
-        return await asyncio.to_thread(_run, services, found, body, client)
+        return await services.attach_threads.run(
+            client.caller.name, _run, services, found, body, client
+        )
 
     whose = f"{client.caller.name} {client.id} {part}/{name} {call_id}" if call_id else ""
     status, data = await services.attach_calls.once(whose, run)
@@ -71,19 +77,30 @@ async def call(
 @router.post("/batch")
 async def batch(services: ServicesDep, http: Request) -> Response:
     """Carry out several calls, one after the other, and return their results."""
-    body = await http.body()
-    http.state.release_body()
     client = _client(services, http)
+    body = await _body(http, client, _MOST_BYTES)
 
     def run() -> tuple[int, bytes]:
-        _check_number_of_values(body)
         try:
             return 200, answer_batch(body, partial(carry_out, services, client))
         except (ValidationError, KeyError) as error:
             sent = WireError(type="SdtuiError", what=f"the calls aren't understood: {error}")
             return 422, sent.model_dump_json().encode()
 
-    return _answer(http, *await asyncio.to_thread(run))
+    return _answer(http, *await services.attach_threads.run(client.caller.name, run))
+
+
+async def _body(http: Request, client: Client, most: int) -> bytes:
+    """Return the body of a call. Raises ApiError for one that would take much memory."""
+    body = await http.body()
+    http.state.release_body()
+    if len(body) > most and not client.is_private:
+        message = f"The arguments have more than {most:,} bytes."
+        raise ApiError(413, "ContentTooLarge", message)
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        message = f"The body has more than {_MOST_VALUES:,} values."
+        raise ApiError(413, "ContentTooLarge", message)
+    return body
 
 
 def _client(services: ServerServices, http: Request) -> Client:
@@ -110,12 +127,11 @@ async def ids(body: IdsBody, services: ServicesDep, http: Request) -> Response:
         with services.attach_ids_lock:
             return 200, services.attach_ids.write(found, body.known).model_dump_json().encode()
 
-    return _answer(http, *await asyncio.to_thread(find))
+    return _answer(http, *await services.attach_threads.run(caller_of(http).name, find))
 
 
 def _run(services: ServerServices, call: Call, body: bytes, client: Client) -> tuple[int, bytes]:
     """Return the status and the JSON of an answer."""
-    _check_number_of_values(body)
     try:
         arguments = call.read_arguments(body)
     except ValidationError as error:
@@ -130,12 +146,6 @@ def _run(services: ServerServices, call: Call, body: bytes, client: Client) -> t
     except (SdtuiError, KeyError) as error:
         return 400, error_to_wire(error).model_dump_json().encode()
     return 200, call.write_result(result)
-
-
-def _check_number_of_values(body: bytes) -> None:
-    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-        message = f"The body has more than {_MOST_VALUES:,} values."
-        raise ApiError(413, "ContentTooLarge", message)
 
 
 def version_error(protocol: int) -> WireError:

@@ -7,8 +7,9 @@ and that nothing here decides on is refused.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -30,7 +31,7 @@ from sdtui.jobs.request_checks import check_resolved
 from sdtui.jobs.wire import Call
 from sdtui.models import ModelSource
 from sdtui.requests.grids import Grid
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.styles import Style
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.services.generation import check_limits, with_served_models
@@ -42,6 +43,13 @@ Rule = Callable[[ServerServices, Any], Any]
 _LARGEST = 2**63 - 1
 """Of the integers of SQLite."""
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_LONGEST_TEXT = 4096
+"""Letters of an argument."""
+_MOST_ENTRIES = 1000
+"""Of the history, in one answer."""
+_MOST_IDS = 10_000
+_MOST_GRID_BYTES = 2**18
+"""Of the axes of a grid, which each of its pictures records."""
 _REFUSED = {("pictures", "save_sheets")}
 _HARMLESS_TYPES = (
     *(bool, int, float, bytes, NoneType, Enum, Style),
@@ -104,13 +112,29 @@ def _checked(services: ServerServices, call: Call, name: str, value: Any) -> Any
     rule = _argument_rule(call, name) or _BY_TYPE.get(type(value))
     if rule is None and isinstance(value, Path):
         rule = _path
+    if rule in (None, _unchanged) and any(len(text) > _LONGEST_TEXT for text in _texts(value)):
+        raise _problem(name, f"has more than {_LONGEST_TEXT:,} letters")
     if rule is not None:
         return rule(services, value)
     if isinstance(value, int) and abs(value) > _LARGEST:
-        raise InvalidRequestError([Problem(name, None, "is too large")])
+        raise _problem(name, "is too large")
     if isinstance(value, list | tuple):
         return type(value)(_checked(services, call, name, each) for each in value)
     return value
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield the plain texts in an argument."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from itertools.chain(*map(_texts, value.items()))
+    elif isinstance(value, list | tuple):
+        yield from itertools.chain(*map(_texts, value))
+
+
+def _problem(name: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError([Problem(name, None, message)])
 
 
 def _argument_rule(call: Call, name: str) -> Rule | None:
@@ -125,13 +149,25 @@ def _unchanged(services: ServerServices, value: Any) -> Any:
     return value
 
 
+def _limit(services: ServerServices, value: int) -> int:
+    if value < 0:
+        raise _problem("limit", "must not be negative")
+    return min(value, _MOST_ENTRIES)
+
+
+def _ids(services: ServerServices, value: Sequence[int]) -> Sequence[int]:
+    if len(value) > _MOST_IDS or any(abs(each) > _LARGEST for each in value):
+        raise _problem("ids", f"must be at most {_MOST_IDS:,} ids of pictures")
+    return value
+
+
 def _no_files(services: ServerServices, value: bool) -> bool:
     return False
 
 
 def _check_new_id(new_id: str | None) -> None:
     if new_id is not None and not _ID.fullmatch(new_id):
-        raise InvalidRequestError([Problem("id", None, "must be at most 64 letters and digits")])
+        raise _problem("id", "must be at most 64 letters and digits")
 
 
 def _source(services: ServerServices, source: ModelSource) -> ModelSource:
@@ -197,6 +233,8 @@ _BY_TYPE: Mapping[type, Rule] = {
 }
 _BY_NAME: Mapping[str, Rule] = {
     "allow_files": _no_files,
+    "ids": _ids,
+    "limit": _limit,
     "model": lambda services, name: services.models.resolve(name),
     "which": _which,
 }
@@ -225,9 +263,11 @@ def _submitting_grid(services: ServerServices, given: Arguments) -> Arguments:
     most = services.options.max_grid
     if not 1 <= len(grid.cells) <= most:
         message = f"{len(grid.cells):,} pictures; this server makes {most:,} of a grid"
-        raise InvalidRequestError([Problem("grid", None, message)])
+        raise _problem("grid", message)
+    if len(grid.record.model_dump_json()) > _MOST_GRID_BYTES:
+        raise _problem("grid", f"its axes have more than {_MOST_GRID_BYTES:,} bytes")
     if prompts and len(prompts) != len(grid.cells):
-        raise InvalidRequestError([Problem("prompts", None, "must be one for each picture")])
+        raise _problem("prompts", "must be one for each picture")
     _check_new_id(grid.record.id)
     _check_requests(services, requests, prompts)
     grid.check_sheet(services.models.native_size)
@@ -257,5 +297,8 @@ def _check_requests(
     models.check_files(requests)
     for each in prompts:
         if len(each.prompts) not in (0, each.request.num_images_per_prompt):
-            raise InvalidRequestError([Problem("prompts", None, "must be one for each picture")])
+            raise _problem("prompts", "must be one for each picture")
+        texts = [text for picture in each.prompts for text in vars(picture).values()]
+        if any(len(text) > (REQUEST_FIELDS["prompt"].spec.max_length or 0) for text in texts):
+            raise _problem("prompts", "are too long")
         check_resolved(models, each.request, each.prompts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from sdtui.jobs import AttachmentPicture, JobPicture, PictureId, SheetPicture
 from sdtui.jobs.wire import PROTOCOL, PROTOCOL_HEADER
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError
+from sdtui.server.services.callers import caller_of
 
 router = APIRouter(prefix="/attach", include_in_schema=False)
 
@@ -61,7 +61,9 @@ async def _picture(
     services: ServerServices, http: Request, picture: PictureId, edge: int | None
 ) -> Response:
     try:
-        data = await asyncio.to_thread(services.backend.pictures.read, picture, edge=edge)
+        data = await services.attach_threads.run(
+            caller_of(http).name, services.backend.pictures.read, picture, edge=edge
+        )
     except HistoryError as error:
         raise ApiError(404, "NotFound", str(error), headers=_PROTOCOL) from error
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
@@ -71,15 +73,14 @@ async def _picture(
     return Response(data, headers=headers, media_type="application/octet-stream")
 
 
-@router.get("/uploads/{sha256}")
-async def uploaded(sha256: Sha256, services: ServicesDep) -> Response:
-    """Return a picture that was sent. HEAD says whether it has to be sent."""
-    file = await asyncio.to_thread(services.attach_uploads.find, sha256)
-    if file is None:
+@router.get("/uploads/{sha256}", status_code=204)
+async def uploaded(sha256: Sha256, services: ServicesDep, http: Request) -> Response:
+    """Say whether a picture was sent, without its contents."""
+    find = services.attach_uploads.find
+    if await services.attach_threads.run(caller_of(http).name, find, sha256) is None:
         message = "The picture wasn't sent, or isn't kept any more."
         raise ApiError(404, "NotFound", message, headers=_PROTOCOL)
-    data = await asyncio.to_thread(file.read_bytes)
-    return Response(data, headers=_HEADERS, media_type="application/octet-stream")
+    return Response(status_code=204, headers=_PROTOCOL)
 
 
 @router.put("/uploads/{sha256}", status_code=204)
@@ -91,6 +92,7 @@ async def upload(
 ) -> Response:
     """Keep a picture for requests that name it by its hash; its file gets this name."""
     data = await http.body()
-    await asyncio.to_thread(services.attach_uploads.keep, sha256, data, name)
+    keep = services.attach_uploads.keep
+    await services.attach_threads.run(caller_of(http).name, keep, sha256, data, name)
     http.state.release_body()
     return Response(status_code=204, headers=_PROTOCOL)

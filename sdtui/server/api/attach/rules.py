@@ -88,7 +88,8 @@ def _apply(services: ServerServices, client: Client, call: Call, given: Argument
     if client.is_private or not call.name.startswith("submit"):
         return call.apply(part, given)
     services.client_jobs.check(client.caller.name)
-    result = call.apply(part, given)
+    # A client could give each of its jobs another name, and be served before others.
+    result = call.apply(part, {**given, "client": client.caller.name})
     for job in [result] if isinstance(result, Job) else result:
         services.client_jobs.note(job.id, client.caller.name)
     return result
