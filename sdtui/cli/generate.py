@@ -12,6 +12,8 @@ from sdtui.cli.connect import connect_option, connected_settings
 from sdtui.cli.destination import open_destination
 from sdtui.cli.options import FilePath, request_options, request_values
 from sdtui.cli.running import output_options, run_jobs, shared_values, source_options
+from sdtui.core.errors import SettingsError
+from sdtui.core.places import HERE
 from sdtui.core.runtime import leave
 
 
@@ -66,6 +68,9 @@ def generate(
         raise click.UsageError("give one PROMPT (- = stdin), or --from FILE")
     log_to_file()
     settings = connected_settings()
+    if embeddings and settings.connect not in ("", HERE):
+        message = "--embeddings: the engine reads its own folders"
+        raise SettingsError(message, "Name the folder in its configuration (embedding_folders)")
     folders = (*embeddings, *settings.embedding_folders)
     settings = replace(settings, embedding_folders=folders)
     shared = shared_values(settings, like, preset_name, quiet=quiet, as_written=as_written)

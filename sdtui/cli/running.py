@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,10 +22,12 @@ from sdtui.core.text import one_line
 if TYPE_CHECKING:
     from sdtui.cli.fetched import FetchedDestination
     from sdtui.core.settings import Settings
-    from sdtui.jobs import Backend, Job, Jobs, Output
+    from sdtui.jobs import Backend, Job, Jobs, Models, Output
     from sdtui.requests.events import Failed, JobEvent
 
 _HINT_UNSAVED = "Make room or give another folder with --out, and generate it again"
+_NAMING_LORAS = ("prompt", "loras", "prompt_syntax", "hires_prompt")
+"""The fields that name LoRAs, or say how they are named."""
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -171,18 +173,32 @@ def _interrupt(
 def _settings_of(
     picture: Path, settings: Settings, quiet: bool, as_written: bool
 ) -> dict[str, Any]:
-    from sdtui.history.importers import (
-        read_picture_settings,
-        with_local_files,
-        with_local_loras,
-    )
+    from sdtui.cli.backend import open_models
+    from sdtui.history.importers import read_picture_settings, with_local_files
 
+    models = open_models(settings)
     imported = read_picture_settings(picture)
     values = {**imported.exact_values, **(imported.templates if as_written else {})}
-    values, missing = with_local_loras(values, imported.lora_hashes, settings)
-    values, also_missing = with_local_files(values, settings)
+    values, missing = _with_local_loras(values, imported.lora_hashes, models)
+    values, also_missing = with_local_files(values, models)
     for reason in (*imported.not_carried, *missing, *also_missing) if not quiet else ():
         click.echo(f"not taken from {picture.name}: {one_line(reason)}", err=True)
     if "model" not in imported.values and not quiet:
         click.echo(f"not taken from {picture.name}: it doesn't say what model made it", err=True)
     return values
+
+
+def _with_local_loras(
+    values: dict[str, Any], hashes: Mapping[str, str], models: Models
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a picture's values with the names that its LoRAs have where pictures are made, and
+    what is missing there."""
+    from sdtui.requests.request import GenerationRequest
+
+    given = {name: values[name] for name in _NAMING_LORAS if name in values}
+    request = GenerationRequest.parse(
+        {"prompt": "", **given, "hires_scale": 2}, prompt_needed=False
+    )
+    local, missing = models.with_local_loras(request, hashes, allow_files=True)
+    found = local.values()
+    return {**values, **{name: found[name] for name in given}}, missing

@@ -85,10 +85,15 @@ class Models(Protocol):
         ...
 
     def with_local_loras(
-        self, request: GenerationRequest, hashes: Mapping[str, str]
+        self,
+        request: GenerationRequest,
+        hashes: Mapping[str, str],
+        *,
+        allow_files: bool = False,
     ) -> tuple[GenerationRequest, list[str]]:
         """Return a request with the names that its LoRAs have on the backend's disk, and what is
-        missing there and left out. `hashes` are by the names in the request."""
+        missing there and left out. `hashes` are by the names in the request; paths of files are
+        names only if `allow_files`."""
         ...
 
     def controlnets(self) -> list[InstalledFile[ControlNet]]:

@@ -6,16 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from sdtui.cli import backend
 from sdtui.cli.destination import Destination
 from sdtui.cli.fetched import FetchedDestination
 from sdtui.cli.progress_output import OwnEvents
+from sdtui.cli.running import shared_values
 from sdtui.core.errors import OutputError
+from sdtui.core.settings import Settings
+from sdtui.history import History
 from sdtui.jobs import Job, JobState, Output
 from sdtui.requests.events import JobEvent, ModelReady, Queued
 from sdtui.requests.request import GenerationRequest
 from tests.support.fake_pictures import FakePictures
-from tests.support.fakes import envelope
+from tests.support.fakes import FakeModels, envelope
 from tests.support.records import record
 
 
@@ -82,3 +87,21 @@ def test_only_events_of_own_jobs_are_shown() -> None:
         ("a", Queued(position=0)),
         ("a", Queued(position=2)),
     ]
+
+
+def test_files_of_a_picture_are_those_of_the_engines_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Models(FakeModels):
+        def with_local_loras(
+            self, request: GenerationRequest, hashes: object, *, allow_files: bool = False
+        ) -> tuple[GenerationRequest, list[str]]:
+            return request.changed(prompt=request.prompt.replace("theirs", "mine")), []
+
+    monkeypatch.setattr(backend, "open_models", lambda _: Models("pocket"))
+    history = History(tmp_path / "pictures", tmp_path / "index.db")
+    made = record("a cat <lora:theirs:1>")
+    picture = history.save(Image.new("RGB", (8, 8)), made, 0).path
+    settings = Settings(connect="http://gpu-box", model="pocket")
+    values = shared_values(settings, picture, None, quiet=True)
+    assert values["prompt"] == "a cat <lora:mine:1>"

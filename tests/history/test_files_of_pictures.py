@@ -10,6 +10,7 @@ import pytest
 from sdtui.core.settings import Settings
 from sdtui.history.importers import with_local_files
 from sdtui.history.importers.read import from_record
+from sdtui.jobs.backends.models import LocalModels
 from sdtui.requests.sections.control import Control
 from sdtui.requests.sections.editing import Editing
 from tests.support.records import record
@@ -42,18 +43,18 @@ def test_reference_that_is_gone_leaves_the_others(tmp_path: Path) -> None:
 
 def test_nets_and_adapters_that_are_not_here_are_left_out() -> None:
     values = {"controls": ("pocket-edges:x.png", "tile:x.png:0.5"), "ip_adapters": ("plus:x.png",)}
-    found, missing = with_local_files(values, Settings())
+    found, missing = with_local_files(values, LocalModels(Settings()))
     assert found == {"controls": ("pocket-edges:x.png",), "ip_adapters": ()}
     assert missing == ['there is no ControlNet "tile"', 'there is no IP-Adapter "plus"']
 
 
 @pytest.mark.parametrize("field", ["upscaler", "second_upscaler", "hires_upscaler"])
 def test_lanczos_takes_the_place_of_an_upscaler_that_is_not_here(field: str) -> None:
-    found, missing = with_local_files({field: "4x-UltraSharp", "seed": 1}, Settings())
+    found, missing = with_local_files({field: "4x-UltraSharp", "seed": 1}, LocalModels(Settings()))
     assert found == {field: "Lanczos", "seed": 1}
     assert missing == ['there is no upscaler "4x-UltraSharp": Lanczos takes its place']
 
 
 def test_upscalers_without_files_are_always_here() -> None:
     values = {"upscaler": "nearest", "hires_upscaler": "Latent (bicubic)"}
-    assert with_local_files(values, Settings()) == (values, [])
+    assert with_local_files(values, LocalModels(Settings())) == (values, [])

@@ -169,7 +169,7 @@ def test_long_arguments_and_answers_are_limited(ask: httpx.Client, server: Live)
     """What a client says is kept in memory, in pictures or in files, and sent to others."""
     long = "x" * 40_000
     prompts = ResolvedPrompts(_REQUEST, (PicturePrompts(long),))
-    refused = {
+    refused: dict[str, dict[str, Any]] = {
         "jobs/submit": {"request": _REQUEST, "prompts": prompts},
         "pictures/tag": {"which": 1, "tags": (long,)},
         "pictures/entries": {"limit": -1},

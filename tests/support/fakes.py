@@ -210,9 +210,13 @@ class FakeModels:
         raise ModelNotFoundError(f'there is no LoRA "{name}"')
 
     def with_local_loras(
-        self, request: GenerationRequest, hashes: Mapping[str, str]
+        self,
+        request: GenerationRequest,
+        hashes: Mapping[str, str],
+        *,
+        allow_files: bool = False,
     ) -> tuple[GenerationRequest, list[str]]:
-        del hashes
+        del hashes, allow_files
         return request, []
 
     def controlnets(self) -> list[InstalledFile[ControlNet]]:

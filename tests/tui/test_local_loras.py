@@ -13,8 +13,9 @@ from tests.support.records import record
 
 
 def _renamed(
-    request: GenerationRequest, _: Mapping[str, str]
+    request: GenerationRequest, _: Mapping[str, str], *, allow_files: bool
 ) -> tuple[GenerationRequest, list[str]]:
+    assert allow_files
     adapters = replace(request.adapters, loras=("mine:0.5",))
     return replace(request, prompt="a cat <lora:mine:1>", adapters=adapters), ["the LoRA b"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import PureWindowsPath
 from typing import Any
@@ -14,7 +14,7 @@ from sdtui.core.errors import ModelError
 from sdtui.core.prompt_tags import parse_lora, rename_tags, take_tags
 from sdtui.core.settings import Settings
 from sdtui.core.text import shortened
-from sdtui.models import find_lora, has_hash, lora_of_hash
+from sdtui.models import Lora, find_lora, find_lora_by_name, has_hash, lora_of_hash
 from sdtui.requests.request import GenerationRequest
 
 _PROMPTS = ("prompt", "hires_prompt")
@@ -29,13 +29,19 @@ def parse_hashes(text: str) -> dict[str, str]:
 
 
 def with_local_loras(
-    values: Mapping[str, Any], hashes: Mapping[str, str], settings: Settings
+    values: Mapping[str, Any],
+    hashes: Mapping[str, str],
+    settings: Settings,
+    *,
+    allow_files: bool = True,
 ) -> tuple[dict[str, Any], list[str]]:
     """Return a picture's values with the names that its LoRAs have here, and what is missing.
 
-    A LoRA of the same hash is found under any name. One without a known hash is found by its name;
-    one that isn't here is left out. Names that are chosen later stay.
+    A LoRA of the same hash is found under any name. One without a known hash is found by its name,
+    or by its path if `allow_files`; one that isn't here is left out. Names that are chosen later
+    stay.
     """
+    find = find_lora if allow_files else find_lora_by_name
     fields = tuple(values.get("loras", ()))
     is_plain = values.get("prompt_syntax") == PromptSyntax.PLAIN
     tagged = {} if is_plain else {name: text for name in _PROMPTS if (text := values.get(name))}
@@ -44,7 +50,7 @@ def with_local_loras(
     missing = []
     for name in sorted({use.name for use in (*map(parse_lora, fields), *tags)}):
         digits = _hash_of(name, hashes)
-        found[name] = name if is_dynamic(name) else _local_name(name, digits, settings)
+        found[name] = name if is_dynamic(name) else _local_name(name, digits, settings, find)
         if found[name] is None:
             shown = f" ({digits})" if digits else ""
             missing.append(f"the LoRA {shortened(name)}{shown} is not here")
@@ -67,7 +73,11 @@ def _hash_of(name: str, hashes: Mapping[str, str]) -> str:
 
 
 def request_with_local_loras(
-    request: GenerationRequest, hashes: Mapping[str, str], settings: Settings
+    request: GenerationRequest,
+    hashes: Mapping[str, str],
+    settings: Settings,
+    *,
+    allow_files: bool = True,
 ) -> tuple[GenerationRequest, list[str]]:
     """Return a request with the names that its LoRAs have here, as `with_local_loras` does."""
     values = {
@@ -76,16 +86,18 @@ def request_with_local_loras(
         "prompt_syntax": request.encoding.prompt_syntax,
         "hires_prompt": request.hires.prompt if request.hires else "",
     }
-    changed, missing = with_local_loras(values, hashes, settings)
+    changed, missing = with_local_loras(values, hashes, settings, allow_files=allow_files)
     adapters = replace(request.adapters, loras=changed["loras"])
     hires = request.hires and replace(request.hires, prompt=changed["hires_prompt"])
     return replace(request, prompt=changed["prompt"], adapters=adapters, hires=hires), missing
 
 
-def _local_name(name: str, digits: str, settings: Settings) -> str | None:
+def _local_name(
+    name: str, digits: str, settings: Settings, find: Callable[[str, Settings], Lora]
+) -> str | None:
     """Return the name of a LoRA on this machine, None if it isn't here."""
     try:
-        lora = find_lora(name, settings)
+        lora = find(name, settings)
         if not digits or has_hash(lora, digits):
             return name
     except (ModelError, OSError):

@@ -100,11 +100,15 @@ class LocalModels:
         return find(name, self._settings)
 
     def with_local_loras(
-        self, request: GenerationRequest, hashes: Mapping[str, str]
+        self,
+        request: GenerationRequest,
+        hashes: Mapping[str, str],
+        *,
+        allow_files: bool = False,
     ) -> tuple[GenerationRequest, list[str]]:
         from sdtui.history.importers import request_with_local_loras
 
-        return request_with_local_loras(request, hashes, self._settings)
+        return request_with_local_loras(request, hashes, self._settings, allow_files=allow_files)
 
     def controlnets(self) -> list[InstalledFile[ControlNet]]:
         return CONTROLNETS.installed(self._settings)

@@ -22,7 +22,7 @@ async def request_with_local_loras(
     missing."""
     if not request.adapters.loras and "<" not in request.prompt:
         return request
-    find = partial(context.backend.models.with_local_loras, request, hashes)
+    find = partial(context.backend.models.with_local_loras, request, hashes, allow_files=True)
     request, missing = await run_on_thread(find)
     for each in missing:
         context.notify(f"Left out: {each}.", severity="warning")
