@@ -18,6 +18,7 @@ TOPICS: Mapping[str, str] = {
     "history": "Saved pictures, search, tags, trash, pictures of other tools.",
     "server": "The HTTP server: its APIs, access, shutdown, metrics.",
     "agents": "Pictures for Claude, Cursor, Codex and other agents: tools by MCP.",
+    "clients": "Programs that use the server: how each is set up, and what works.",
     "remote": "An engine on another machine, and a daemon that outlives the terminal.",
     "many-gpus": "Several devices on one queue: what is seen, placement, lost workers.",
     "configuration": "The config file, environment variables, folders.",

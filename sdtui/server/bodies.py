@@ -50,7 +50,7 @@ _PICTURE_NAMES = {
     *(name for field in REQUEST_FIELDS.values() for name in _file_names(field)),
     *("init_images", "mask", "image", "data"),  # A1111
     *("input_image", "mask_image"),  # units of ControlNet, which may be sent switched off
-    *("controlnet_input_images", "controlnet_masks"),
+    *("controlnet_input_images", "controlnet_images", "controlnet_masks"),
 }
 """Names of the values, at any depth, that may hold a long text."""
 

@@ -416,6 +416,35 @@ CLIENTS = (
     ),
     Client("RisuAI", BASIC, (post(f"{SD}/txt2img", RISU, "images.0"),)),
     Client(
+        "LobeChat",
+        BEARER,
+        (
+            get("/v1/models", "data.0.id"),
+            post(
+                "/v1/images/generations",
+                {
+                    "model": "pocket",
+                    "n": 1,
+                    "prompt": "a cat",
+                    "width": 512,
+                    "height": 768,
+                    "steps": 20,
+                    "seed": None,
+                },
+                "data.0.b64_json",
+                "usage.input_tokens_details.text_tokens",
+            ),
+            Call(
+                "POST",
+                "/v1/images/edits",
+                form={"model": "pocket", "n": "1", "input_fidelity": "high", "prompt": "a dog"},
+                files=("image",),
+                reads=("data.0.b64_json",),
+                not_applied="input_fidelity",
+            ),
+        ),
+    ),
+    Client(
         "n8n",
         BEARER,
         (

@@ -163,8 +163,9 @@ def test_unknown_net_is_refused(client: httpx.Client) -> None:
     assert "nothing" in answer.text
 
 
-def test_map_is_made_without_a_job(client: httpx.Client) -> None:
-    body = {"controlnet_module": "canny", "controlnet_input_images": [png_base64()]}
+@pytest.mark.parametrize("name", ["controlnet_input_images", "controlnet_images"])
+def test_map_is_made_without_a_job(name: str, client: httpx.Client) -> None:
+    body = {"controlnet_module": "canny", name: [png_base64()]}
     (made,) = client.post("/controlnet/detect", json=body).json()["images"]
     assert Image.open(io.BytesIO(base64.b64decode(made))).size == (512, 512)
     body["controlnet_module"] = "openpose"

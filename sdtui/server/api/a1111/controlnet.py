@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sdtui.core.enums import ImageFit
 from sdtui.core.errors import SdtuiError
@@ -78,8 +78,12 @@ class DetectBody(BaseModel):
     )
 
     controlnet_module: str = "none"
-    controlnet_input_images: list[str] = Field(default=[], max_length=_MOST_PICTURES)
-    """As base64 or data URLs."""
+    controlnet_input_images: list[str] = Field(
+        default=[],
+        max_length=_MOST_PICTURES,
+        validation_alias=AliasChoices("controlnet_input_images", "controlnet_images"),
+    )
+    """As base64 or data URLs. The second name is that of the package webuiapi."""
     controlnet_processor_res: int = Field(DEFAULT_RESOLUTION, ge=-1, le=2048)
     controlnet_threshold_a: float = 64
     controlnet_threshold_b: float = 64

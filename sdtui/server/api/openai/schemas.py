@@ -52,6 +52,9 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
     n: int | None = Field(1, ge=1, le=10)
     size: str | None = Field(None, max_length=20)
     """WIDTHxHEIGHT, or "auto" = the model's native size."""
+    width: Annotated[int | None, limits_of("width"), BOOLS_AS_NUMBERS] = None
+    height: Annotated[int | None, limits_of("height"), BOOLS_AS_NUMBERS] = None
+    """Of clients that give the sides apart; `size` counts more."""
     response_format: Literal["b64_json", "url"] | None = None
     """Default: b64_json, or url if the model's name is one of DALL-E's, as at OpenAI."""
     output_format: Literal["png", "jpeg", "webp"] | None = None
@@ -82,7 +85,12 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
 
     def not_applied(self) -> list[str]:
         """The fields of the request that had no effect."""
-        return _IGNORED.named({"quality": self.quality, **(self.model_extra or {})})
+        found = {"quality": self.quality, **(self.model_extra or {})}
+        given = {"width": self.width, "height": self.height}
+        for (name, side), used in zip(given.items(), self._size(), strict=True):
+            if side != used:
+                found[name] = side
+        return _IGNORED.named(found)
 
     @property
     def answered_quality(self) -> Quality:
@@ -109,7 +117,7 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
 
     def _size(self) -> tuple[int | None, int | None]:
         if not self.size or self.size == "auto":
-            return None, None
+            return self.width, self.height
         found = _SIZE.fullmatch(self.size)
         if found is None:
             problem = Problem("size", self.size, 'must be WIDTHxHEIGHT, e.g. 512x768, or "auto"')
