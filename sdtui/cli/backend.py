@@ -24,6 +24,7 @@ def open_local_backend(
     queue_limit: int | None = None,
     sample_interval: float = 1.0,
     pool: WorkerPool | None = None,
+    stall_seconds: float | None = None,
 ) -> Backend:
     """Open this process's backend, as `LocalBackend` does."""
     from sdtui.jobs.backends.local import LocalBackend
@@ -34,6 +35,7 @@ def open_local_backend(
         queue_limit=queue_limit,
         sample_interval=sample_interval,
         pool=pool,
+        stall_seconds=stall_seconds,
     )
 
 

@@ -180,6 +180,7 @@ def run_daemon(path: Path, on_start: Callable[[str], object]) -> int:
     options = options_class(
         unix_socket=path,
         preload=False,
+        failure_code=0,  # what waits is seen, and may be cancelled
         unload_after=settings.daemon_unload_minutes * 60 or None,
         end_after=settings.daemon_end_hours * 3600 or None,
         state_folder=folder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,7 @@ def serve(
             queue_limit=options.queue_limit,
             sample_interval=5.0,
             pool=pool,
+            stall_seconds=options.stall_timeout if isfinite(options.stall_timeout) else None,
         )
 
     def on_start(address: str) -> None:

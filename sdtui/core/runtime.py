@@ -3,6 +3,7 @@ of libraries, and exit. Each function gives its reason."""
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
 import os
@@ -173,6 +174,18 @@ def ignore_hangup() -> None:
     """Let the process go on when its terminal is closed."""
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def end_unless_called_again(seconds: float) -> None:
+    """End the process with code 1 and every thread's traceback on stderr, unless this is called
+    again within so many seconds, even while one thread keeps all others from running Python."""
+    if sys.stderr is not None:
+        faulthandler.dump_traceback_later(seconds, exit=True)
+
+
+def end_no_more() -> None:
+    """Take back what `end_unless_called_again` said."""
+    faulthandler.cancel_dump_traceback_later()
 
 
 def leave(code: int) -> NoReturn:

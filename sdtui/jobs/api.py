@@ -8,7 +8,7 @@ an event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -167,9 +167,9 @@ class Jobs(Protocol):
         """Unload the model once no job waits, as a preload whose last event is `unloaded`."""
         ...
 
-    def finish(self) -> None:
+    def finish(self, hanging: Collection[str] = ()) -> None:
         """Accept and start no more jobs; running ones end after the current picture. Doesn't
-        wait."""
+        wait. What the workers in `hanging` run counts as lost with them: it may be the cause."""
         ...
 
     def close(self, timeout: float = 2.0) -> bool:

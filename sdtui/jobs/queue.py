@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sdtui.core.cancellation import Cancellation
@@ -51,8 +51,8 @@ class JobQueue:
         needs: Needs = NO_NEEDS,
     ) -> None:
         """`limit` is the maximum number of waiting jobs; None = unlimited. `resolve` returns the
-        prompts of a request's pictures, by default as they are written. `slots` are the workers, by
-        default one in this process. `needs` says what jobs need if workers differ."""
+        prompts of a request's pictures, by default as written. `slots` are the workers, by default
+        one in this process. `needs` says what jobs need if workers differ."""
         self._resolve = resolve
         self._needs = needs
         self._changed = threading.Condition()
@@ -278,9 +278,9 @@ class JobQueue:
 
     # Shutdown
 
-    def finish(self) -> None:
+    def finish(self, hanging: Collection[str] = ()) -> None:
         with self._changed:
-            self._end(after_picture=True)
+            self._end(after_picture=True, hanging=hanging)
 
     def close(self, timeout: float = 2.0) -> bool:
         # A worker that has not ended is inside a long step. As a daemon thread it ends with the
@@ -291,9 +291,9 @@ class JobQueue:
         self._sheets.close(timeout)
         return all(ended)
 
-    def _end(self, *, after_picture: bool) -> None:
+    def _end(self, *, after_picture: bool, hanging: Collection[str] = ()) -> None:
         self._closed = True
-        self._state.stop_running(after_picture=after_picture)
+        self._state.stop_running(after_picture=after_picture, hanging=hanging)
         self._preloads.stop()
         self._changed.notify_all()
 

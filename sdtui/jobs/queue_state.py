@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from sdtui.core.cancellation import Cancellation
@@ -107,9 +108,12 @@ class QueueState:
             self.replace(job_id, state=JobState.CANCELLING)
         return None
 
-    def stop_running(self, *, after_picture: bool) -> None:
-        """Stop all running jobs; they are resumed later, since no user cancelled them."""
-        for job_id in self.running.values():
+    def stop_running(self, *, after_picture: bool, hanging: Collection[str] = ()) -> None:
+        """Stop all running jobs; they are resumed later, since no user cancelled them. Those of
+        workers that hang count as lost with them."""
+        for worker, job_id in self.running.items():
+            if worker in hanging:
+                self.jobs[job_id] = self.jobs[job_id].after_loss()
             cancellation = self.cancellations[job_id]
             if after_picture:
                 cancellation.stop_after_picture()

@@ -32,6 +32,7 @@ from sdtui.server.services.refusals import RefusalLog
 from sdtui.server.services.retention import Retention
 from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret
+from sdtui.server.services.stalls import Stalls
 from sdtui.server.services.storage_check import StorageCheck
 from sdtui.server.services.uploads import Uploads, input_images
 from sdtui.server.services.webhook_targets import WebhookHosts
@@ -58,6 +59,7 @@ class ServerServices:
     retention: Retention
     storage: StorageCheck
     client_jobs: ClientJobs
+    stalls: Stalls
     attach_hub: AttachHub
     attach_uploads: AttachUploads
     keys: KeyRing
@@ -111,6 +113,7 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
         a1111=A1111State(checkpoint=settings.model),
         links=links,
         client_jobs=ClientJobs(backend.jobs, options.client_jobs),
+        stalls=Stalls(backend.jobs, options.stall_timeout),
         attach_hub=AttachHub(backend, job_events.run),
         attach_uploads=AttachUploads(
             folder / "attached",

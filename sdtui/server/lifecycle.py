@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from types import FrameType
 
@@ -30,6 +31,7 @@ from sdtui.server.services.idle import IdleTimer
 from sdtui.server.services.queue_persistence import QueuePersistence
 from sdtui.server.services.watchdog import Watchdog
 from sdtui.server.sockets import allow_more_files, on_sighup
+from sdtui.server.systemd import Notifier
 
 _log = logging.getLogger(__name__)
 _LAST_SECONDS = 3.0
@@ -61,21 +63,43 @@ def serve(
         runtime.shorten_thread_turns()
         allow_more_files()
         services = build_services(settings, options, open_backend())
-        server = Server(services, lambda: on_start(listener.url), listener)
+        server = Server(
+            services,
+            lambda: on_start(listener.url),
+            listener,
+            Notifier.from_environment(os.environ),
+            _end_if_frozen(options),
+        )
         on_sighup(server.handle_exit)
-        server.run(sockets=[listener.socket])
+        try:
+            server.run(sockets=[listener.socket])
+        finally:
+            runtime.end_no_more()
         has_ended = services.backend.close(_LAST_SECONDS)
     if not has_ended or "torch" in sys.modules:
         runtime.leave(server.exit_code)
     return server.exit_code
 
 
+def _end_if_frozen(options: ServerOptions) -> Callable[[], object]:
+    """Return what the event loop calls every second to show that it runs."""
+    if options.failure_code == 0 or options.stall_timeout > threading.TIMEOUT_MAX:
+        return lambda: None
+    return lambda: runtime.end_unless_called_again(options.stall_timeout)
+
+
 class Server(uvicorn.Server):
     """uvicorn with an orderly shutdown of the queue."""
 
     def __init__(
-        self, services: ServerServices, on_start: Callable[[], object], listener: Listener
+        self,
+        services: ServerServices,
+        on_start: Callable[[], object],
+        listener: Listener,
+        notifier: Notifier,
+        on_look: Callable[[], object] = lambda: None,
     ) -> None:
+        """`on_look` is called every second on the event loop."""
         app: ASGIApp = make_app(services, self._lifespan)
         if trusted := services.options.trusted_proxies:
             app = ForwardedMiddleware(app, trusted)
@@ -97,8 +121,11 @@ class Server(uvicorn.Server):
         self._services = services
         self._on_start = on_start
         self._listener = listener
+        self._notifier = notifier
+        self._on_look = on_look
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_ending = False
+        self._hanging: Collection[str] = ()
         self._shutdown_task: asyncio.Task[None] | None = None
         self.exit_code = 0
 
@@ -118,16 +145,31 @@ class Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._start_shutdown)
         self._is_ending = True
 
-    def _check_device(self, _: JobEvent) -> None:
-        """Shut down if the GPU is lost, since only a new process can use it again. Called by the
-        queue on any thread."""
-        if self._services.job_events.model.device_is_lost and not self._is_ending:
-            _log.error("the GPU is lost: the server ends with code 1")
-            self.exit_code = 1
-            self._is_ending = True
-            self._services.backend.jobs.finish()  # at once, so that the waiting jobs are kept
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._start_shutdown)
+    def _check_failures(self, _: JobEvent) -> None:
+        """Shut down if the GPU is lost, since only a new process can use it again, or if jobs keep
+        failing. Called by the queue on any thread."""
+        events, options = self._services.job_events, self._services.options
+        if events.model.device_is_lost:
+            self._fail("the GPU is lost", options.failure_code or 1)
+        elif options.failure_code and events.internal_failures >= options.max_failures:
+            why = f"the last {events.internal_failures} jobs met internal errors"
+            self._fail(why, options.failure_code)
+
+    def _end_stalled(self, workers: Collection[str]) -> None:
+        """Shut down, since only a new process can go on in place of workers that hang."""
+        if code := self._services.options.failure_code:
+            self._fail("a worker hangs", code, workers)
+
+    def _fail(self, why: str, code: int, hanging: Collection[str] = ()) -> None:
+        if self._is_ending:
+            return
+        _log.error("%s: the server ends with code %d", why, code)
+        self.exit_code = code
+        self._is_ending = True
+        self._hanging = hanging
+        self._services.backend.jobs.finish(hanging)  # at once, so that the waiting jobs are kept
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._start_shutdown)
 
     def _preload(self, settings: Settings) -> None:
         with suppress(QueueClosedError):  # shut down in the meantime
@@ -148,7 +190,8 @@ class Server(uvicorn.Server):
 
     def _start_shutdown(self) -> None:
         if self._shutdown_task is None:
-            self._shutdown_task = asyncio.ensure_future(_finish(self._services))
+            self._notifier.stopping(self._services.options.grace + 4 * _LAST_SECONDS)
+            self._shutdown_task = asyncio.ensure_future(_finish(self._services, self._hanging))
             self._shutdown_task.add_done_callback(self._stop_serving)
 
     def _stop_serving(self, _: asyncio.Task[None]) -> None:
@@ -179,7 +222,8 @@ class Server(uvicorn.Server):
             services.job_events.put,
             services.attach_hub.put,
             services.webhooks.put,
-            self._check_device,
+            services.stalls.put,
+            self._check_failures,
         )
         unsubscribes = [services.backend.jobs.subscribe(each) for each in subscribers]
         saving = asyncio.ensure_future(queue_persistence.run())
@@ -187,7 +231,7 @@ class Server(uvicorn.Server):
             asyncio.ensure_future(each)
             for each in (
                 services.retention.run(),
-                Watchdog(services).run(),
+                Watchdog(services, self._end_stalled, self._notifier, self._on_look).run(),
                 self._idle_timer().run(),
                 self._end_when_asked(),
                 services.attach_hub.watch_history(),
@@ -200,6 +244,7 @@ class Server(uvicorn.Server):
         if services.options.preload:
             self._preload(services.settings)
         self._on_start()
+        self._notifier.ready()
         yield
         if self._shutdown_task is not None:
             await self._shutdown_task
@@ -213,18 +258,22 @@ class Server(uvicorn.Server):
             unsubscribe()
 
 
-async def _finish(services: ServerServices) -> None:
-    """Close the queue and give the running pictures their grace period; other jobs are saved."""
+async def _finish(services: ServerServices, hanging: Collection[str]) -> None:
+    """Close the queue and give the running pictures their grace period, unless their workers hang;
+    other jobs are saved."""
     services.backend.jobs.finish()
     services.closing.set()
     jobs, grace = services.backend.jobs, services.options.grace
+    given_up = {each.job for each in jobs.workers if each.name in hanging}
     # Not those that wait for the import of the engine: they are running but not started.
     if started := services.job_events.running_jobs():
-        waits = (asyncio.to_thread(jobs.wait, each.job, grace) for each in started)
+        ending = [each.job for each in started if each.job not in given_up]
+        waits = (asyncio.to_thread(jobs.wait, job, grace) for job in ending)
         await asyncio.gather(*waits, return_exceptions=True)  # KeyError: it was forgotten
         late = [each.job for each in services.job_events.running_jobs()]
         if not late:
             return
-        _log.warning("%s didn't end in %s s and will be stopped", ", ".join(late), grace)
+        if not given_up.issuperset(late):
+            _log.warning("%s didn't end in %s s and will be stopped", ", ".join(late), grace)
         await asyncio.to_thread(jobs.close, _LAST_SECONDS)
     services.grace_over.set()

@@ -160,11 +160,20 @@ class ServerOptions:
     stall_timeout: Annotated[
         float,
         OptionSpec(
-            help="Not ready if a running job makes no progress for this time.",
+            help="Fail if a running job makes no progress for this time.",
             metavar="SECONDS",
             ge=1,
         ),
     ] = 1800.0
+    max_failures: Annotated[
+        int, OptionSpec(help="Fail after this many internal errors of jobs in a row.", ge=1)
+    ] = 5
+    failure_code: Annotated[
+        int,
+        OptionSpec(
+            help="End with this exit code when it fails. 0 = go on, but not ready.", ge=0, le=255
+        ),
+    ] = 1
     unload_after: Annotated[
         float | None,
         OptionSpec(

@@ -12,7 +12,7 @@ import pytest
 from sdtui.core.enums import DType
 from sdtui.jobs import JobState, worker
 from sdtui.jobs.execution import carry_out
-from tests.support.live_server import BODY, job_state, live
+from tests.support.live_server import BODY, PATIENCE, job_state, live
 from tests.support.scripted_generator import ScriptedGenerator
 
 
@@ -61,7 +61,7 @@ def test_hanging_worker_is_reported_until_it_goes_on(
 ) -> None:
     generator = _Hanging()
     with (
-        live(tmp_path, lambda _: generator, stall_timeout=0.2) as running,
+        live(tmp_path, lambda _: generator, stall_timeout=0.2, failure_code=0) as running,
         running.client() as ask,
     ):
         time.sleep(0.3)
@@ -85,7 +85,7 @@ def test_hanging_worker_is_reported_until_it_goes_on(
 def test_hanging_load_is_reported(tmp_path: Path) -> None:
     generator = ScriptedGenerator()
     with (
-        live(tmp_path, lambda _: generator, stall_timeout=0.2) as running,
+        live(tmp_path, lambda _: generator, stall_timeout=0.2, failure_code=0) as running,
         running.client() as ask,
     ):
         generator.engine.hold.set()
@@ -105,7 +105,7 @@ def test_worker_that_begins_no_job_is_reported(
         return carry_out(*args)
 
     with (
-        live(tmp_path, lambda _: ScriptedGenerator(), stall_timeout=0.3) as running,
+        live(tmp_path, lambda _: ScriptedGenerator(), stall_timeout=0.3, failure_code=0) as running,
         running.client() as ask,
     ):
         assert ask.post("/generate", json=BODY).status_code == 200
@@ -132,7 +132,7 @@ def test_slow_steps_are_no_stall(tmp_path: Path) -> None:
 
 
 def test_internal_errors_in_a_row_make_the_server_unready(tmp_path: Path) -> None:
-    with live(tmp_path, lambda _: _Failing()) as running, running.client() as ask:
+    with live(tmp_path, lambda _: _Failing(), failure_code=0) as running, running.client() as ask:
 
         def post(prompt: str) -> int:
             return ask.post("/generate", json={"prompt": prompt}).status_code
@@ -149,6 +149,38 @@ def test_internal_errors_in_a_row_make_the_server_unready(tmp_path: Path) -> Non
         assert "a bug" not in health["problem"]
         assert post("works") == 200
         assert ask.get("/readyz").status_code == 200
+
+
+def test_hanging_worker_ends_the_server_and_its_job_is_kept_once(tmp_path: Path) -> None:
+    generator = _Hanging()
+    with (
+        live(tmp_path, lambda _: generator, stall_timeout=0.2, failure_code=7) as running,
+        running.client() as ask,
+    ):
+        generator.hang.set()
+        for prompt in ("hangs", "waits"):
+            ask.post("/jobs", json={"prompt": prompt})
+        running.thread.join(PATIENCE)
+        assert running.server.exit_code == 7
+        kept = running.backend.jobs.resumable()
+        assert [(job.request.prompt, job.losses) for job in kept] == [("hangs", 1), ("waits", 0)]
+        generator.hang.clear()
+
+
+def test_internal_errors_in_a_row_end_the_server_and_waiting_jobs_are_kept(tmp_path: Path) -> None:
+    generator = _Failing()
+    with (
+        live(tmp_path, lambda _: generator, max_failures=2, failure_code=7) as running,
+        running.client() as ask,
+    ):
+        generator.hold.set()
+        for prompt in ("works", "fails", "fails", "waits"):
+            ask.post("/jobs", json={"prompt": prompt})
+        generator.hold.clear()
+        running.thread.join(PATIENCE)
+        assert running.server.exit_code == 7
+        states = [(job.request.prompt, job.state) for job in running.backend.jobs.jobs()]
+        assert ("waits", JobState.QUEUED) in states
 
 
 @pytest.mark.parametrize("path", ["/generate", "/sdapi/v1/txt2img", "/v1/images/generations"])

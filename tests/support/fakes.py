@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sdtui.core.enums import DType, MemoryMode, Quantize
@@ -171,7 +171,7 @@ class FakeJobs:
         self.preloads.append(None)
         return f"preload-{len(self.preloads)}"
 
-    def finish(self) -> None: ...
+    def finish(self, hanging: Collection[str] = ()) -> None: ...
 
     def close(self, timeout: float = 2.0) -> bool:
         del timeout

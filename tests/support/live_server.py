@@ -26,6 +26,7 @@ from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.lifecycle import Server
 from sdtui.server.listeners import listen
 from sdtui.server.options import ServerOptions
+from sdtui.server.systemd import Notifier
 from tests.support.images import png_base64
 
 KEY = "a-key-for-tests"
@@ -123,7 +124,7 @@ def live(
         services = build_services(settings, chosen, backend)
         listener = listen(chosen)
         started = threading.Event()
-        server = Server(services, started.set, listener)
+        server = Server(services, started.set, listener, Notifier())
         thread = threading.Thread(target=server.run, args=([listener.socket],), daemon=True)
         running = Live(listener.url, backend, services, server, thread, generators)
         before_start(running)

@@ -43,10 +43,12 @@ class LocalBackend:
         make_generator: MakeGenerator = make_generator,
         make_monitor: Callable[[float], Monitor] = Monitor,
         pool: WorkerPool | None = None,
+        stall_seconds: float | None = None,
     ) -> None:
         """`queue_folder` holds the queue files (default: in the state folder); `sample_interval` is
-        in seconds; `pool` provides the workers, instead of this machine's devices. Raises
-        SettingsError if the history can't be opened."""
+        in seconds; `pool` provides the workers, instead of this machine's devices; a worker's
+        process that is silent for `stall_seconds` is replaced. Raises SettingsError if the history
+        can't be opened."""
         self.pictures = LocalPictures(
             settings.pictures,
             self._find_job,
@@ -56,7 +58,7 @@ class LocalBackend:
         )
         self.prompts = LocalPrompts(settings)
         self.models = LocalModels(settings)
-        slots = worker_slots(settings, make_generator) if pool is None else []
+        slots = worker_slots(settings, make_generator, stall_seconds) if pool is None else []
         needs = Needs()
         if pool is not None:
             needs = MachineNeeds(self.models, settings)

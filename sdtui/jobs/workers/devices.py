@@ -30,9 +30,11 @@ class DeviceProcess:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def worker_slots(settings: Settings, make_generator: MakeGenerator) -> list[WorkerSlot]:
+def worker_slots(
+    settings: Settings, make_generator: MakeGenerator, stall_seconds: float | None = None
+) -> list[WorkerSlot]:
     """Return a worker for each device of the setting `gpus`, and none if there are fewer than two:
-    then the queue's own does."""
+    then the queue's own does. A process that is silent for `stall_seconds` is replaced."""
     processes = list(device_processes(settings.gpus))
     if len(processes) < 2:
         return []
@@ -53,6 +55,7 @@ def worker_slots(settings: Settings, make_generator: MakeGenerator) -> list[Work
                     each.environment,
                     make_generator,
                 ),
+                stall_seconds=stall_seconds,
             ),
             each.memory if is_mixed else None,
         )

@@ -29,9 +29,13 @@ class ProcessWorker(RemoteWorker):
     protocol `Worker`."""
 
     def __init__(
-        self, name: str, options: ChildOptions, silence_seconds: float = SILENCE_SECONDS
+        self,
+        name: str,
+        options: ChildOptions,
+        silence_seconds: float = SILENCE_SECONDS,
+        stall_seconds: float | None = None,
     ) -> None:
-        super().__init__(silence_seconds)
+        super().__init__(silence_seconds, stall_seconds)
         self._name = name
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,7 +95,7 @@ class ProcessWorker(RemoteWorker):
             if not connection.poll(timeout):
                 assert self._process is not None
                 self._process.kill()
-                raise self._lost(f"was silent for {timeout:.0f} s while denoising")
+                raise self._lost(f"was silent for {timeout:.0f} s")
             message: Message = connection.recv()
         except (EOFError, OSError) as error:
             raise self._lost(self._end_text()) from error

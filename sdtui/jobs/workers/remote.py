@@ -27,10 +27,14 @@ _log = logging.getLogger(__name__)
 class RemoteWorker(ABC):
     """Makes pictures in another process, by messages. Implements the protocol `Worker`."""
 
-    def __init__(self, silence_seconds: float = SILENCE_SECONDS) -> None:
+    def __init__(
+        self, silence_seconds: float = SILENCE_SECONDS, stall_seconds: float | None = None
+    ) -> None:
+        """`silence_seconds` count while denoising, `stall_seconds` otherwise; None = no limit."""
         self._least_silence = silence_seconds
-        self._silence: float | None = None
-        """Seconds without an event after which the process hangs; None outside of denoising."""
+        self._stall = stall_seconds
+        self._silence = stall_seconds
+        """Seconds without an event after which the process hangs now."""
         self._slowest = 0.0
         """Seconds of the slowest step of this run."""
 
@@ -76,7 +80,7 @@ class RemoteWorker(ABC):
 
     def _await_start(self, report: Report) -> None:
         """Wait until a new process is ready."""
-        self._silence = None
+        self._silence = self._stall
         self._answer(report)
 
     def _ask(
@@ -88,7 +92,7 @@ class RemoteWorker(ABC):
         save: Save | None = None,
     ) -> Payload:
         """Let the process do something; return the result or raise its error."""
-        self._silence, self._slowest = None, 0.0
+        self._silence, self._slowest = self._stall, 0.0
         self._send(kind, argument)
         cancellation.when_requested(lambda: self._pass_on(cancellation))
         try:
@@ -128,7 +132,7 @@ class RemoteWorker(ABC):
             self._slowest = max(self._slowest, event.seconds)
             self._silence = max(self._least_silence, _SLOW_STEPS * self._slowest)
         elif not isinstance(event, Preview):
-            self._silence = None
+            self._silence = self._stall
 
 
 def _problem_of(save: Save, picture: UnsavedPicture) -> SdtuiError | None:

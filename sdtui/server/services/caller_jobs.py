@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sdtui.core.enums import DType, MemoryMode, Quantize
@@ -293,7 +293,7 @@ class CallerJobs:
         self._caller.check_admin("follow all jobs")
         return self._jobs.subscribe(subscriber)
 
-    def finish(self) -> None:
+    def finish(self, hanging: Collection[str] = ()) -> None:
         raise forbidden("end the server")
 
     def close(self, timeout: float = 2.0) -> bool:

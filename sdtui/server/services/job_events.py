@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from sdtui.core.errors import DeviceLostError, WorkerLostError
 from sdtui.jobs.model_status import ModelStatus
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Event, Failed, FinalEvent, Finished, JobEvent, Preview, Step
@@ -22,6 +23,8 @@ _PRELOAD_FINAL = {"model_ready", "unloaded", "superseded", "failed", "cancelled"
 """The last event of a preload is one of these."""
 _REMEMBERED = 200
 """Number of ended jobs that can still be followed, as many as the queue lists."""
+_INTERNAL_ERRORS = ("", WorkerLostError.__name__, DeviceLostError.__name__)
+"""Types of errors that aren't the request's fault."""
 _FIRST_GUESS_SECONDS = 10.0
 """Assumed duration of a job before the first one has ended."""
 _WEIGHT = 0.3
@@ -141,9 +144,8 @@ class JobEventBroker:
         self._lock = threading.Lock()
         self._jobs: dict[str, _JobEvents] = {}
         self._mean_seconds: float | None = None
-        self._last_event = time.monotonic()
         self.internal_failures = 0
-        """Tasks in a row that failed with an error that isn't an SdtuiError."""
+        """Tasks in a row that failed with an internal error, or with their workers."""
         self._preloads = _Preloads()
         self._models: dict[str, ModelStatus] = {}
         """By worker, the one that reported last at the end."""
@@ -183,15 +185,6 @@ class JobEventBroker:
                 if each.progress.is_running and each.started is not None and each.started < before
             ]
 
-    def silent_seconds(self) -> float:
-        """Return the seconds since a worker reported an event; 0 if none has work.
-
-        Waiting jobs are work too: a worker begins the first of them at once.
-        """
-        with self._lock:
-            has_work = self.model.loading is not None or self._has_unfinished_jobs()
-        return time.monotonic() - self._last_event if has_work else 0.0
-
     def has_unfinished_jobs(self) -> bool:
         """Return True if a job is waiting or running."""
         with self._lock:
@@ -203,11 +196,9 @@ class JobEventBroker:
     def put(self, event: JobEvent) -> None:
         """Note an event. Called by the queue on any thread."""
         with self._lock:
-            if event.worker or not self._has_unfinished_jobs():
-                self._last_event = time.monotonic()
             if isinstance(event.event, Finished):
                 self.internal_failures = 0
-            elif isinstance(event.event, Failed) and not event.event.error_type:
+            elif isinstance(event.event, Failed) and event.event.error_type in _INTERNAL_ERRORS:
                 self.internal_failures += 1
             if event.event.kind == "queued":
                 self._jobs.setdefault(event.job, _JobEvents(JobProgress(event.job)))

@@ -6,10 +6,6 @@ from typing import NamedTuple
 
 from sdtui.core.units import duration
 from sdtui.server.dependencies import ServerServices
-from sdtui.server.services.watchdog import is_stalled
-
-_MOST_FAILURES = 5
-"""Internal errors in a row after which the server isn't ready."""
 
 
 class Problem(NamedTuple):
@@ -23,12 +19,12 @@ class Problem(NamedTuple):
 
 async def find_problem(services: ServerServices) -> Problem | None:
     """Return why jobs would fail now, whatever model they name; None if nothing is known."""
-    if is_stalled(services):
-        silent = duration(services.job_events.silent_seconds())
+    if silent := services.stalls.silent():
         summary = "a job makes no progress"
-        return Problem(summary, f"{summary}: no step or stage has ended for {silent}")
+        seconds = duration(max(silent.values()))
+        return Problem(summary, f"{summary}: no step or stage has ended for {seconds}")
     failures = services.job_events.internal_failures
-    if failures >= _MOST_FAILURES:
+    if failures >= services.options.max_failures:
         details = f"the last {failures} jobs met internal errors, which the log describes"
         return Problem("jobs fail", details)
     if problem := await services.storage.problem():

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Callable, Collection
 
 from sdtui.core.units import duration
+from sdtui.jobs import JobState
 from sdtui.server.dependencies import ServerServices
+from sdtui.server.systemd import Notifier
 
 _log = logging.getLogger(__name__)
 _INTERVAL_SECONDS = 1.0
@@ -15,25 +19,57 @@ _INTERVAL_SECONDS = 1.0
 class Watchdog:
     """Runs on the event loop."""
 
-    def __init__(self, services: ServerServices) -> None:
+    def __init__(
+        self,
+        services: ServerServices,
+        on_stall: Callable[[Collection[str]], object],
+        notifier: Notifier,
+        on_look: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`on_stall` is called with the workers that hang; `on_look` shows that the event loop
+        runs."""
         self._services = services
+        self._on_stall = on_stall
+        self._notifier = notifier
+        self._on_look = on_look
         self._is_stalled = False
 
     async def run(self) -> None:
-        """Check every second, until cancelled."""
+        """Look every second, or as often as systemd's watchdog needs, until cancelled."""
+        interval = min(_INTERVAL_SECONDS, self._notifier.watchdog_seconds / 3)
         while True:
+            self._on_look()
             self._report_stall()
             self._stop_long_jobs()
             self._services.refusals.report_left_out()
-            await asyncio.sleep(_INTERVAL_SECONDS)
+            await asyncio.sleep(interval)
 
     def _report_stall(self) -> None:
-        was_stalled, self._is_stalled = self._is_stalled, is_stalled(self._services)
-        if self._is_stalled and not was_stalled:
-            silent = self._services.job_events.silent_seconds()
-            _log.error("no step or stage has ended for %s: the worker may hang", duration(silent))
-        elif was_stalled and not self._is_stalled:
+        silent = self._services.stalls.silent()
+        was_stalled, self._is_stalled = self._is_stalled, bool(silent)
+        if silent and not was_stalled:
+            seconds = duration(max(silent.values()))
+            _log.error("no step or stage has ended for %s: the worker may hang", seconds)
+            self._on_stall(silent)
+        elif was_stalled and not silent:
             _log.warning("the worker goes on")
+        if not silent:
+            self._notifier.is_alive()
+        self._notifier.status(self._status(is_stalled=bool(silent)))
+
+    def _status(self, *, is_stalled: bool) -> str:
+        services = self._services
+        model, jobs = services.job_events.model, services.backend.jobs
+        if services.closing.is_set():
+            return "ending"
+        if is_stalled:
+            return "a job makes no progress"
+        if model.loading is not None:
+            return "loading a model"
+        counts = Counter(job.state for job in jobs.jobs())
+        running, waiting = len(jobs.running()), counts[JobState.QUEUED]
+        loaded = f"{model.loaded.model} on {model.loaded.device}" if model.loaded else "no model"
+        return f"{loaded}, {running} running, {waiting} waiting"
 
     def _stop_long_jobs(self) -> None:
         limit = self._services.options.job_timeout
@@ -44,8 +80,3 @@ class Watchdog:
                 _log.warning("job %s is cancelled: it takes longer than %s", job, duration(limit))
                 self._services.timed_out.add(job)
                 self._services.backend.jobs.cancel(job)
-
-
-def is_stalled(services: ServerServices) -> bool:
-    """True if running work has reported nothing for too long."""
-    return services.job_events.silent_seconds() > services.options.stall_timeout

@@ -8,7 +8,7 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -236,7 +236,7 @@ class RemoteJobs(RemotePart):
 
         self._hand.do(ask)
 
-    def finish(self) -> None:
+    def finish(self, hanging: Collection[str] = ()) -> None:
         """Do nothing: the jobs are the server's."""
 
     def close(self, timeout: float = 2.0) -> bool:
