@@ -165,17 +165,18 @@ def _view(
     )
     if limits.jobs is None:
         limits = limits.model_copy(update={"jobs": options.client_jobs})
-    backend = CallerBackend(
-        services.backend,
-        replace(caller, limits=limits),
-        Allowance(limits.rate),
-        options.max_pictures,
-    )
     models = ServedModels(
         services.backend.models,
         services.settings.model,
         allow_downloads=options.allow_downloads,
         only=limits.models,
+    )
+    backend = CallerBackend(
+        services.backend,
+        replace(caller, limits=limits),
+        Allowance(limits.rate),
+        models,
+        options.max_pictures,
     )
     a1111 = A1111State(checkpoint=models.default)
     if before is not None and models.serves(before.a1111.checkpoint):

@@ -16,6 +16,7 @@ from sdtui.jobs.wire import CALLS
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.services.caller_jobs import Allowance
 from sdtui.server.services.key_ring import KeyRing
+from tests.support.images import png_base64
 from tests.support.live_server import QUICK, Live, live
 from tests.support.manual import PAGES
 from tests.support.scripted_generator import ScriptedGenerator
@@ -39,6 +40,10 @@ key = "key-of-small"
 max_pixels = 4096
 max_pictures = 2
 max_grid = 2
+
+[light]
+key = "key-of-light"
+max_work = 0.02
 
 [other]
 key = "key-of-other"
@@ -125,6 +130,34 @@ def test_values_of_a_key_are_limited_as_those_of_the_server(ask: Ask) -> None:
     assert client.post("/sdapi/v1/txt2img", json={**body, **options}).status_code == 422
     picture = {"prompt": "x", "size": "128x128"}
     assert client.post("/v1/images/generations", json=picture).status_code == 400
+
+
+def test_upscaled_pictures_have_no_more_pixels_than_a_key_may_ask_for(ask: Ask) -> None:
+    client = ask("small")
+    assert client.post("/jobs", json={**QUICK, "upscale_factor": 2}).status_code == 422
+    picture = {"image": png_base64(64), "upscaler_1": "Lanczos"}
+    for size in ({"upscaling_resize": 2}, {"resize_mode": 1, "upscaling_resize_w": 128}):
+        answer = client.post("/sdapi/v1/extra-single-image", json={**picture, **size})
+        assert answer.status_code == 422, size
+        assert "this API key" in answer.text
+    reference = {"prompt": "x", "upscale_image": png_base64(64), "upscale_width": 128}
+    assert client.post("/jobs", json=reference).status_code == 422
+
+
+def test_work_counts_steps_hires_tiles_and_all_pictures(ask: Ask) -> None:
+    client = ask("light")
+    assert client.post("/jobs", json={**QUICK, "num_images_per_prompt": 2}).status_code == 202
+    for values in (
+        {"num_images_per_prompt": 3},
+        {"num_inference_steps": 5},
+        {"hires_scale": 2},
+        {"upscale_factor": 1, "redraw_strength": 0.5, "redraw_tile": 64, "redraw_padding": 64},
+    ):
+        answer = client.post("/jobs", json={**QUICK, **values})
+        assert answer.status_code == 422, values
+        assert "megapixels times steps" in answer.text
+    axis = {"axis": "steps", "values": "1,5"}
+    assert client.post("/grids", json={"request": QUICK, "x": axis}).status_code == 422
 
 
 def test_model_that_a_key_may_not_use_is_unknown(ask: Ask) -> None:

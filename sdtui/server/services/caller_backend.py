@@ -7,6 +7,7 @@ from sdtui.jobs.api import Connection
 from sdtui.server.services.caller_jobs import Allowance, CallerJobs
 from sdtui.server.services.caller_pictures import CallerPictures
 from sdtui.server.services.callers import Caller, forbidden
+from sdtui.server.services.served_models import ServedModels
 
 
 class CallerBackend:
@@ -14,11 +15,16 @@ class CallerBackend:
     and pictures alone, unless it is an admin, and within its limits."""
 
     def __init__(
-        self, backend: Backend, caller: Caller, allowance: Allowance, most_pictures: int
+        self,
+        backend: Backend,
+        caller: Caller,
+        allowance: Allowance,
+        models: ServedModels,
+        most_pictures: int,
     ) -> None:
         """`most_pictures` are those of a job."""
         self._backend = backend
-        self._jobs = CallerJobs(backend, caller, allowance, most_pictures)
+        self._jobs = CallerJobs(backend, caller, allowance, models, most_pictures)
         self._pictures: Pictures = backend.pictures
         if not caller.is_admin:
             self._pictures = CallerPictures(backend.pictures, self._jobs, caller)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sdtui.core.enums import DType, MemoryMode, Quantize
@@ -18,6 +18,8 @@ from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.services.callers import Caller, Permission, forbidden
+from sdtui.server.services.served_models import ServedModels
+from sdtui.server.services.work import work_of
 
 _LEAST_SECONDS = 0.001
 _REMEMBERED = 100
@@ -61,10 +63,16 @@ class CallerJobs:
     are unknown to one that is no admin. Thread-safe."""
 
     def __init__(
-        self, backend: Backend, caller: Caller, allowance: Allowance, most_pictures: int
+        self,
+        backend: Backend,
+        caller: Caller,
+        allowance: Allowance,
+        models: ServedModels,
+        most_pictures: int,
     ) -> None:
         """`most_pictures` are those of a job."""
         self._backend = backend
+        self._models = models
         self._jobs = backend.jobs
         self._caller = caller
         self._allowance = allowance
@@ -88,6 +96,7 @@ class CallerJobs:
     ) -> Job:
         if prompts is None:
             prompts = self._backend.prompts.resolve(request, most=self._most_pictures)
+        self._check_work([prompts.request])
         with self._lock:
             if job_id is not None and (known := self._known(job_id)) is not None:
                 return known
@@ -117,6 +126,7 @@ class CallerJobs:
         if prompts is None:
             resolve = self._backend.prompts.resolve
             prompts = [resolve(one_combination(request)) for request in requests]
+        self._check_work([each.request for each in prompts])
         with self._lock:
             self._check_unused(f"grid:{grid.record.id}")
             of_grids = (job.grid.grid.id for job in self._jobs.jobs() if job.grid is not None)
@@ -155,6 +165,23 @@ class CallerJobs:
         found = self._backend.pictures.entries(f"-owner:{self._caller.owner} {query}", limit=1)
         if found.entries and not self._caller.is_admin:
             raise _taken(query.partition(":")[2])
+
+    def _check_work(self, requests: Iterable[GenerationRequest]) -> None:
+        """Raise InvalidRequestError if a request is for more than the caller may ask for."""
+        limits = self._caller.limits
+        if limits.max_pixels is None and limits.max_work is None:
+            return
+        for request in requests:
+            work = work_of(request, self._models)
+            if limits.max_pixels is not None and work.pixels > limits.max_pixels:
+                message = f"{work.pixels:,} pixels are more than this API key's "
+                message += f"{limits.max_pixels:,}"
+                raise InvalidRequestError([Problem("width", work.pixels, message)])
+            if limits.max_work is not None and work.megapixel_steps > limits.max_work:
+                message = f"{work.megapixel_steps:,.4g} megapixels times steps are more than this "
+                message += f"API key's {limits.max_work:,g}"
+                problem = Problem("num_inference_steps", work.megapixel_steps, message)
+                raise InvalidRequestError([problem])
 
     def _check(self, jobs: int, pictures: int) -> None:
         """Raise LimitReachedError if the caller may not queue so much more."""

@@ -47,7 +47,9 @@ class Limits(BaseModel):
     pictures: int | None = Field(None, ge=1)
     """Pictures of all jobs that wait or run."""
     max_pixels: int | None = Field(None, ge=64 * 64)
-    """Width times height of a picture, also of hires."""
+    """Width times height of a picture, with hires and upscaling."""
+    max_work: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Megapixels times steps of a job, over all passes and pictures."""
     max_pictures: int | None = Field(None, ge=1)
     """Pictures of a job."""
     max_grid: int | None = Field(None, ge=1)

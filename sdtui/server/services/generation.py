@@ -164,7 +164,8 @@ def check_limits(services: ServerServices, request: GenerationRequest) -> None:
         width, height = width or native_width, height or native_height
     if request.hires is not None:
         width, height = request.hires.enlarged(width, height, SIZE_MULTIPLE).size
-    if width * height > options.max_pixels:
+    is_made = request.upscale.image is None  # else a picture is only upscaled
+    if is_made and width * height > options.max_pixels:
         size = f"{width}x{height}"
         message = f"{size} is more than this server's {options.max_pixels:,} pixels"
         problems.append(Problem("width", size, message))

@@ -14,6 +14,8 @@ from sdtui.requests.request import SIZE_MULTIPLE
 
 _DEFAULT_SIDE = 1024
 """Pixels of a side assumed for a model that isn't downloaded."""
+_DEFAULT_STEPS = 50
+"""Steps assumed for such a model."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
@@ -91,6 +93,15 @@ class ServedModels:
             return _DEFAULT_SIDE, _DEFAULT_SIDE
         native = description.native
         return native.width or _DEFAULT_SIDE, native.height or _DEFAULT_SIDE
+
+    def native_steps(self, name: str) -> int:
+        """The number of steps where a request leaves it open. Reads the model's configs.
+
+        Raises ModelError if it is damaged.
+        """
+        description = self._models.describe(self._models.find(name))
+        steps = None if description is None else description.native.num_inference_steps
+        return steps or _DEFAULT_STEPS
 
     def size_multiple(self, name: str) -> int:
         """The number of pixels that the sides of a model's pictures are multiples of. Reads its
