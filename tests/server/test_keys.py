@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 
 from sdtui.history import Entry
 from sdtui.jobs import JobState, SheetPicture
-from sdtui.jobs.wire import CALLS
+from sdtui.jobs.wire import CALL_HEADER, CALLS, CLIENT_HEADER
+from sdtui.requests.request import GenerationRequest
 from tests.support.live_server import PATIENCE, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -189,9 +192,6 @@ def test_attached_client_of_another_key_gets_no_event(
         with client.stream("GET", "/attach/events") as answer:
             return next(answer.iter_text())
 
-    import base64
-    import zlib
-
     def snapshot(client: httpx.Client) -> dict[str, Any]:
         data = first_lines(client).partition("data: ")[2].partition("\n")[0]
         found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(data)))
@@ -206,8 +206,6 @@ def test_attached_client_of_another_key_gets_no_event(
 def test_picture_of_another_key_is_no_init_image(
     alice: httpx.Client, bob: httpx.Client, theirs: Theirs
 ) -> None:
-    from sdtui.requests.request import GenerationRequest
-
     request = GenerationRequest.parse({"prompt": "x", "init_image": theirs.entry.path})
     call = CALLS["jobs", "submit"]
     answer = alice.post(
@@ -232,3 +230,29 @@ def test_admin_sees_all_and_the_record_names_the_key(
 def test_metrics_need_a_permission(alice: httpx.Client, boss: httpx.Client) -> None:
     assert alice.get("/metrics").status_code == 403
     assert boss.get("/metrics").status_code == 200
+
+
+def test_export_ids_and_import_know_no_other_key(
+    server: Live, alice: httpx.Client, bob: httpx.Client, theirs: Theirs
+) -> None:
+    ids = {"ids": [theirs.entry.id]}
+    exported = [client.post("/attach/export", json=ids).content for client in (alice, bob)]
+    assert SECRET.encode() not in exported[0]
+    assert SECRET.encode() in exported[1]
+    assert alice.post("/attach/ids", json={}).json()["steps"] == []
+    assert alice.post("/attach/ids", json={"query": f"{SECRET} -owner:alice"}).json()["steps"] == []
+    before = _state(server)
+    assert alice.post("/attach/import", content=exported[1]).json()["type"] == "ForbiddenError"
+    assert alice.post("/shutdown").status_code == 403
+    assert _state(server) == before
+
+
+def test_answer_of_a_repeated_call_is_for_its_own_key(
+    alice: httpx.Client, bob: httpx.Client, theirs: Theirs
+) -> None:
+    headers = {CLIENT_HEADER: "c", CALL_HEADER: "1"}
+    body = {"job_id": theirs.done}
+    kept = bob.post("/attach/calls/jobs/job", json=body, headers=headers)
+    assert (kept.status_code, SECRET in kept.text) == (200, True)
+    asked = alice.post("/attach/calls/jobs/job", json=body, headers=headers)
+    assert (asked.status_code, SECRET in asked.text) == (400, False)
