@@ -16,6 +16,7 @@ from sdtui import __version__
 from sdtui.core.errors import SdtuiError
 from sdtui.server.api.a1111.routes import ROUTERS as A1111
 from sdtui.server.api.attach.routes import ROUTERS as ATTACH
+from sdtui.server.api.huggingface.routes import ROUTERS as HUGGING_FACE
 from sdtui.server.api.mcp.endpoint import McpEndpoint
 from sdtui.server.api.mcp.routes import ROUTERS as MCP
 from sdtui.server.api.native.routes import ROUTERS as NATIVE
@@ -64,7 +65,7 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
     )
     app.state.services = services
     app.state.mcp = McpEndpoint(services)
-    routers = (*NATIVE, *A1111, *OPENAI, *MCP, *ATTACH)
+    routers = (*NATIVE, *A1111, *OPENAI, *HUGGING_FACE, *MCP, *ATTACH)
     app.state.routes = [*app.routes, *(route for router in routers for route in router.routes)]
     for router in routers:
         app.include_router(router)

@@ -30,6 +30,8 @@ MAX_VALUES = 100_000
 """Most values of a JSON body. Each takes up to fifty times its bytes in memory."""
 MAX_TEXT = 2**20
 """Most characters of a body without its pictures."""
+_PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM")
+"""The first bytes of picture files, with none of which JSON begins."""
 _LONG_PICTURE = 2**16
 """Characters of base64 from which a picture in JSON becomes a file at once."""
 _PARSED_AT_ONCE = 2**16
@@ -51,6 +53,7 @@ _PICTURE_NAMES = {
     *("init_images", "mask", "image", "data"),  # A1111
     *("input_image", "mask_image"),  # units of ControlNet, which may be sent switched off
     *("controlnet_input_images", "controlnet_images", "controlnet_masks"),
+    "inputs",  # Hugging Face
 }
 """Names of the values, at any depth, that may hold a long text."""
 
@@ -74,6 +77,17 @@ class StrictRequest(Request):
         async for chunk in self.stream():
             self._raw += chunk
         return b"..." if self._raw else b""
+
+    async def picture(self) -> bytes:
+        """Read a body that may be a picture, whatever its Content-Type; returns it, or nothing if
+        it is something else. `json` parses that."""
+        await self.body()
+        if not self._raw.startswith(_PICTURE_STARTS):
+            return b""
+        data = bytes(self._raw)
+        self._raw.clear()
+        self.state.release_body()
+        return data
 
     async def json(self) -> Any:
         """Parse the body. Raises ApiError."""

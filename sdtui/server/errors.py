@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.types import Scope
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
@@ -20,9 +20,20 @@ from sdtui.requests.events import Failed
 from sdtui.requests.record import AttemptRecord
 from sdtui.requests.validation import explain
 from sdtui.server.dialects import names_in_errors
+from sdtui.server.error_bodies import (
+    A1111Error,
+    ErrorAnswer,
+    FieldProblem,
+    HuggingFaceError,
+    JsonRpcError,
+    JsonRpcErrorDetail,
+    OpenAIError,
+    OpenAIErrorDetail,
+    OwnError,
+)
 from sdtui.server.scopes import path_of
 
-Shape = Literal["sdtui", "a1111", "openai", "mcp"]
+Shape = Literal["sdtui", "a1111", "openai", "huggingface", "mcp"]
 
 _PARSE_ERROR, _SERVER_ERROR = -32700, -32000
 """Codes of JSON-RPC."""
@@ -53,80 +64,6 @@ UNKNOWN_PATH = "Not Found"
 
 GONE = 499
 """Status of a disconnected client in the log and the metrics; it is never sent."""
-
-
-class FieldProblem(BaseModel):
-    """A wrong value."""
-
-    field: str
-    message: str
-
-
-class ErrorAnswer(BaseModel):
-    """An error of sdtui's own API."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    id: str
-    """The id of the request, which the log has with the traceback."""
-    type: str
-    message: str
-    problems: list[FieldProblem] = []
-    job: str | None = None
-    attempts: list[AttemptRecord] = []
-    """The attempts of a run that ran out of memory."""
-
-
-class OwnError(BaseModel):
-    """The body of an error of sdtui's own API."""
-
-    error: ErrorAnswer
-
-
-class A1111Error(BaseModel):
-    """The body of an error of A1111's API."""
-
-    error: str
-    detail: str
-    body: str = ""
-    errors: str = ""
-    id: str
-    job: str | None = None
-    attempts: list[AttemptRecord] = []
-
-
-class OpenAIErrorDetail(BaseModel):
-    """An error of OpenAI's API."""
-
-    message: str
-    type: str
-    param: str | None = None
-    code: str | None = None
-    id: str
-    job: str | None = None
-    attempts: list[AttemptRecord] = []
-
-
-class OpenAIError(BaseModel):
-    """The body of an error of OpenAI's API."""
-
-    error: OpenAIErrorDetail
-
-
-class JsonRpcErrorDetail(BaseModel):
-    """What went wrong; JSON-RPC's codes are negative."""
-
-    code: int
-    message: str
-    data: dict[str, str]
-
-
-class JsonRpcError(BaseModel):
-    """The body of an error of MCP's transport, before any of its requests was read."""
-
-    jsonrpc: Literal["2.0"] = "2.0"
-    id: None = None
-    error: JsonRpcErrorDetail
 
 
 class ApiError(HTTPException):
@@ -255,6 +192,8 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
         body = A1111Error(
             error=error.kind, detail=detail, id=request_id, job=error.job, attempts=attempts
         )
+    elif shape == "huggingface":
+        body = HuggingFaceError(error=error.message, id=request_id)
     elif shape == "mcp":
         code = _PARSE_ERROR if status == 400 else _SERVER_ERROR
         detail_of_rpc = JsonRpcErrorDetail(
@@ -299,15 +238,25 @@ def shape_of(scope: Scope) -> Shape:
         return "a1111"
     if path == "/mcp":
         return "mcp"
+    if path.startswith("/models/") or (path == "/" and scope["method"] == "POST"):
+        return "huggingface"
     return "openai" if path.startswith(("/v1/", "/openai/")) else "sdtui"
 
 
 def documented(shape: Shape, *statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the errors of a route for the OpenAPI document: these, and those of all routes."""
-    model = {"sdtui": OwnError, "a1111": A1111Error, "openai": OpenAIError}[shape]
+    model = _BODIES[shape]
     every = {400, 401, 403, 413, 415, 422, 500, *statuses}
     return {status: {"model": model, "description": _MEANINGS[status]} for status in sorted(every)}
 
+
+_BODIES: Mapping[Shape, type[BaseModel]] = {
+    "sdtui": OwnError,
+    "a1111": A1111Error,
+    "openai": OpenAIError,
+    "huggingface": HuggingFaceError,
+    "mcp": JsonRpcError,
+}
 
 _MEANINGS: Mapping[int, str] = {
     400: "The request can't be carried out",

@@ -37,7 +37,7 @@ def test_every_json_example_is_accepted(document: dict[str, Any], scripted: Live
     assert set(MAKING) < bodies.keys()
     with scripted.client() as ask:
         for path, media in bodies.items():
-            answer = ask.post(path, json=media["example"])
+            answer = ask.post(path.replace("{model}", "pocket"), json=media["example"])
             assert answer.status_code in (200, 202), (path, answer.text)
             assert NOT_APPLIED not in answer.headers
             scripted.until(lambda: not scripted.services.backend.jobs.running())

@@ -1,0 +1,1 @@
+"""Hugging Face's inference API: text-to-image and image-to-image."""
