@@ -414,6 +414,32 @@ CLIENTS = (
             ),
         ),
     ),
+    Client(
+        "image-generation-mcp",
+        BASIC,
+        (
+            get(f"{SD}/sd-models", "0.title", "0.model_name"),
+            get(f"{SD}/options", "sd_model_checkpoint"),
+            get(f"{SD}/progress", "progress", "state.sampling_step"),
+            post(
+                f"{SD}/txt2img",
+                {
+                    "prompt": "a cat",
+                    "negative_prompt": "",
+                    "width": 768,
+                    "height": 768,
+                    "steps": 30,
+                    "cfg_scale": 7.0,
+                    "sampler_name": "DPM++ 2M",
+                    "scheduler": "Karras",
+                    "override_settings": {"sd_model_checkpoint": "pocket"},
+                },
+                "images.0",
+                "info:seed",
+                "info:sd_model_name",
+            ),
+        ),
+    ),
     Client("RisuAI", BASIC, (post(f"{SD}/txt2img", RISU, "images.0"),)),
     Client(
         "LobeChat",

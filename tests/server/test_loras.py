@@ -50,6 +50,9 @@ def test_hashes_and_previews_are_there_where_they_are_asked_for(
         assert (len(film["autov2"]), len(film["autov3"])) == (10, 12)
         found = ask.get(film["preview"])
         assert found.headers["content-type"] == "image/png"
+        for path in ("film.png", "/models/film.preview.png"):  # where A1111's clients look for it
+            thumb = ask.get("/sd_extra_networks/thumb", params={"filename": path})
+            assert thumb.content == found.content
         for name in ("old", "nothing", str(tmp_path / "models/Lora/film.safetensors")):
             assert ask.get("/loras/preview", params={"name": name}).is_client_error
         (tmp_path / "models/Lora/film.preview.png").unlink()

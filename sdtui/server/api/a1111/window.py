@@ -4,15 +4,18 @@ id, and lists that are in no other answer."""
 from __future__ import annotations
 
 import asyncio
+from pathlib import PurePath
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from sdtui import __version__
 from sdtui.requests.sections.hires import LATENT_UPSCALERS
 from sdtui.server.api.a1111.progress import PREVIEW_SIDE, own_running, progress_of
 from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.lora_previews import lora_preview
 from sdtui.server.previews import enlarged_size, preview_base64
 from sdtui.server.routing import JsonRoute
 
@@ -127,6 +130,15 @@ async def app_id(services: ServicesDep) -> dict[str, int]:
 @router.get("/login_check")
 async def login_check() -> None:
     """Do nothing: a wrong key was refused before."""
+
+
+@router.get("/sd_extra_networks/thumb", response_class=FileResponse)
+async def thumb(
+    services: ServicesDep, filename: Annotated[str, Query(max_length=1000)]
+) -> FileResponse:
+    """Return the picture beside a LoRA. Of the path only the name counts."""
+    name = PurePath(filename).stem.removesuffix(".preview")
+    return await lora_preview(services, name)
 
 
 @router.get("/config")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -12,11 +10,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.core.errors import ModelError, ModelNotFoundError
 from sdtui.models import InstalledLora
 from sdtui.server.dependencies import ServicesDep
-from sdtui.server.errors import ApiError, documented, from_sdtui
-from sdtui.server.files import PICTURE_ANSWERS, PictureFile
+from sdtui.server.errors import documented
+from sdtui.server.files import PICTURE_ANSWERS
+from sdtui.server.lora_previews import lora_preview
 from sdtui.server.scopes import root_path_of
 
 router = APIRouter(tags=["sdtui"])
@@ -62,20 +60,7 @@ async def preview(
     services: ServicesDep, name: Annotated[str, Query(max_length=1000)]
 ) -> FileResponse:
     """Return the picture beside a LoRA."""
-
-    def find() -> tuple[Path, os.stat_result]:
-        picture = services.backend.models.find_lora(name).preview
-        if picture is None:
-            raise ModelNotFoundError(f"the LoRA {name} has no preview")
-        return picture, picture.stat()
-
-    try:
-        path, status = await asyncio.to_thread(find)
-    except ModelError as error:
-        raise from_sdtui(error) from error
-    except OSError as error:
-        raise ApiError(404, "NotFound", "The picture does not exist any more.") from error
-    return PictureFile(path, stat_result=status)
+    return await lora_preview(services, name)
 
 
 def _answer(installed: InstalledLora, root_path: str, has_hashes: bool) -> LoraAnswer:
