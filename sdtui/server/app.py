@@ -21,6 +21,7 @@ from sdtui.server.api.mcp.endpoint import McpEndpoint
 from sdtui.server.api.mcp.routes import ROUTERS as MCP
 from sdtui.server.api.native.routes import ROUTERS as NATIVE
 from sdtui.server.api.openai.routes import ROUTERS as OPENAI
+from sdtui.server.api.page.routes import ROUTERS as PAGE
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import (
     UNKNOWN_PATH,
@@ -65,7 +66,7 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
     )
     app.state.services = services
     app.state.mcp = McpEndpoint(services)
-    routers = (*NATIVE, *A1111, *OPENAI, *HUGGING_FACE, *MCP, *ATTACH)
+    routers = (*NATIVE, *A1111, *OPENAI, *HUGGING_FACE, *MCP, *ATTACH, *PAGE)
     app.state.routes = [*app.routes, *(route for router in routers for route in router.routes)]
     for router in routers:
         app.include_router(router)

@@ -29,7 +29,10 @@ PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 """The responses of a route that answers with a picture."""
 
-_KEPT_BY_BROWSERS = "private, max-age=604800"
+_KEPT_BY_BROWSERS = {
+    "Cache-Control": "private, max-age=604800",
+    "Vary": "Authorization, X-API-Key",
+}
 """Smaller copies take time to make, and a picture doesn't change."""
 
 
@@ -82,7 +85,7 @@ async def _picture(
     smaller, media_type = await asyncio.to_thread(_encode, data, quality)
     headers = {"ETag": f'"{hashlib.sha256(smaller).hexdigest()[:32]}"'}
     if edge is not None:
-        headers["Cache-Control"] = _KEPT_BY_BROWSERS
+        headers.update(_KEPT_BY_BROWSERS)
     return Response(smaller, media_type=media_type, headers=headers)
 
 

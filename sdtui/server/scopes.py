@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -17,6 +18,11 @@ def path_of(scope: Scope) -> str:
     """The path of a request without the prefix of the server."""
     path: str = scope["path"]
     return path.removeprefix(root_path_of(scope))
+
+
+def prefers_html(scope: Scope) -> bool:
+    """True for a browser that opens an address: only these ask for HTML by name."""
+    return "text/html" in Headers(scope=scope).get("accept", "").lower()
 
 
 def without_default_port(host: str, scheme: str) -> str:

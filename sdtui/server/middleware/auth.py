@@ -15,7 +15,7 @@ from sdtui.core.text import shortened
 from sdtui.core.unix_sockets import own_uid
 from sdtui.server.errors import ApiError, hanging_up, respond, shape_of
 from sdtui.server.options import ServerOptions
-from sdtui.server.scopes import path_of, without_default_port
+from sdtui.server.scopes import path_of, prefers_html, without_default_port
 from sdtui.server.services.callers import Caller
 from sdtui.server.services.key_ring import KeyRing
 from sdtui.server.services.refusals import RefusalLog
@@ -26,13 +26,17 @@ _OPEN = ("/livez", "/readyz")
 LINKS = "/pictures/"
 """Paths below this are signed links, which need no key."""
 
+PAGE_FILES = "/page/"
+"""Paths below this are files of the web page. They hold no data; the page asks for the key."""
+
 _KEY_HEADERS = ("x-api-key", "api-key")
+
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
 def is_open(path: str) -> bool:
     """True if a path needs no key."""
-    return path in _OPEN or path.startswith(LINKS)
+    return path in _OPEN or path.startswith((LINKS, PAGE_FILES))
 
 
 def is_own_user(scope: Scope) -> bool:
@@ -91,12 +95,13 @@ class AuthMiddleware:
                 "allows an origin."
             )
             return ApiError(403, "Forbidden", message)
-        if is_open(path_of(scope)):
+        path = path_of(scope)
+        if is_open(path) or (path == "/" and prefers_html(scope)):
             return None
         if not self._keys.is_empty:
             caller = self._keys.find(_sent_keys(headers), scope["state"]["caller"].name)
             if caller is None:
-                return _unauthorized()
+                return _unauthorized(headers)
             scope["state"]["caller"] = caller
             return None
         if not self._is_own_name(headers.get("host", "")):
@@ -156,10 +161,12 @@ def _two_lengths() -> ApiError:
     return hanging_up(400, "BadRequest", message)
 
 
-def _unauthorized() -> ApiError:
+def _unauthorized(headers: Headers) -> ApiError:
+    # For Basic, browsers ask for a name and a password themselves, also when a script sends this.
+    is_script = headers.get("x-requested-with") == "XMLHttpRequest"
     return ApiError(
         401,
         "Unauthorized",
         "The API key is missing or wrong. Send it as Bearer, X-API-Key, or Basic password.",
-        headers={"WWW-Authenticate": 'Basic realm="sdtui"'},
+        headers={"WWW-Authenticate": f'{"Bearer" if is_script else "Basic"} realm="sdtui"'},
     )

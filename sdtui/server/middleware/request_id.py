@@ -44,7 +44,9 @@ class RequestIdMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers.update({"X-Request-ID": request_id, **_FOR_BROWSERS})
+                headers["X-Request-ID"] = request_id
+                for name, value in _FOR_BROWSERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Container
 from typing import Literal
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse, RedirectResponse
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
 
@@ -21,7 +21,6 @@ from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.models import ModelSource, memory_by_mode
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented
-from sdtui.server.scopes import root_path_of
 from sdtui.server.services.callers import Permission
 from sdtui.server.services.generation import longest_running
 from sdtui.server.services.readiness import find_problem
@@ -97,12 +96,6 @@ class ModelAnswer(BaseModel):
     height: int | None = None
     problem: str | None = None
     """Why it can't be used."""
-
-
-@router.get("/", include_in_schema=False)
-async def root(http: Request) -> RedirectResponse:
-    """Redirect browsers to the documentation."""
-    return RedirectResponse(f"{root_path_of(http.scope)}/docs")
 
 
 @router.get("/health", responses=documented("sdtui"))
