@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.browser import PATIENCE, SIZES, Open
 from tests.support.live_server import Live, live
 from tests.support.scripted_generator import ScriptedGenerator
-
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-SIZES = {"phone": PHONE, "desktop": DESKTOP}
-
-PATIENCE = 20.0
-"""Seconds."""
-
-Open = Callable[..., Any]
-"""Opens the page of a server in a new window and returns Playwright's page."""
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait until an expression in the page is true. Playwright's own way is one that the page's
-    policy forbids."""
-    end = time.monotonic() + PATIENCE
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(30)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import DESKTOP, PHONE, until
+from tests.support.browser import DESKTOP, PHONE, until
 from tests.support.live_server import Live, live
 
 FOLDER = Path(__file__).parents[2] / "screenshots"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Open
+from tests.support.browser import Open
 from tests.support.live_server import KEY, QUICK, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.browser.conftest import Open, until
+from tests.support.browser import Open, until
 from tests.support.live_server import QUICK, Live
 
 _IS_DRAWN = """() => {

@@ -7,7 +7,7 @@ from pathlib import Path
 from sdtui.core.errors import OutOfMemoryError
 from sdtui.requests.record import Stage
 from sdtui.server.keep import Keep
-from tests.browser.conftest import Open, until
+from tests.support.browser import Open, until
 from tests.support.live_server import BODY, KEY, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
 
