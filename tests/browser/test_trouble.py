@@ -18,11 +18,15 @@ def test_key_is_asked_for_and_sent_as_a_header_alone(
     with live(tmp_path, lambda _: generator, api_key=KEY) as running:
         page = open_page(running.url, allowed="401")
         urls: list[str] = []
+        refused: list[str] = []
         page.on("request", lambda request: urls.append(request.url))
+        page.on("response", lambda each: refused.append(each.url) if each.status == 401 else None)
         page.wait_for_selector("#key-dialog[open]")
+        assert urls == []
         page.fill("#key", "wrong")
         page.keyboard.press("Enter")
         page.wait_for_selector("#key-problem:not(:empty)")
+        assert refused == [f"{running.url}/health"]
         page.fill("#key", KEY)
         page.keyboard.press("Enter")
         page.wait_for_selector("#server[data-state=ok]")

@@ -20,6 +20,7 @@ def test_browser_gets_the_page_without_the_key_and_others_what_they_got(locked: 
         page = ask.get("/", headers=BROWSER)
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert "Accept" in page.headers["vary"]
+        assert "data-needs-key" in page.text
         for accept in ("*/*", "application/json"):
             assert ask.get("/", headers={"Accept": accept}).status_code == 401
             keyed = ask.get("/", headers={"Accept": accept, "X-API-Key": KEY})

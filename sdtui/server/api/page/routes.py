@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import UNKNOWN_PATH, ApiError
 from sdtui.server.middleware.auth import PAGE_FILES
 from sdtui.server.scopes import prefers_html, root_path_of
@@ -29,6 +30,10 @@ _INDEX = "index.html"
 _BASE = b'<base href="./">'
 """What paths of the page are relative to. A prefix of a proxy takes its place, since the prefix's
 own path may have no slash at its end."""
+
+_HTML, _HTML_WITH_KEY = b'<html lang="en">', b'<html lang="en" data-needs-key>'
+"""The page asks for a key before its first request: each refused one is logged, and counts for
+what bans addresses by the log."""
 
 _POLICY = "; ".join(
     (
@@ -71,15 +76,18 @@ def _page_files() -> dict[str, _File]:
 
 
 @router.get("/")
-async def root(http: Request) -> Response:
+async def root(services: ServicesDep, http: Request) -> Response:
     """Show the page to browsers, and redirect others to the documentation."""
     root_path = root_path_of(http.scope)
     if not prefers_html(http.scope):
         return RedirectResponse(f"{root_path}/docs", headers={"Vary": "Accept"})
     page = _page_files()[_INDEX]
-    base = f'<base href="{html.escape(root_path)}/">'.encode() if root_path else _BASE
-    changed = _File(page.data.replace(_BASE, base), page.media_type)
-    return _response(http, changed, {"Vary": "Accept"})
+    text = page.data
+    if root_path:
+        text = text.replace(_BASE, f'<base href="{html.escape(root_path)}/">'.encode())
+    if not services.keys.is_empty:
+        text = text.replace(_HTML, _HTML_WITH_KEY)
+    return _response(http, replace(page, data=text), {"Vary": "Accept"})
 
 
 @router.get(f"{PAGE_FILES}{{name}}")

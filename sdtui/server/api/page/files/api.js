@@ -37,16 +37,21 @@ export const forgetKey = () => sessionStorage.removeItem(KEY);
 
 /** Send a request with a path relative to the page, asking for the key if one is needed. */
 async function send(path, options = {}) {
+  const needsKey = "needsKey" in document.documentElement.dataset;
   for (;;) {
+    if (needsKey && !hasKey()) await enterKey(false);
     const key = sessionStorage.getItem(KEY) ?? "";
     const response = await fetchOnce(path, key, options);
     if (response.ok) return response;
     if (response.status !== 401) throw await errorOf(response);
-    if (key === (sessionStorage.getItem(KEY) ?? "")) {
-      asking ??= askForKey(key !== "").finally(() => (asking = null));
-      sessionStorage.setItem(KEY, await asking);
-    }
+    if (key === (sessionStorage.getItem(KEY) ?? "")) await enterKey(key !== "");
   }
+}
+
+/** Ask for the key, once for all requests that wait for it. */
+async function enterKey(wasWrong) {
+  asking ??= askForKey(wasWrong).finally(() => (asking = null));
+  sessionStorage.setItem(KEY, await asking);
 }
 
 async function fetchOnce(path, key, { headers, ...options }) {

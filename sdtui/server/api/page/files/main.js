@@ -174,6 +174,7 @@ async function go() {
   const own = round;
   try {
     if (!isLoaded) {
+      showHealth(await getJson("health")); // alone, so that a wrong key is refused once
       await Promise.all([gallery.refresh(), composer.load()]);
       isLoaded = true;
     }
