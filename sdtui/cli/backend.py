@@ -25,6 +25,7 @@ def open_local_backend(
     sample_interval: float = 1.0,
     pool: WorkerPool | None = None,
     stall_seconds: float | None = None,
+    groups_models: bool = False,
 ) -> Backend:
     """Open this process's backend, as `LocalBackend` does."""
     from sdtui.jobs.backends.local import LocalBackend
@@ -36,6 +37,7 @@ def open_local_backend(
         sample_interval=sample_interval,
         pool=pool,
         stall_seconds=stall_seconds,
+        groups_models=groups_models,
     )
 
 

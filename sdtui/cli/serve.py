@@ -103,6 +103,7 @@ def serve(
             sample_interval=5.0,
             pool=pool,
             stall_seconds=options.stall_timeout if isfinite(options.stall_timeout) else None,
+            groups_models=True,
         )
 
     def on_start(address: str) -> None:

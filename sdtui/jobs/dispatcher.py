@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sdtui.core.errors import ModelNotFoundError
 from sdtui.jobs.job import Job
-from sdtui.jobs.placement import Backlog, Device, choose
+from sdtui.jobs.placement import Backlog, Device, choose, choose_alone
 from sdtui.jobs.queue_state import QueueState
 from sdtui.jobs.workers.files import Files
 from sdtui.jobs.workers.needs import NO_NEEDS
@@ -60,8 +60,13 @@ class Dispatcher:
         self,
         memory: Callable[[GenerationRequest], int] = NO_NEEDS.memory,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        groups_models: bool = False,
     ) -> None:
-        """`memory` returns how many bytes the model of a request needs; 0 if unknown."""
+        """`memory` returns how many bytes the model of a request needs; 0 if unknown.
+        `groups_models` lets a worker that is the only one leave the order of the queue for jobs of
+        the loaded model; several always do."""
+        self._groups_models = groups_models
         self._workers: dict[str, _Worker] = {}
         self._memory = memory
         self._clock = clock
@@ -163,8 +168,7 @@ class Dispatcher:
         if self.seconds_aside(worker) is not None or not state.waiting:
             return None
         if len(self._workers) == 1:
-            usable = (each for each in state.waiting if self.can_use(worker, self._files_of(each)))
-            return next(usable, None)
+            return self._alone(worker, state)
         taken: set[str] = set()
         devices = {each.name: each for each in self._devices()}
         while True:
@@ -174,6 +178,23 @@ class Dispatcher:
                 return None if choice is None else choice.job
             taken.add(choice.job)  # another idle worker begins it
             devices[choice.device] = replace(devices[choice.device], is_free=False)
+
+    def _alone(self, worker: str, state: QueueState) -> str | None:
+        """Return the next job of a worker that is the only one."""
+        if not self._groups_models:
+            usable = (each for each in state.waiting if self.can_use(worker, self._files_of(each)))
+            return next(usable, None)
+        backlogs = [
+            each
+            for each in self._backlogs(state, set())
+            if each.only_on is None or worker in each.only_on
+        ]
+        loaded = self._workers[worker].model
+        return choose_alone(loaded, backlogs, self._load_time, self._since_begun)
+
+    def _since_begun(self, model: str) -> float:
+        served = (at for (_, each), at in self._served_at.items() if each == model)
+        return self._clock() - max(served, default=-math.inf)
 
     def began(self, worker: str, job: Job) -> None:
         """Note that a worker begins a job."""

@@ -16,6 +16,9 @@ _LOADS_SAVED = 12.0
 """A device leaves a model with work for one that is more urgent by this many times its loading:
 less lets devices load so often that work piles up, if four or sixteen are busy; more is no better
 and lets others wait longer (simulated)."""
+_LEAST_PATIENCE, _MOST_PATIENCE = 30.0, 300.0
+"""Limits of the seconds for which a device that is the only one keeps its model while jobs for
+another wait."""
 _SHARED_BY_NONE = 0.5
 """Devices that count as having a model which none has."""
 _LEAST_SHARE = 60.0
@@ -94,6 +97,40 @@ def choose(
         if best is None or key > best[0]:
             best = key, Choice(_first(place.backlogs, model).job, device.name)
     return None if best is None else best[1]
+
+
+def choose_alone(
+    loaded: str | None,
+    backlogs: Sequence[Backlog],
+    load_seconds: Callable[[str], float],
+    since_begun: Callable[[str], float],
+) -> str | None:
+    """Return the job that a device begins that is the only one; None if there is none.
+
+    It stays with the `loaded` model while jobs wait for that, unless others have waited too long
+    since one of theirs was begun: `since_begun` returns these seconds for a model. Of a model's
+    jobs that of the client comes first which was served longest ago.
+    """
+    waits: dict[str, float] = {}
+    for each in backlogs:
+        wait = math.inf if each.is_urgent else each.waited
+        waits[each.model] = max(waits.get(each.model, 0.0), wait)
+    late = {
+        model: wait
+        for model, wait in waits.items()
+        if wait == math.inf or min(wait, since_begun(model)) > _patience(load_seconds(model))
+    }
+    if loaded in waits and not late.keys() - {loaded}:
+        return _first(backlogs, loaded).job
+    wanted = {model: late[model] for model in late if model != loaded} or waits
+    if not wanted:
+        return None
+    return _first(backlogs, max(wanted, key=wanted.__getitem__)).job
+
+
+def _patience(load_seconds: float) -> float:
+    """Return how many seconds jobs wait for a model before another is unloaded for it."""
+    return min(_MOST_PATIENCE, max(_LEAST_PATIENCE, _LOADS_SAVED * load_seconds))
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,12 @@ class JobQueue:
         resolve: Resolve = ResolvedPrompts,
         slots: Sequence[WorkerSlot] | None = None,
         needs: Needs = NO_NEEDS,
+        groups_models: bool = False,
     ) -> None:
         """`limit` is the maximum number of waiting jobs; None = unlimited. `resolve` returns the
         prompts of a request's pictures, by default as written. `slots` are the workers, by default
-        one in this process. `needs` says what jobs need if workers differ."""
+        one in this process. `needs` says what jobs need if workers differ. With `groups_models` one
+        worker too leaves the order of the queue for jobs of the loaded model."""
         self._resolve = resolve
         self._needs = needs
         self._changed = threading.Condition()
@@ -64,11 +66,10 @@ class JobQueue:
         self._savers: dict[str, JobSaver] = {}
         """Of the jobs that have begun."""
         self._workers: list[WorkerThread] = []
-        self._dispatcher = Dispatcher(self._needs.memory)
+        self._dispatcher = Dispatcher(needs.memory, groups_models=groups_models)
         self._status = WorkerStatuses()
         self._preloads = Preloads(self._dispatcher, self._status, self._subscribers)
-        self._paused = False
-        self._closed = False
+        self._paused = self._closed = False
         if slots is None:
             slots = [WorkerSlot(settings.device, LocalWorker(settings, make_generator))]
         for slot in slots:
@@ -283,8 +284,7 @@ class JobQueue:
             self._end(after_picture=True, hanging=hanging)
 
     def close(self, timeout: float = 2.0) -> bool:
-        # A worker that has not ended is inside a long step. As a daemon thread it ends with the
-        # process (leave with os._exit then: torch can't be unloaded while it runs).
+        # A thread that is inside a long step ends with the process: leave that with os._exit.
         with self._changed:
             self._end(after_picture=False)
         ended = [worker.join(timeout) for worker in self._workers]

@@ -44,11 +44,12 @@ class LocalBackend:
         make_monitor: Callable[[float], Monitor] = Monitor,
         pool: WorkerPool | None = None,
         stall_seconds: float | None = None,
+        groups_models: bool = False,
     ) -> None:
         """`queue_folder` holds the queue files (default: in the state folder); `sample_interval` is
         in seconds; `pool` provides the workers, instead of this machine's devices; a worker's
-        process that is silent for `stall_seconds` is replaced. Raises SettingsError if the history
-        can't be opened."""
+        process that is silent for `stall_seconds` is replaced; for `groups_models` see `JobQueue`.
+        Raises SettingsError if the history can't be opened."""
         self.pictures = LocalPictures(
             settings.pictures,
             self._find_job,
@@ -72,6 +73,7 @@ class LocalBackend:
             self.prompts.resolve,
             None if pool is None and not slots else slots,
             needs,
+            groups_models,
         )
         self.hardware = make_monitor(sample_interval)
         self._queue_file = QueueFile(queue_folder)
