@@ -149,6 +149,13 @@ class ServerOptions:
     max_pixels: Annotated[
         int, OptionSpec(help="Most pixels (width times height) of a request.", ge=64 * 64)
     ] = 2048 * 2048
+    max_work: Annotated[
+        float | None,
+        OptionSpec(
+            help="Most megapixels times steps of a job, of all passes and pictures. [no limit]",
+            ge=1,
+        ),
+    ] = None
     max_pictures: Annotated[int, OptionSpec(help="Pictures of one job.", ge=1, le=64)] = 16
     max_grid: Annotated[int, OptionSpec(help="Pictures of a grid.", ge=1, le=1000)] = 100
     max_upload_pixels: int = 32_000_000

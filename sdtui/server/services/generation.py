@@ -34,6 +34,7 @@ from sdtui.server.outcome_headers import outcome_headers
 from sdtui.server.services.callers import caller_of
 from sdtui.server.services.job_events import Subscription
 from sdtui.server.services.uploads import input_images
+from sdtui.server.services.work import check_work
 
 _MAX_RETRY_AFTER = 600
 """Seconds; a client may also come too early."""
@@ -210,6 +211,7 @@ async def submit(
 
 def _resolve(services: ServerServices, request: GenerationRequest) -> ResolvedPrompts:
     backend, most = services.backend, services.options.max_pictures
+    check_work([request], services.models, services.options.max_work)
     resolved = backend.prompts.resolve(request, most=most)
     check_resolved(backend.models, request, resolved.prompts)
     notices = (*resolved.notices, *left_out(backend.models, request))

@@ -28,6 +28,7 @@ from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError, from_sdtui
 from sdtui.server.services.callers import caller_of
 from sdtui.server.services.generation import GenerationOutcome, check_limits, refusal, wait_for
+from sdtui.server.services.work import check_work
 
 _SHEET_SECONDS = 600.0
 """The longest that writing the sheets is waited for."""
@@ -95,7 +96,9 @@ async def prepare_grid(
         grid = Grid(request, named, options)
         for cell in grid.cells:
             check_limits(services, cell.request)
-        prompts = _resolve(services.backend, [cell.request for cell in grid.cells])
+        requests = [cell.request for cell in grid.cells]
+        check_work(requests, services.models, services.options.max_work)
+        prompts = _resolve(services.backend, requests)
         grid.check_sheet(services.models.native_size)
         return PreparedGrid(grid, prompts)
 

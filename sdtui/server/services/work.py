@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -49,6 +50,21 @@ def work_of(request: GenerationRequest, models: ServedModels) -> Work:
         if request.redraw is not None:
             work += _redrawn_pixels(request.redraw, upscaled) * steps
     return Work(pixels, work * request.num_images_per_prompt / _MEGA)
+
+
+def check_work(
+    requests: Iterable[GenerationRequest], models: ServedModels, most: float | None
+) -> None:
+    """Raise InvalidRequestError if a request has more than `most` megapixels times steps; None = no
+    limit."""
+    for request in requests if most is not None else ():
+        asked = work_of(request, models).megapixel_steps
+        if most is not None and asked > most:
+            message = (
+                f"{asked:,.4g} megapixels times steps, of all passes and pictures, are more than "
+                f"this server's {most:,g}"
+            )
+            raise InvalidRequestError([Problem("num_inference_steps", asked, message)])
 
 
 def _redrawn_pixels(redraw: Redraw, size: UpscaledSize) -> int:

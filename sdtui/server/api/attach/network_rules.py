@@ -35,6 +35,7 @@ from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.styles import Style
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.services.generation import check_limits, with_served_models
+from sdtui.server.services.work import check_work
 
 Arguments = dict[str, Any]
 Rule = Callable[[ServerServices, Any], Any]
@@ -294,6 +295,8 @@ def _check_requests(
     }
     for request in distinct.values():
         check_limits(services, with_served_models(services, request))
+    served = (with_served_models(services, each) for each in requests)
+    check_work(served, services.models, services.options.max_work)
     models.check_files(requests)
     for each in prompts:
         if len(each.prompts) not in (0, each.request.num_images_per_prompt):
