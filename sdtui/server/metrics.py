@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from sdtui import __version__
 from sdtui.jobs import Hardware, Jobs, JobState
 from sdtui.jobs.progress import JobProgress, apply_event
+from sdtui.monitor import GpuSample
 from sdtui.requests.events import FINAL_KINDS, JobEvent
 from sdtui.requests.record import Stage
 
@@ -19,18 +30,42 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _STAGE_SECONDS = (*_STEP_SECONDS, 120, 300, 600, 1800)
 _REQUEST_SECONDS = (0.005, *_STAGE_SECONDS)
+_REMEMBERED = 10_000
+"""Jobs whose API is remembered."""
+_OTHER_API = "other"
+"""The API of jobs of attached apps and of an earlier run."""
+
+
+def _utilisation(gpu: GpuSample) -> float | None:
+    return None if gpu.utilisation is None else gpu.utilisation / 100
+
+
+_OF_GPUS: Mapping[str, tuple[str, Callable[[GpuSample], float | None]]] = {
+    "sdtui_vram_used_bytes": ("VRAM in use.", lambda gpu: gpu.memory_used),
+    "sdtui_vram_total_bytes": ("VRAM of the card.", lambda gpu: gpu.memory_total),
+    "sdtui_gpu_utilisation_ratio": ("Share of the time in which the GPU computes.", _utilisation),
+    "sdtui_gpu_temperature_celsius": ("Temperature.", lambda gpu: gpu.temperature),
+    "sdtui_gpu_power_watts": ("Electric power.", lambda gpu: gpu.power),
+}
 
 
 class Metrics:
     """The metrics of one server, from the events of the queue and from requests."""
 
     def __init__(self, jobs: Jobs, queue_limit: int, hardware: Hardware) -> None:
+        # Without the times when counters were made, one for each of them and its labels.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
+        self._queue = jobs
+        self._apis: dict[str, str] = {}
+        """Of the newest jobs, by id."""
         self._open_jobs: dict[str, JobProgress] = {}
         self._queued: dict[str, float] = {}
         """When waiting jobs were queued, in monotonic seconds: the clock of events may jump."""
         ProcessCollector(registry=registry)
-        registry.register(_Vram(hardware))
+        about = Info("sdtui", "The program.", registry=registry)
+        about.info({"version": __version__, "python": platform.python_version()})
+        registry.register(_Gpus(hardware))
         registry.register(_Workers(jobs))
         self._requests = Histogram(
             "sdtui_http_request_seconds",
@@ -44,7 +79,12 @@ class Metrics:
         )
         for kind in FINAL_KINDS:  # so that the first job is an increase from zero
             self._jobs.labels(kind)
-        self._pictures = Counter("sdtui_pictures", "Pictures made and saved.", registry=registry)
+        self._pictures = Counter(
+            "sdtui_pictures",
+            "Pictures made and saved, by the API of their job.",
+            ("api", "model"),
+            registry=registry,
+        )
         self._steps = Counter("sdtui_steps", "Denoising steps.", registry=registry)
         self._step_seconds = Histogram(
             "sdtui_step_seconds", "One step.", buckets=_STEP_SECONDS, registry=registry
@@ -103,9 +143,16 @@ class Metrics:
         known = method if method in _METHODS else "other"  # clients may send any method
         self._requests.labels(known, route, str(status)).observe(seconds)
 
-    def note_saved(self, count: int) -> None:
-        """Count pictures that were saved after the end of their job."""
-        self._pictures.inc(count)
+    def note_job(self, job_id: str, api: str) -> None:
+        """Note over which API a job came."""
+        self._apis[job_id] = api
+        for old in list(self._apis)[:-_REMEMBERED]:
+            del self._apis[old]
+
+    def note_saved(self, job_id: str, count: int = 1) -> None:
+        """Count pictures of a job that were saved."""
+        api, model = self._apis.get(job_id, _OTHER_API), self._queue.job(job_id).request.model
+        self._pictures.labels(api, model).inc(count)
 
     def put(self, envelope: JobEvent) -> None:
         """Count an event. Called by the queue, on any thread."""
@@ -126,7 +173,7 @@ class Metrics:
                 self._retries.labels(event.rung, event.stage).inc()
                 self._out_of_memory.labels(event.stage).inc()
             case "saved":
-                self._pictures.inc()
+                self.note_saved(envelope.job)
             case "finished" | "failed" | "cancelled":
                 self._queued.pop(envelope.job, None)
                 if event.kind == "failed" and event.error_type == "OutOfMemoryError":
@@ -147,24 +194,20 @@ class Metrics:
                 self._stages.labels(stage).observe(seconds)
 
 
-class _Vram(Collector):
-    """The memory of every GPU in the latest sample of the monitor."""
+class _Gpus(Collector):
+    """Memory and load of every GPU in the latest sample of the monitor."""
 
     def __init__(self, hardware: Hardware) -> None:
         self._hardware = hardware
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield metrics of the used and the total memory."""
+        """Yield metrics of what the drivers report."""
         sample = self._hardware.latest
-        gpus = sample.gpus if sample else ()
-        values: Iterable[tuple[str, str, list[int]]] = (
-            ("sdtui_vram_used_bytes", "VRAM in use.", [gpu.memory_used for gpu in gpus]),
-            ("sdtui_vram_total_bytes", "VRAM of the card.", [gpu.memory_total for gpu in gpus]),
-        )
-        for name, text, sizes in values:
+        for name, (text, read) in _OF_GPUS.items():
             family = GaugeMetricFamily(name, text, labels=("gpu", "name"))
-            for gpu, value in zip(gpus, sizes, strict=True):
-                family.add_metric((str(gpu.index), gpu.name), value)
+            for gpu in sample.gpus if sample else ():
+                if (value := read(gpu)) is not None:
+                    family.add_metric((str(gpu.index), gpu.name), value)
             yield family
 
 

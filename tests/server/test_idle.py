@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.requests.events import Cancelled, Event, JobEvent, Loaded, Loading, Queued, Started
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.options import ServerOptions
@@ -28,19 +29,24 @@ class _Server:
         self.ending = asyncio.Event()
         self.unloads = 0
         self.clients = 0
+        self.loaded_workers: tuple[WorkerStatus, ...] = ()
         self.is_reachable = True
         services = SimpleNamespace(
             options=options,
             job_events=self.events,
             ending=self.ending,
-            backend=SimpleNamespace(jobs=SimpleNamespace(unload=self._unload)),
+            backend=SimpleNamespace(jobs=self),
         )
         self._start = time.monotonic()
         self._timer = IdleTimer(
             cast("ServerServices", services), lambda: self.clients > 0, lambda: self.is_reachable
         )
 
-    def _unload(self) -> None:
+    @property
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        return self.loaded_workers or (WorkerStatus("cpu", model=self.events.model),)
+
+    def unload(self) -> None:
         self.unloads += 1
 
     def put(self, *events: Event) -> None:
@@ -68,6 +74,19 @@ def test_model_is_unloaded_once_after_the_last_job(server: _Server) -> None:
     assert server.unloads == 0
     for seconds in (70, 71, 79):
         server.check(seconds)
+    assert server.unloads == 1
+
+
+def test_models_of_all_workers_are_unloaded_once(server: _Server) -> None:
+    server.put(_LOADED)  # of one of them: that it was unloaded is an event of another
+    server.loaded_workers = (
+        WorkerStatus("cuda:0"),
+        WorkerStatus("cuda:1", model=server.events.model),
+    )
+    server.check(20)
+    assert server.unloads == 1
+    server.loaded_workers = (WorkerStatus("cuda:0"), WorkerStatus("cuda:1"))
+    server.check(40)
     assert server.unloads == 1
 
 

@@ -69,7 +69,15 @@ def a_day(running: Live, ask: httpx.Client) -> None:
 def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None:
     with live(tmp_path, queue_limit=1) as running, running.client() as ask:
         a_day(running, ask)
-        card = GpuSample(index=0, name="A card", memory_used=3 * 2**30, memory_total=8 * 2**30)
+        card = GpuSample(
+            index=0,
+            name="A card",
+            memory_used=3 * 2**30,
+            memory_total=8 * 2**30,
+            utilisation=40,
+            temperature=61,
+            power=210.5,
+        )
         running.backend.hardware.latest = Sample(time.time(), 1, 2, 1, 0.5, gpus=(card,))
         found = read(ask)
         names = {sample.name for family in families(ask) for sample in family.samples}
@@ -80,11 +88,13 @@ def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None
             suffix = "_count" if name.endswith("_seconds") else ""
             assert name + suffix in names, name
     assert len(rows) > 8
+    assert not any(name.endswith("_created") for name in names)
+    assert any(name.startswith("sdtui_info ") for name in found)
     expected = {
         "sdtui_jobs_total state=finished": 2,
         "sdtui_jobs_total state=failed": 1,
         "sdtui_jobs_total state=cancelled": 2,
-        "sdtui_pictures_total": 2,
+        "sdtui_pictures_total api=sdtui model=pocket": 2,
         "sdtui_retries_total rung=free caches stage=denoise": 1,
         "sdtui_out_of_memory_total stage=denoise": 1,
         "sdtui_model_loads_total model=pocket": 1,
@@ -96,6 +106,9 @@ def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None
         "sdtui_stage_seconds_count stage=decode": 3,
         "sdtui_vram_used_bytes gpu=0 name=A card": 3 * 2**30,
         "sdtui_vram_total_bytes gpu=0 name=A card": 8 * 2**30,
+        "sdtui_gpu_utilisation_ratio gpu=0 name=A card": 0.4,
+        "sdtui_gpu_temperature_celsius gpu=0 name=A card": 61,
+        "sdtui_gpu_power_watts gpu=0 name=A card": 210.5,
     }
     assert {name: found[name] for name in expected} == expected
     assert "sdtui_stage_seconds_count stage=load" not in found  # it was there for each of them

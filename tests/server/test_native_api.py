@@ -205,7 +205,7 @@ def test_unsaved_picture_can_be_saved_later(scripted: Live) -> None:
         assert (saved.json()["state"], saved.json()["error"]) == ("done", None)
         assert saved.json()["record"]["success"]
         assert saved.json()["record"]["images"][0]["path"].startswith(str(folder))
-        assert "sdtui_pictures_total 1.0" in ask.get("/metrics").text
+        assert re.search(r"sdtui_pictures_total\{.*\} 1.0", ask.get("/metrics").text)
         assert ask.get(saved.json()["pictures"][0]).content[:4] == b"\x89PNG"
         assert ask.post(f"/jobs/{job}/save").status_code == 409
         assert ask.post("/jobs/none/save").status_code == 404

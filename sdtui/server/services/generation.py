@@ -29,7 +29,15 @@ from sdtui.requests.presets import Preset, preset, preset_names
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
 from sdtui.server.dependencies import ServerServices
-from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui, public_message
+from sdtui.server.errors import (
+    GONE,
+    ApiError,
+    ending,
+    from_failed,
+    from_sdtui,
+    public_message,
+    shape_of,
+)
 from sdtui.server.outcome_headers import outcome_headers
 from sdtui.server.services.callers import caller_of
 from sdtui.server.services.job_events import Subscription
@@ -206,6 +214,7 @@ async def submit(
         raise refusal(services, error) from error
     services.job_events.expect(job.id)
     services.client_jobs.note(job.id, caller)
+    services.metrics.note_job(job.id, shape_of(http.scope))
     return job
 
 

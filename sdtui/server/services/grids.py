@@ -25,7 +25,7 @@ from sdtui.requests.grids import (
 )
 from sdtui.requests.request import MODEL_FIELDS, GenerationRequest
 from sdtui.server.dependencies import ServerServices
-from sdtui.server.errors import GONE, ApiError, from_sdtui
+from sdtui.server.errors import GONE, ApiError, from_sdtui, shape_of
 from sdtui.server.services.callers import caller_of
 from sdtui.server.services.generation import GenerationOutcome, check_limits, refusal, wait_for
 from sdtui.server.services.work import check_work
@@ -147,6 +147,8 @@ async def submit_grid(
         services.uploads.forget(prepared.grid.request.input_images().values())
         raise refusal(services, error) from error
     services.client_jobs.note(jobs[-1].id, caller)
+    for job in jobs:
+        services.metrics.note_job(job.id, shape_of(http.scope))
     return jobs
 
 

@@ -45,7 +45,7 @@ class IdleTimer:
             self._last_work = now
         if events.has_unfinished_jobs() or self._has_clients():
             self._last_use = now
-        if self._is_over(options.unload_after, self._last_work, now) and events.model.loaded:
+        if self._is_over(options.unload_after, self._last_work, now) and self._has_model():
             _log.info("no job for %s: the model is unloaded", duration(now - self._last_work))
             self._last_work = now  # asked once; the answer comes as an event
             with suppress(QueueClosedError):
@@ -54,6 +54,11 @@ class IdleTimer:
         if self._is_over(end_after, self._last_use, now) and not self._services.ending.is_set():
             _log.info("nobody has used the server for %s: it ends", duration(now - self._last_use))
             self._services.ending.set()
+
+    def _has_model(self) -> bool:
+        """True if a worker has a model in memory. Where several unload one, events tell of the last
+        worker alone."""
+        return any(each.model.loaded for each in self._services.backend.jobs.workers)
 
     @staticmethod
     def _is_over(limit: float | None, since: float, now: float) -> bool:

@@ -18,7 +18,7 @@ async def save(job_id: JobId, services: ServicesDep, http: Request) -> JobAnswer
     """Try again to save the pictures of a job, which are kept in memory for 20 such jobs."""
     find_job(services, job_id)
     saved = await asyncio.to_thread(services.backend.jobs.save_again, job_id)
-    services.metrics.note_saved(len(saved))
+    services.metrics.note_saved(job_id, len(saved))
     if not saved:
         raise ApiError(409, "NothingToSave", "Nothing of this job waits to be saved.", job=job_id)
     return answer_of(services, http, find_job(services, job_id))
