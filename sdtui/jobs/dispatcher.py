@@ -13,6 +13,7 @@ from sdtui.core.errors import ModelNotFoundError
 from sdtui.jobs.job import Job
 from sdtui.jobs.placement import Backlog, Device, choose, choose_alone
 from sdtui.jobs.queue_state import QueueState
+from sdtui.jobs.worker_status import MOST_LOSSES_IN_ROW
 from sdtui.jobs.workers.files import Files
 from sdtui.jobs.workers.needs import NO_NEEDS
 from sdtui.jobs.workers.worker import WorkerSlot
@@ -23,10 +24,8 @@ _LOOKED_AT = 2000
 """Waiting jobs that are looked at for a choice."""
 _FIRST_GUESS_SECONDS, _FIRST_GUESS_LOAD_SECONDS = 5.0, 15.0
 """Of a picture, and of loading a model, before the first was measured."""
-_MOST_FAILURES = 3
-"""Losses in a row after which a worker pauses."""
 _ASIDE_SECONDS = 60.0
-"""How long it pauses."""
+"""How long a worker pauses that is taken to be broken."""
 _SHORT_PAUSE_SECONDS = 1.0
 """How long a worker pauses after every loss, so that another takes its job."""
 _AWAY_SECONDS = 1.0
@@ -143,7 +142,7 @@ class Dispatcher:
         if not is_failure:
             return
         known.losses += 1
-        is_broken = known.losses >= _MOST_FAILURES
+        is_broken = known.losses >= MOST_LOSSES_IN_ROW
         pause = _ASIDE_SECONDS if is_broken else _SHORT_PAUSE_SECONDS
         known.aside_until = self._clock() + pause
 

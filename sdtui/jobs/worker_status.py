@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from sdtui.jobs.model_status import ModelStatus
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.events import Event, JobEvent, WorkerAway, WorkerJoined, WorkerLost
+from sdtui.requests.events import Event, Finished, JobEvent, WorkerAway, WorkerJoined, WorkerLost
+
+MOST_LOSSES_IN_ROW = 3
+"""Losses after which a worker is taken to be broken."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class WorkerStatus:
     model: ModelStatus = field(default_factory=ModelStatus)
     losses: int = 0
     """How often its process was lost and replaced."""
+    losses_in_row: int = 0
+    """How often since it finished a job."""
     is_away: bool = False
     """True while its machine can't be reached, or takes no more work."""
 
@@ -56,11 +61,16 @@ class WorkerStatuses:
         if before is None:
             return
         progress = JobProgress(envelope.job, queued_at=None if is_preload else envelope.time)
-        losses = before.losses + isinstance(envelope.event, WorkerLost)
+        is_loss = isinstance(envelope.event, WorkerLost)
+        in_row = 0 if isinstance(envelope.event, Finished) else before.losses_in_row + is_loss
         model = before.model.apply(envelope, progress)
         is_away = before.is_away
         if isinstance(envelope.event, WorkerAway | WorkerJoined):
             is_away = isinstance(envelope.event, WorkerAway)
         self._by_name[envelope.worker] = replace(
-            before, model=model, losses=losses, is_away=is_away
+            before,
+            model=model,
+            losses=before.losses + is_loss,
+            losses_in_row=in_row,
+            is_away=is_away,
         )

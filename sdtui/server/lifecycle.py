@@ -155,10 +155,10 @@ class Server(uvicorn.Server):
             why = f"the last {events.internal_failures} jobs met internal errors"
             self._fail(why, options.failure_code)
 
-    def _end_stalled(self, workers: Collection[str]) -> None:
-        """Shut down, since only a new process can go on in place of workers that hang."""
+    def _end_failed(self, why: str, hanging: Collection[str]) -> None:
+        """Shut down, since only a new process can go on in place of the workers."""
         if code := self._services.options.failure_code:
-            self._fail("a worker hangs", code, workers)
+            self._fail(why, code, hanging)
 
     def _fail(self, why: str, code: int, hanging: Collection[str] = ()) -> None:
         if self._is_ending:
@@ -231,7 +231,7 @@ class Server(uvicorn.Server):
             asyncio.ensure_future(each)
             for each in (
                 services.retention.run(),
-                Watchdog(services, self._end_stalled, self._notifier, self._on_look).run(),
+                Watchdog(services, self._end_failed, self._notifier, self._on_look).run(),
                 self._idle_timer().run(),
                 self._end_when_asked(),
                 services.attach_hub.watch_history(),

@@ -10,10 +10,11 @@ import pytest
 
 from sdtui.jobs import Job, Jobs, JobState
 from sdtui.jobs.model_status import ModelStatus
-from sdtui.jobs.worker_status import WorkerStatus
-from sdtui.requests.events import JobEvent, Unloaded
+from sdtui.jobs.worker_status import WorkerStatus, WorkerStatuses
+from sdtui.requests.events import Finished, JobEvent, Unloaded, WorkerLost
 from sdtui.requests.request import GenerationRequest
-from sdtui.server.services.stalls import Stalls
+from sdtui.server.services.stalls import Stalls, are_workers_broken
+from tests.support.records import record
 
 
 class _Queue:
@@ -54,6 +55,28 @@ def test_worker_that_hangs_while_another_works_is_found_unless_it_is_replaced(
     assert queue.silent_after(29) == []
     queue.reports("cuda:0")
     assert queue.silent_after(2) == ["cuda:1"]
+
+
+def test_workers_are_broken_if_each_that_is_there_was_lost_in_a_row() -> None:
+    broken, away = WorkerStatus("a", losses_in_row=3), WorkerStatus("b", is_away=True)
+    for workers, expected in (
+        ((), False),
+        ((away,), False),
+        ((broken, away), True),
+        ((broken, WorkerStatus("c", losses=9, losses_in_row=2)), False),
+    ):
+        assert are_workers_broken(cast("Jobs", SimpleNamespace(workers=workers))) is expected
+
+
+def test_losses_in_a_row_end_with_a_finished_job() -> None:
+    statuses = WorkerStatuses()
+    statuses.add("a")
+    found = []
+    for event in (WorkerLost(error="x"), WorkerLost(error="x"), Finished(record=record())):
+        statuses.apply(JobEvent(job="1", worker="a", time=0.0, event=event), is_preload=False)
+        (status,) = statuses.listed({})
+        found.append((status.losses, status.losses_in_row))
+    assert found == [(1, 1), (2, 2), (2, 0)]
 
 
 def test_jobs_that_no_worker_begins_are_a_stall_unless_the_queue_is_paused(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sdtui.core.units import duration
 from sdtui.server.dependencies import ServerServices
+from sdtui.server.services.stalls import are_workers_broken
 
 
 class Problem(NamedTuple):
@@ -23,6 +24,8 @@ async def find_problem(services: ServerServices) -> Problem | None:
         summary = "a job makes no progress"
         seconds = duration(max(silent.values()))
         return Problem(summary, f"{summary}: no step or stage has ended for {seconds}")
+    if are_workers_broken(services.backend.jobs):
+        return Problem("jobs fail", "every worker was lost again and again, as the log describes")
     failures = services.job_events.internal_failures
     if failures >= services.options.max_failures:
         details = f"the last {failures} jobs met internal errors, which the log describes"

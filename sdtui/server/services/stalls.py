@@ -1,4 +1,4 @@
-"""Which workers make no progress."""
+"""Which workers make no progress, or are broken."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import time
 from collections.abc import Iterator
 
 from sdtui.jobs import Jobs, JobState
+from sdtui.jobs.worker_status import MOST_LOSSES_IN_ROW
 from sdtui.requests.events import JobEvent
 
 _REPLACING_SECONDS = 20.0
 """Time for the queue to replace the process of a worker that hangs, if there are several."""
 _WAITING = "a waiting job"
+
+
+def are_workers_broken(jobs: Jobs) -> bool:
+    """True if every worker that is there was lost again and again."""
+    there = [each for each in jobs.workers if not each.is_away]
+    return bool(there) and all(each.losses_in_row >= MOST_LOSSES_IN_ROW for each in there)
 
 
 class Stalls:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from sdtui.core.units import duration
 from sdtui.jobs import JobState
 from sdtui.server.dependencies import ServerServices
+from sdtui.server.services.stalls import are_workers_broken
 from sdtui.server.systemd import Notifier
 
 _log = logging.getLogger(__name__)
@@ -22,14 +23,14 @@ class Watchdog:
     def __init__(
         self,
         services: ServerServices,
-        on_stall: Callable[[Collection[str]], object],
+        on_failure: Callable[[str, Collection[str]], object],
         notifier: Notifier,
         on_look: Callable[[], object] = lambda: None,
     ) -> None:
-        """`on_stall` is called with the workers that hang; `on_look` shows that the event loop
-        runs."""
+        """`on_failure` is called with what is wrong and the workers that hang; `on_look` shows that
+        the event loop runs."""
         self._services = services
-        self._on_stall = on_stall
+        self._on_failure = on_failure
         self._notifier = notifier
         self._on_look = on_look
         self._is_stalled = False
@@ -40,6 +41,8 @@ class Watchdog:
         while True:
             self._on_look()
             self._report_stall()
+            if are_workers_broken(self._services.backend.jobs):
+                self._on_failure("every worker was lost again and again", ())
             self._stop_long_jobs()
             self._services.refusals.report_left_out()
             await asyncio.sleep(interval)
@@ -50,7 +53,7 @@ class Watchdog:
         if silent and not was_stalled:
             seconds = duration(max(silent.values()))
             _log.error("no step or stage has ended for %s: the worker may hang", seconds)
-            self._on_stall(silent)
+            self._on_failure("a worker hangs", silent)
         elif was_stalled and not silent:
             _log.warning("the worker goes on")
         if not silent:
