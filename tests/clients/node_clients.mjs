@@ -1,6 +1,7 @@
 // Try a server with npm's clients of OpenAI's and Azure's API; see README.md.
 
 import { deflateSync, crc32 } from "node:zlib";
+import { InferenceClient } from "@huggingface/inference";
 import OpenAI, { AzureOpenAI, toFile } from "openai";
 import { generateImage } from "ai";
 import { createAzure } from "@ai-sdk/azure";
@@ -95,6 +96,14 @@ for (const useDeploymentBasedUrls of [true, false]) {
   await check(`ai, azure: generate, deployments in the path: ${useDeploymentBasedUrls}`, async () => {
     const model = createAzure({ baseURL: `${url}/openai`, apiKey, useDeploymentBasedUrls }).image("pocket");
     return (await generateImage({ ...ask, model })).images[0];
+  });
+}
+for (const endpointUrl of [url, `${url}/models/pocket`]) {
+  await check(`huggingface: ${endpointUrl}`, async () => {
+    const parameters = { width: SIDE, height: SIDE, num_inference_steps: 2 };
+    const client = new InferenceClient(apiKey, { endpointUrl });
+    const made = await client.textToImage({ inputs: "x", parameters }, { outputType: "blob" });
+    return made.type === "image/png";
   });
 }
 process.exit(failures ? 1 : 0);

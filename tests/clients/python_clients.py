@@ -11,8 +11,15 @@ from typing import Any
 import litellm
 import openai
 import webuiapi
+from huggingface_hub import InferenceClient
 from langchain_community.utilities.dalle_image_generator import DallEAPIWrapper
 from PIL import Image
+from sd_backend_client import (
+    ControlNetUnit,
+    DiffusionRequestBody,
+    DiffusionUpscalingParams,
+    PreprocessorParams,
+)
 from sd_backend_client.api.detect import connect_to_backend
 
 Check = tuple[str, Callable[[], Any]]
@@ -189,7 +196,43 @@ def sd_backend_checks(url: str, key: str) -> Iterator[Check]:
     for name in sorted(dir(backend)):
         if name.startswith(asked) and name not in ("get_thumbnail", "get"):
             yield name, partial(succeeds, getattr(backend, name))
-    yield "upscale", lambda: backend.submit_upscale(picture(), 256, 256).wait().images
+
+    def body(**changes: Any) -> Any:
+        return DiffusionRequestBody(prompt="x", width=SIDE, height=SIDE, steps=2, **changes)
+
+    def upscaled(**options: Any) -> Any:
+        way = DiffusionUpscalingParams(**options)
+        return backend.submit_upscale(picture(), 256, 256, way).wait()
+
+    (canny,) = [each for each in backend.get_controlnet_preprocessors() if each.name == "canny"]
+    unit = ControlNetUnit(
+        image=picture(),
+        model=backend.list_controlnet_models()[0],
+        preprocessor=PreprocessorParams(typedef=canny),
+    )
+    source: Any = {"init_images": [picture()]}
+    yield "txt2img", lambda: backend.submit_txt2img(body()).wait().images
+    yield "hires fix", lambda: backend.submit_txt2img(body(enable_hr=True)).wait().images
+    yield "ControlNet", lambda: backend.submit_txt2img(body(controlnet_units=[unit])).wait().images
+    yield "img2img", lambda: backend.submit_img2img(body(**source)).wait().images
+    for is_soft in (False, True):
+        masked = body(mask=mask(), soft_inpainting=is_soft, **source)
+        yield f"inpainting, soft: {is_soft}", partial(succeeds, backend.submit_inpaint(masked).wait)
+    yield "map", lambda: backend.submit_preprocessor_preview(picture(), canny).wait().images
+    yield "upscale", lambda: upscaled().images
+    for is_ultimate in (False, True):
+        way = partial(upscaled, use_ultimate_upscale_script=is_ultimate)
+        yield f"upscale, script: {is_ultimate}", partial(way, use_stable_diffusion_upscaling=True)
+
+
+def huggingface_checks(url: str, key: str) -> Iterator[Check]:
+    few: Any = {"prompt": "x", "num_inference_steps": 2}
+    for model in (url, f"{url}/models/pocket"):
+        client = InferenceClient(model=model, token=key)
+        drawn = partial(client.text_to_image, width=SIDE, height=SIDE, seed=4, **few)
+        yield f"text to image, {model}", drawn
+        redrawn = partial(client.image_to_image, file().getvalue(), **few)
+        yield f"image to image, {model}", redrawn
 
 
 CLIENTS = {
@@ -199,6 +242,7 @@ CLIENTS = {
     "langchain": langchain_checks,
     "webuiapi": webuiapi_checks,
     "sd-backend-client": sd_backend_checks,
+    "huggingface_hub": huggingface_checks,
 }
 
 
