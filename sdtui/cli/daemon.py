@@ -43,12 +43,12 @@ def daemon() -> None:
 def start(foreground: bool) -> int:
     """Start the daemon unless it runs, and wait until it answers."""
     from sdtui.cli.daemon_process import run_daemon, start_daemon
-    from sdtui.cli.logs import warn_on_stderr
+    from sdtui.cli.logs import log_to_stderr
     from sdtui.cli.serve import claim
 
     path = daemon_socket()
     if foreground:
-        warn_on_stderr()
+        log_to_stderr()
         make_socket_folder(path)
         claim(path)
         return run_daemon(path, lambda where: click.echo(f"sdtui serves {where}", err=True))

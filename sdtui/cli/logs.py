@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+from datetime import UTC, datetime
+from enum import StrEnum
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -27,7 +30,37 @@ class _LogFile(RotatingFileHandler):
         """Ignore the error."""
 
 
-def log_to_file(file: Path | None = None) -> None:
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+    def formatter(self) -> logging.Formatter:
+        """Return the formatter of the standard library's logging."""
+        return _JsonFormatter() if self is LogFormat.JSON else logging.Formatter(_FORMAT)
+
+
+class _JsonFormatter(logging.Formatter):
+    """An object a line: time (UTC), level, logger, message, the `fields` that the record was given,
+    and the traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, in ASCII."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        entry = {
+            "time": time,
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+def log_to_file(file: Path | None = None, log_format: LogFormat = LogFormat.TEXT) -> None:
     """Send all log messages to a file, by default the log file. If it isn't writable there is no
     log, but everything else works."""
     handler = _LogFile(
@@ -38,15 +71,21 @@ def log_to_file(file: Path | None = None) -> None:
         delay=True,
         errors="backslashreplace",  # names of files may be no valid text
     )
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(log_format.formatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.captureWarnings(True)
     logging.getLogger("mcp").setLevel(logging.WARNING)  # it has lines for each request
 
 
-def warn_on_stderr() -> None:
-    """Send sdtui's own warnings and errors to stderr too, for systemd and containers."""
+def log_to_stderr(log_format: LogFormat = LogFormat.TEXT) -> None:
+    """Send sdtui's own warnings and errors to stderr too, and what the server says of its work, for
+    systemd and containers."""
     handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.addFilter(_is_for_operators)
+    handler.setFormatter(log_format.formatter())
     logging.getLogger("sdtui").addHandler(handler)
+
+
+def _is_for_operators(record: logging.LogRecord) -> bool:
+    is_servers = record.name.startswith(("sdtui.server.", "sdtui.cli.server_start"))
+    return record.levelno >= logging.WARNING or is_servers

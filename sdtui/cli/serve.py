@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdtui.cli.server_options import (
-    ServeCommand,
-    naming_option,
-    options_from,
-    server_option,
-    server_options,
-)
+from sdtui.cli.logs import LogFormat
+from sdtui.cli.server_options import ServeCommand, parse_again, server_option, server_options
+from sdtui.cli.server_settings import KEY_VARIABLE, options_of_server, server_settings
+from sdtui.cli.server_start import announce
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
-from sdtui.core.text_files import UnreadableTextError, decode_text, split_lines
 from sdtui.core.unix_sockets import hold_socket
 
 if TYPE_CHECKING:
@@ -28,8 +22,6 @@ if TYPE_CHECKING:
     from sdtui.jobs import Backend
     from sdtui.jobs.workers.worker import WorkerPool
     from sdtui.server.options import ServerOptions
-
-_KEY = "SDTUI_API_KEY"
 
 
 @click.command(cls=ServeCommand)
@@ -57,17 +49,21 @@ _KEY = "SDTUI_API_KEY"
 @server_option(
     "--api-key-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=f"A file that holds the API key. [else the variable {_KEY}]",
+    help=f"A file that holds the API key. [else the variable {KEY_VARIABLE}]",
+)
+@server_option(
+    "--log-format",
+    type=click.Choice([each.value for each in LogFormat]),
+    default=LogFormat.TEXT.value,
+    show_default=True,
+    help="How lines of the log are written, on stderr too.",
 )
 @server_options
+@click.option("--check", is_flag=True, help="Say what would go wrong, and don't serve.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings of --check as JSON.")
+@click.pass_context
 def serve(
-    model: str | None,
-    gpus: str | None,
-    policy: str | None,
-    cluster: str | None,
-    cluster_key_file: Path | None,
-    api_key_file: Path | None,
-    **others: Any,
+    context: click.Context, /, check: bool, as_json: bool, log_format: str, **values: Any
 ) -> int:
     """Serve pictures over HTTP: the native API, A1111's and OpenAI's, and metrics.
 
@@ -76,22 +72,19 @@ def serve(
     (SDTUI_SERVER_PORT=8080); flags count more than the environment, and it more than the file.
     """
     from sdtui.cli.backend import open_local_backend, open_models
-    from sdtui.cli.logs import log_to_file, warn_on_stderr
+    from sdtui.cli.logs import log_to_file, log_to_stderr
     from sdtui.core import paths
 
-    run, options_class = import_server()
+    run, _ = import_server()
+    if check:
+        from sdtui.cli.serve_check import check_server
 
-    log_to_file()
-    warn_on_stderr()
-    settings = _settings(model, gpus, policy)
+        return check_server(context, as_json=as_json)
+    log_to_file(None, LogFormat(log_format))
+    log_to_stderr(LogFormat(log_format))
+    settings, options = server_settings(values), options_of_server(values)
     open_models(settings).find(settings.model)  # a wrong name is reported at once
-    options = options_class(
-        api_key=_read_key(api_key_file),
-        compatible_policy=Policy(policy or Policy.STRICT),
-        **options_from(others),
-    )
-
-    pool = None if cluster is None else _open_cluster(cluster, cluster_key_file, settings)
+    pool = _open_cluster(values["cluster"], values["cluster_key_file"], settings)
     if options.unix_socket is not None:
         claim(options.unix_socket)
 
@@ -106,29 +99,21 @@ def serve(
             groups_models=True,
         )
 
-    def on_start(address: str) -> None:
-        click.echo(f"sdtui serves {address}", err=True)
-
-    return run(settings, options, on_start, open_served)
-
-
-def _settings(model: str | None, gpus: str | None, policy: str | None) -> Settings:
-    """Return the settings with what the options change. Raises SettingsError."""
-    from sdtui.core.settings import load_settings, parse_setting
-
-    settings = replace(load_settings(), connect="here")  # a server's backend is its own
-    if model is not None:
-        settings = replace(settings, model=model)
-    if gpus is not None:
-        with naming_option("--gpus"):
-            settings = replace(settings, gpus=parse_setting("gpus", gpus))
-    if policy is not None:
-        settings = replace(settings, policy=Policy(policy))
-    return settings
+    return run(
+        settings,
+        options,
+        lambda url: announce(url, settings, options, LogFormat(log_format)),
+        open_served,
+        lambda: options_of_server(parse_again(context)),
+    )
 
 
-def _open_cluster(address: str, key_file: Path | None, settings: Settings) -> WorkerPool:
-    """Return the workers of other machines. Raises SettingsError."""
+def _open_cluster(
+    address: str | None, key_file: Path | None, settings: Settings
+) -> WorkerPool | None:
+    """Return the workers of other machines, if they may join. Raises SettingsError."""
+    if address is None:
+        return None
     from sdtui.cluster import ray_node
     from sdtui.cluster.pool import ClusterPool
 
@@ -159,25 +144,3 @@ def claim(path: Path) -> None:
     if another process has it."""
     if hold_socket(path) is None:
         raise SettingsError(f"another sdtui listens at {path}", "Give another path")
-
-
-def _read_key(file: Path | None) -> str | None:
-    """Return the API key: from the file if there is one, else from the variable, where an empty one
-    means no key."""
-    if file is None and not os.environ.get(_KEY):
-        return None
-    try:
-        data = os.fsencode(os.environ[_KEY]) if file is None else file.read_bytes()
-        if file is not None and os.name != "nt" and file.stat().st_mode & 0o077:
-            click.echo(f"{file} can be read by others: chmod 600 {file}", err=True)
-        key = decode_text(data).strip()
-    except (OSError, UnreadableTextError) as error:
-        raise _no_key(file) from error
-    if not key or len(split_lines(key)) > 1:
-        raise _no_key(file)
-    return key
-
-
-def _no_key(file: Path | None) -> SettingsError:
-    where = f"the variable {_KEY}" if file is None else str(file)
-    return SettingsError(f"{where} holds no API key", "Write the key into it, on one line")

@@ -10,7 +10,7 @@ from dataclasses import Field, fields
 from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args
 
 import click
 from click.core import ParameterSource
@@ -18,11 +18,12 @@ from click.core import ParameterSource
 from sdtui.core.errors import SettingsError
 from sdtui.core.settings import load_settings, settings_origin
 from sdtui.core.text import nearest, shortened
-from sdtui.server.options import OptionError, OptionSpec, ServerOptions
+from sdtui.server.options import OptionError, OptionSpec, ServerOptions, option_specs
 
 TABLE = "server"
 """The table of the config file."""
 VARIABLE_PREFIX = "SDTUI_SERVER_"
+_ARGUMENTS = "sdtui.arguments"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -65,6 +66,7 @@ class ServeCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line. Raises SettingsError for wrong and unknown keys elsewhere."""
+        ctx.meta[_ARGUMENTS] = list(args)
         if not ctx.resilient_parsing and not {*args} & {*ctx.help_option_names}:
             ctx.default_map = self._configured()
             self._warn_of_unknown_variables()
@@ -107,6 +109,12 @@ class ServeCommand(click.Command):
                 click.echo(f"the variable {name} sets no option of the server", err=True)
 
 
+def parse_again(ctx: click.Context) -> dict[str, Any]:
+    """Return the values of the options with what the config file says now. Raises SettingsError."""
+    arguments = ctx.meta[_ARGUMENTS]
+    return ctx.command.make_context(ctx.info_name, list(arguments), parent=ctx.parent).params
+
+
 def option_origin(ctx: click.Context, option: ServerOption) -> str | None:
     """The variable, or the config file and line, that sets an option; None if neither does."""
     source = ctx.get_parameter_source(str(option.name))
@@ -123,7 +131,7 @@ server_option = partial(click.option, cls=ServerOption)
 
 def server_options(command: _Command) -> _Command:
     """Add the option of each field of `ServerOptions` that has one."""
-    specs = _specs()
+    specs = option_specs()
     for each in reversed(fields(ServerOptions)):
         if each.name in specs:
             command = _option(each, *specs[each.name])(command)
@@ -131,11 +139,11 @@ def server_options(command: _Command) -> _Command:
 
 
 def options_from(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of `ServerOptions` for the values of the options. Raises OptionError."""
-    specs, found = _specs(), {}
-    for name, value in values.items():
-        if value is not None:
-            spec = specs[name][1]
+    """Return the fields of `ServerOptions` for the values of options, of which others are left out.
+    Raises OptionError."""
+    found = {}
+    for name, (_, spec) in option_specs().items():
+        if (value := values[name]) is not None:
             with naming_option(_flag(name, spec)):
                 found[name] = spec.parse(value) if spec.parse else value
     return found
@@ -148,13 +156,6 @@ def naming_option(flag: str) -> Iterator[None]:
         yield
     except SettingsError as error:
         raise OptionError(flag, error.what, error.hint) from error
-
-
-def _specs() -> dict[str, tuple[Any, OptionSpec]]:
-    """Return the type and the `OptionSpec` of each field of `ServerOptions` that has one."""
-    hints = get_type_hints(ServerOptions, include_extras=True).items()
-    annotated = {name: get_args(hint) for name, hint in hints if get_origin(hint) is Annotated}
-    return {name: (plain, spec) for name, (plain, spec) in annotated.items()}
 
 
 def _option(field: Field[Any], plain: Any, spec: OptionSpec) -> Callable[[_Command], _Command]:

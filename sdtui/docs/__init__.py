@@ -19,6 +19,7 @@ TOPICS: Mapping[str, str] = {
     "server": "The HTTP server: its APIs, access, shutdown, metrics.",
     "agents": "Pictures for Claude, Cursor, Codex and other agents: tools by MCP.",
     "clients": "Programs that use the server: how each is set up, and what works.",
+    "operating": "A server as a service: checking, TLS, logs, reloading, containers.",
     "remote": "An engine on another machine, and a daemon that outlives the terminal.",
     "many-gpus": "Several devices on one queue: what is seen, placement, lost workers.",
     "configuration": "The config file, environment variables, folders.",

@@ -79,7 +79,9 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
     app.add_middleware(
         AuthMiddleware, options=services.options, keys=services.keys, refusals=services.refusals
     )
-    app.add_middleware(RequestIdMiddleware, metrics=services.metrics)
+    app.add_middleware(
+        RequestIdMiddleware, metrics=services.metrics, access_log=services.options.access_log
+    )
     if services.options.cors:
         app.add_middleware(
             CORSMiddleware,

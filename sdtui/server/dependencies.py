@@ -29,6 +29,7 @@ from sdtui.server.services.client_jobs import ClientJobs
 from sdtui.server.services.job_events import JobEventBroker
 from sdtui.server.services.key_ring import KeyRing
 from sdtui.server.services.refusals import RefusalLog
+from sdtui.server.services.reload import Reload
 from sdtui.server.services.retention import Retention
 from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret
@@ -74,6 +75,8 @@ class ServerServices:
     attach_ids_lock: threading.Lock = field(default_factory=threading.Lock)
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
     """Held while a large body is parsed."""
+    reload: Reload = field(default_factory=Reload)
+    """What is read again on SIGHUP."""
     refusals: RefusalLog = field(default_factory=RefusalLog)
     started: float = field(default_factory=time.monotonic)
     """In monotonic seconds."""

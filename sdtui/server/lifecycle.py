@@ -6,10 +6,12 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from types import FrameType
 
 import uvicorn
@@ -27,11 +29,14 @@ from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.listeners import Listener, listen, options_of, passed_listener
 from sdtui.server.middleware.proxy import ForwardedMiddleware
 from sdtui.server.options import ServerOptions
+from sdtui.server.reloading import add_reloads
 from sdtui.server.services.idle import IdleTimer
+from sdtui.server.services.job_log import JobLog
 from sdtui.server.services.queue_persistence import QueuePersistence
 from sdtui.server.services.watchdog import Watchdog
 from sdtui.server.sockets import allow_more_files, on_sighup
 from sdtui.server.systemd import Notifier
+from sdtui.server.tls import tls_context
 
 _log = logging.getLogger(__name__)
 _LAST_SECONDS = 3.0
@@ -47,8 +52,10 @@ def serve(
     options: ServerOptions,
     on_start: Callable[[str], object],
     open_backend: Callable[[], Backend],
+    read_options: Callable[[], ServerOptions] | None = None,
 ) -> int:
-    """Serve until a signal; returns the exit code. `on_start` is called with the URL.
+    """Serve until a signal; returns the exit code. `on_start` is called with the URL, and
+    `read_options` on SIGHUP.
 
     Raises SettingsError if the options are unsafe, or the address or the state folder can't be
     used.
@@ -59,7 +66,9 @@ def serve(
     options.check()
     for warning in options.warnings:
         _log.warning(warning)
-    with closing(passed or listen(options)) as listener:
+    tls = tls_context(options)
+    bound = replace(passed or listen(options), scheme="http" if tls is None else "https")
+    with closing(bound) as listener:
         runtime.shorten_thread_turns()
         allow_more_files()
         services = build_services(settings, options, open_backend())
@@ -69,8 +78,10 @@ def serve(
             listener,
             Notifier.from_environment(os.environ),
             _end_if_frozen(options),
+            tls,
         )
-        on_sighup(server.handle_exit)
+        add_reloads(services, read_options, passed, tls)
+        on_sighup(server.handle_exit, server.reload)
         try:
             server.run(sockets=[listener.socket])
         finally:
@@ -98,6 +109,7 @@ class Server(uvicorn.Server):
         listener: Listener,
         notifier: Notifier,
         on_look: Callable[[], object] = lambda: None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """`on_look` is called every second on the event loop."""
         app: ASGIApp = make_app(services, self._lifespan)
@@ -115,6 +127,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 lifespan="on",
+                ssl_context_factory=None if tls is None else lambda *_: tls,
                 timeout_graceful_shutdown=int(services.options.grace + 2 * _LAST_SECONDS) + 1,
             )
         )
@@ -127,6 +140,7 @@ class Server(uvicorn.Server):
         self._is_ending = False
         self._hanging: Collection[str] = ()
         self._shutdown_task: asyncio.Task[None] | None = None
+        self._reload_tasks: set[asyncio.Task[None]] = set()
         self.exit_code = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -144,6 +158,15 @@ class Server(uvicorn.Server):
         elif self._loop is not None:
             self._loop.call_soon_threadsafe(self._start_shutdown)
         self._is_ending = True
+
+    def reload(self) -> None:
+        """Read again what can be. Called by the handler of a signal."""
+        if self._loop is not None and not self._is_ending:
+            self._loop.call_soon_threadsafe(self._start_reload)
+
+    def _start_reload(self) -> None:
+        self._reload_tasks.add(task := asyncio.ensure_future(self._services.reload.run()))
+        task.add_done_callback(self._reload_tasks.discard)
 
     def _check_failures(self, _: JobEvent) -> None:
         """Shut down if the GPU is lost, since only a new process can use it again, or if jobs keep
@@ -218,6 +241,7 @@ class Server(uvicorn.Server):
         # job_events late, so that a job is counted once its waiting request is answered.
         subscribers = (
             services.metrics.put,
+            JobLog(services.backend.jobs.job).put,
             queue_persistence.put,
             services.job_events.put,
             services.attach_hub.put,

@@ -7,7 +7,7 @@ import socket
 import stat
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Listener:
     socket: socket.socket
     file: tuple[Path, os.stat_result] | None = None
     """The Unix socket that this process made, and what its path was then."""
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
@@ -33,7 +34,9 @@ class Listener:
         if is_unix(self.socket):
             return f"unix:{self.socket.getsockname()}"
         host, port = self.socket.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return (
+            f"{self.scheme}://[{host}]:{port}" if ":" in host else f"{self.scheme}://{host}:{port}"
+        )
 
     @property
     def is_reachable(self) -> bool:
@@ -119,9 +122,12 @@ def _listen_tcp(host: str, port: int) -> socket.socket:
         # With the protocol given, asyncio disables Nagle's algorithm, which would delay the second
         # part of an answer by 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()  # clients that connect from now on wait until the server is ready
+        with ExitStack() as on_error:
+            on_error.callback(listener.close)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen()  # clients that connect from now on wait until the server is ready
+            on_error.pop_all()
     except (OSError, UnicodeError) as error:
         why = "no such name can be" if isinstance(error, UnicodeError) else error.strerror or error
         raise SettingsError(

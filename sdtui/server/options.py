@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
@@ -21,6 +21,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?"
 _HOST = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*|[\w.-]+", re.ASCII)
 _NAMED_HOST = re.compile(r"[\w.-]+(:\d{1,5})?", re.ASCII)
 _UNIX_PEER = re.compile(r"unix:\d{1,10}", re.ASCII)
+_SHORTEST_KEY = 8
 DEFAULT_PORT = 7860
 """The port of A1111, where its clients expect a server."""
 
@@ -41,6 +42,8 @@ class OptionSpec:
     """The default as it is given, where the field's own is of another kind."""
     is_list: bool = False
     """True if it may be given several times."""
+    reloads: bool = False
+    """True if a running server takes a new value on SIGHUP."""
     parse: Callable[[Any], Any] | None = None
     """Returns the field's value for the one that was given. Raises SettingsError."""
 
@@ -75,6 +78,18 @@ class ServerOptions:
             metavar="PATH",
             parse=Path.absolute,
         ),
+    ] = None
+    tls_cert: Annotated[
+        Path | None,
+        OptionSpec(
+            help="Serve over TLS with this certificate and those of its issuers (PEM).",
+            metavar="FILE",
+            parse=Path.absolute,
+        ),
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        OptionSpec(help="The certificate's key (PEM).", metavar="FILE", parse=Path.absolute),
     ] = None
     api_key: str | None = None
     keys_file: Annotated[
@@ -133,7 +148,12 @@ class ServerOptions:
     ] = None
     grace: Annotated[
         float,
-        OptionSpec(help="Seconds that the running picture gets to end on SIGTERM.", ge=0, le=3600),
+        OptionSpec(
+            reloads=True,
+            help="Seconds that the running picture gets to end on SIGTERM.",
+            ge=0,
+            le=3600,
+        ),
     ] = 30.0
     max_body: Annotated[
         int,
@@ -147,22 +167,33 @@ class ServerOptions:
     ] = 32 * 2**20
     """Most bytes of a request body."""
     max_pixels: Annotated[
-        int, OptionSpec(help="Most pixels (width times height) of a request.", ge=64 * 64)
+        int,
+        OptionSpec(reloads=True, help="Most pixels (width times height) of a request.", ge=64 * 64),
     ] = 2048 * 2048
     max_work: Annotated[
         float | None,
         OptionSpec(
+            reloads=True,
             help="Most megapixels times steps of a job, of all passes and pictures. [no limit]",
             ge=1,
         ),
     ] = None
-    max_pictures: Annotated[int, OptionSpec(help="Pictures of one job.", ge=1, le=64)] = 16
-    max_grid: Annotated[int, OptionSpec(help="Pictures of a grid.", ge=1, le=1000)] = 100
+    max_pictures: Annotated[
+        int, OptionSpec(reloads=True, help="Pictures of one job.", ge=1, le=64)
+    ] = 16
+    max_grid: Annotated[
+        int, OptionSpec(reloads=True, help="Pictures of a grid.", ge=1, le=1000)
+    ] = 100
     max_upload_pixels: int = 32_000_000
     """Most pixels (width times height) of an uploaded picture."""
     job_timeout: Annotated[
         float | None,
-        OptionSpec(help="Cancel a running job after this time. [never]", metavar="SECONDS", ge=1),
+        OptionSpec(
+            reloads=True,
+            help="Cancel a running job after this time. [never]",
+            metavar="SECONDS",
+            ge=1,
+        ),
     ] = None
     stall_timeout: Annotated[
         float,
@@ -184,6 +215,7 @@ class ServerOptions:
     unload_after: Annotated[
         float | None,
         OptionSpec(
+            reloads=True,
             help="Unload the model after this time without a job. [never]",
             metavar="SECONDS",
             ge=1,
@@ -215,6 +247,10 @@ class ServerOptions:
     ] = None
     allow_downloads: Annotated[
         bool, OptionSpec(help="Let requests name any model of the hub; it is fetched then.")
+    ] = False
+
+    access_log: Annotated[
+        bool, OptionSpec(help="Log each request: who, what, the answer's status, time and size.")
     ] = False
 
     compatible_policy: Policy = Policy.STRICT
@@ -251,16 +287,33 @@ class ServerOptions:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on options that are allowed but dangerous together."""
-        if self.has_keys or "*" not in self.cors:
-            return ()
-        return (
-            "--cors '*' without an API key: every page that someone on this network opens can "
-            "make pictures here and read the history",
-        )
+        found = []
+        if self.api_key is not None and len(self.api_key) < _SHORTEST_KEY:
+            found.append(
+                f"the API key is shorter than {_SHORTEST_KEY} characters: it can be guessed"
+            )
+        if not self.has_keys and "*" in self.cors:
+            found.append(
+                "--cors '*' without an API key: every page that someone on this network opens can "
+                "make pictures here and read the history"
+            )
+        return tuple(found)
 
     def check(self) -> None:
         """Raise SettingsError for wrong values, and for a public server without a key."""
         self._check_addresses()
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise OptionError(
+                "--tls-cert" if self.tls_cert else "--tls-key",
+                "a certificate needs its key, and a key its certificate",
+                "Give both --tls-cert and --tls-key",
+            )
+        if self.tls_cert is not None and self.unix_socket is not None:
+            raise OptionError(
+                "--tls-cert",
+                "a Unix socket has no TLS",
+                "Leave out --tls-cert and --tls-key, or --unix-socket",
+            )
         for flag, seconds in (
             ("--grace", self.grace),
             ("--job-timeout", self.job_timeout),
@@ -333,3 +386,10 @@ def _network_problem(network: str) -> str:
     except ValueError as error:
         return f" ({error})"
     return ""
+
+
+def option_specs() -> dict[str, tuple[Any, OptionSpec]]:
+    """Return the type and the `OptionSpec` of each field of `ServerOptions` that has one."""
+    hints = get_type_hints(ServerOptions, include_extras=True).items()
+    annotated = {name: get_args(hint) for name, hint in hints if get_origin(hint) is Annotated}
+    return {name: (plain, spec) for name, (plain, spec) in annotated.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -40,10 +41,21 @@ def allow_more_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def on_sighup(end: Callable[[int, FrameType | None], None]) -> None:
-    """Set `end` as the handler of SIGHUP, unless it is ignored (nohup)."""
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, end)
+def on_sighup(end: Callable[[int, FrameType | None], None], reload: Callable[[], None]) -> None:
+    """End on SIGHUP where it says that the terminal is lost, and reload where there is none, as for
+    services. It stays ignored if it is (nohup)."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return
+    signal.signal(signal.SIGHUP, end if _has_terminal() else lambda *_: reload())
+
+
+def _has_terminal() -> bool:
+    """True if the process has a controlling terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def set_tcp_user_timeout(transport: asyncio.BaseTransport) -> None:

@@ -73,14 +73,14 @@ def test_key_file_that_others_can_read_is_reported(
     is_warned: bool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     key = tmp_path / "key"
     key.write_text("a\nb")  # two lines are refused, so that no server starts
     key.chmod(mode)
-    for name in ("log_to_file", "warn_on_stderr"):
-        monkeypatch.setattr(f"sdtui.cli.logs.{name}", lambda: None)
+    for name in ("log_to_file", "log_to_stderr"):
+        monkeypatch.setattr(f"sdtui.cli.logs.{name}", lambda *_: None)
     monkeypatch.setattr("sys.argv", ["sdtui", "serve", "--api-key-file", str(key)])
     with pytest.raises(SystemExit):
         main()
-    assert ("can be read by others" in capsys.readouterr().err) is is_warned
+    assert ("can be read by others" in caplog.text) is is_warned

@@ -237,8 +237,12 @@ def test_origins_that_no_browser_sends_are_refused(origin: str) -> None:
 
 def test_every_page_without_a_key_is_worth_a_warning() -> None:
     assert ServerOptions(cors=("http://a.example",)).warnings == ()
-    assert ServerOptions(cors=("*",), api_key="x").warnings == ()
+    assert ServerOptions(cors=("*",), api_key="12345678").warnings == ()
     assert "--cors" in ServerOptions(cors=("*",)).warnings[0]
+
+
+def test_key_that_can_be_guessed_is_worth_a_warning() -> None:
+    assert "can be guessed" in ServerOptions(api_key="1").warnings[0]
 
 
 def test_hint_for_a_missing_package_names_no_package_index(
@@ -288,8 +292,8 @@ def test_serve_refuses_unsafe_options(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("log_to_file", "warn_on_stderr"):
-        monkeypatch.setattr(f"sdtui.cli.logs.{name}", lambda: None)
+    for name in ("log_to_file", "log_to_stderr"):
+        monkeypatch.setattr(f"sdtui.cli.logs.{name}", lambda *_: None)
     monkeypatch.setattr("sys.argv", ["sdtui", "serve", *arguments])
     with pytest.raises(SystemExit) as leaving:
         main()
@@ -315,8 +319,8 @@ def test_serve_refuses_impossible_options(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    for name in ("log_to_file", "warn_on_stderr"):
-        monkeypatch.setattr(f"sdtui.cli.logs.{name}", lambda: None)
+    for name in ("log_to_file", "log_to_stderr"):
+        monkeypatch.setattr(f"sdtui.cli.logs.{name}", lambda *_: None)
     monkeypatch.setenv("SDTUI_PICTURES", str(tmp_path))
     if value == "in the way":
         value = str(tmp_path / "state")

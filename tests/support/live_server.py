@@ -27,6 +27,8 @@ from sdtui.server.lifecycle import Server
 from sdtui.server.listeners import listen
 from sdtui.server.options import ServerOptions
 from sdtui.server.systemd import Notifier
+from sdtui.server.reloading import add_reloads
+from sdtui.server.tls import tls_context
 from tests.support.images import png_base64
 
 KEY = "a-key-for-tests"
@@ -122,9 +124,11 @@ def live(
             make_generator=make_and_remember,
         )
         services = build_services(settings, chosen, backend)
-        listener = listen(chosen)
+        tls = tls_context(chosen)
+        listener = replace(listen(chosen), scheme="https" if tls else "http")
         started = threading.Event()
-        server = Server(services, started.set, listener, Notifier())
+        server = Server(services, started.set, listener, Notifier(), tls=tls)
+        add_reloads(services, None, None, tls)
         thread = threading.Thread(target=server.run, args=([listener.socket],), daemon=True)
         running = Live(listener.url, backend, services, server, thread, generators)
         before_start(running)

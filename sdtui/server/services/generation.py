@@ -215,6 +215,7 @@ async def submit(
     services.job_events.expect(job.id)
     services.client_jobs.note(job.id, caller)
     services.metrics.note_job(job.id, shape_of(http.scope))
+    http.state.job = job.id
     return job
 
 

@@ -57,6 +57,11 @@ class KeyRing:
         """True if the server needs no key."""
         return self._single is None and self._file is None
 
+    def replace_single(self, api_key: str) -> None:
+        """Take another key in place of the single one, if there is one."""
+        if self._single is not None:
+            self._single = digest_of(api_key)
+
     def reload(self) -> None:
         """Read the file anew. Raises SettingsError, and nothing changes then."""
         if self._file is not None:

@@ -40,10 +40,11 @@ class StorageCheck:
         return pending.result()
 
     def _check(self) -> str:
-        return _problem_of(self._find_folder()) or _problem_of(self._state_folder)
+        return folder_problem(self._find_folder()) or folder_problem(self._state_folder)
 
 
-def _problem_of(folder: Path) -> str:
+def folder_problem(folder: Path) -> str:
+    """Return why nothing can be written into a folder, which may be missing; empty if it can."""
     while not os.path.lexists(folder) and folder != folder.parent:  # made with a picture
         folder = folder.parent
     try:

@@ -1,0 +1,74 @@
+"""Log each job that ends, and each model that is loaded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sdtui.jobs import Job
+from sdtui.requests.events import Failed, FinalEvent, JobEvent, Loaded
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Times:
+    """In monotonic seconds, since the clock of events may jump."""
+
+    queued: float
+    started: float | None = None
+
+
+class JobLog:
+    """Subscribes to the events of the queue, which calls it on any thread."""
+
+    def __init__(self, find_job: Callable[[str], Job]) -> None:
+        """`find_job` raises KeyError for a job that is forgotten."""
+        self._find_job = find_job
+        self._times: dict[str, _Times] = {}
+
+    def put(self, envelope: JobEvent) -> None:
+        """Note an event."""
+        event, now = envelope.event, time.monotonic()
+        if isinstance(event, FinalEvent):
+            if (times := self._times.pop(envelope.job, None)) is not None:  # not a preload
+                self._log_end(envelope.job, event, times, now)
+        elif isinstance(event, Loaded):
+            _log.info(
+                "%s is loaded on %s in %s (%.1f s)",
+                *(event.model, event.device, event.dtype, event.seconds),
+                extra={"fields": event.model_dump(mode="json", exclude={"kind"})},
+            )
+        elif event.kind == "queued":
+            self._times[envelope.job] = _Times(now)
+        elif event.kind == "started" and envelope.job in self._times:
+            self._times[envelope.job].started = now
+
+    def _log_end(self, job_id: str, event: FinalEvent, times: _Times, now: float) -> None:
+        try:
+            job = self._find_job(job_id)
+        except KeyError:
+            return
+        started = times.started or now
+        pictures = len(event.record.images) if event.record else 0
+        fields = {
+            "job": job_id,
+            "state": event.kind,
+            "client": job.client,
+            "model": job.request.model,
+            "pictures": pictures,
+            "seconds": round(now - started, 3),
+            "waited": round(started - times.queued, 3),
+        }
+        error = ""
+        if isinstance(event, Failed):
+            fields["error"] = str(event)
+            error = f": {event}"
+        _log.info(
+            "job %s of %s %s: %d pictures of %s in %.1f s, waited %.1f s%s",
+            *(job_id, job.client or "nobody", event.kind, pictures, job.request.model),
+            *(now - started, started - times.queued, error),
+            extra={"fields": fields},
+        )
