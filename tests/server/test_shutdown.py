@@ -371,14 +371,14 @@ def test_signal_exits_with_0_and_sigkill_loses_no_job(tmp_path: Path) -> None:
         time.sleep(0.01)
     process.kill()
     process.communicate()
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in (signal.SIGTERM, signal.SIGINT):
         process = _begin(tmp_path, port)
         for job in jobs:
             assert httpx.get(f"{url}{job['url']}", timeout=PATIENCE).status_code == 200
         process.send_signal(ending)
         _, received = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
-        assert received == ""
+        assert not [line for line in received.splitlines() if " INFO " not in line]
         (queue_file,) = folder.glob("queue-*.json")
         kept = json.loads(queue_file.read_text())["jobs"]
         assert [job["state"] for job in kept] == ["queued", "queued"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sdtui.jobs import Job
-from sdtui.requests.events import Failed, FinalEvent, JobEvent, Loaded
+from sdtui.requests.events import Cancelled, Failed, FinalEvent, JobEvent, Loaded
 
 _log = logging.getLogger(__name__)
 
@@ -51,11 +51,13 @@ class JobLog:
             job = self._find_job(job_id)
         except KeyError:
             return
+        is_stopped = isinstance(event, Cancelled) and not job.is_cancelled
+        state = "stopped" if is_stopped else event.kind  # by the shutdown: it is resumed
         started = times.started or now
         pictures = len(event.record.images) if event.record else 0
         fields = {
             "job": job_id,
-            "state": event.kind,
+            "state": state,
             "client": job.client,
             "model": job.request.model,
             "pictures": pictures,
@@ -68,7 +70,7 @@ class JobLog:
             error = f": {event}"
         _log.info(
             "job %s of %s %s: %d pictures of %s in %.1f s, waited %.1f s%s",
-            *(job_id, job.client or "nobody", event.kind, pictures, job.request.model),
+            *(job_id, job.client or "nobody", state, pictures, job.request.model),
             *(now - started, started - times.queued, error),
             extra={"fields": fields},
         )
