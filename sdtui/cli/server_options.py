@@ -18,7 +18,8 @@ from click.core import ParameterSource
 from sdtui.core.errors import SettingsError
 from sdtui.core.settings import load_settings, settings_origin
 from sdtui.core.text import nearest, shortened
-from sdtui.server.options import OptionError, OptionSpec, ServerOptions, option_specs
+from sdtui.server.option_specs import OptionError, OptionSpec, option_specs
+from sdtui.server.options import ServerOptions
 
 TABLE = "server"
 """The table of the config file."""
@@ -131,7 +132,7 @@ server_option = partial(click.option, cls=ServerOption)
 
 def server_options(command: _Command) -> _Command:
     """Add the option of each field of `ServerOptions` that has one."""
-    specs = option_specs()
+    specs = option_specs(ServerOptions)
     for each in reversed(fields(ServerOptions)):
         if each.name in specs:
             command = _option(each, *specs[each.name])(command)
@@ -142,7 +143,7 @@ def options_from(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `ServerOptions` for the values of options, of which others are left out.
     Raises OptionError."""
     found = {}
-    for name, (_, spec) in option_specs().items():
+    for name, (_, spec) in option_specs(ServerOptions).items():
         if (value := values[name]) is not None:
             with naming_option(_flag(name, spec)):
                 found[name] = spec.parse(value) if spec.parse else value

@@ -165,8 +165,13 @@ class Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._start_reload)
 
     def _start_reload(self) -> None:
-        self._reload_tasks.add(task := asyncio.ensure_future(self._services.reload.run()))
+        self._reload_tasks.add(task := asyncio.ensure_future(self._read_again()))
         task.add_done_callback(self._reload_tasks.discard)
+
+    async def _read_again(self) -> None:
+        self._notifier.reloading()
+        await self._services.reload.run()
+        self._notifier.ready()
 
     def _check_failures(self, _: JobEvent) -> None:
         """Shut down if the GPU is lost, since only a new process can use it again, or if jobs keep

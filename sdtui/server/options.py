@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated
 
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
 from sdtui.server.keep import Keep, parse_keep
+from sdtui.server.option_specs import OptionError, OptionSpec
 from sdtui.server.scopes import without_default_port
 
 PREFIX = re.compile(r"(/[\w~-][\w.~-]*)*", re.ASCII)
@@ -24,36 +24,6 @@ _UNIX_PEER = re.compile(r"unix:\d{1,10}", re.ASCII)
 _SHORTEST_KEY = 8
 DEFAULT_PORT = 7860
 """The port of A1111, where its clients expect a server."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptionSpec:
-    """How a field of `ServerOptions` is set: its flag, its key in the config file and its
-    environment variable are derived from it."""
-
-    help: str
-    """A sentence for `--help`."""
-    flag: str = ""
-    """By default the name of the field with dashes."""
-    metavar: str = ""
-    ge: int | None = None
-    le: int | None = None
-    default: str = ""
-    """The default as it is given, where the field's own is of another kind."""
-    is_list: bool = False
-    """True if it may be given several times."""
-    reloads: bool = False
-    """True if a running server takes a new value on SIGHUP."""
-    parse: Callable[[Any], Any] | None = None
-    """Returns the field's value for the one that was given. Raises SettingsError."""
-
-
-class OptionError(SettingsError):
-    """A wrong value of the option with a certain flag."""
-
-    def __init__(self, flag: str, what: str, hint: str) -> None:
-        super().__init__(what, hint)
-        self.flag = flag
 
 
 def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -386,10 +356,3 @@ def _network_problem(network: str) -> str:
     except ValueError as error:
         return f" ({error})"
     return ""
-
-
-def option_specs() -> dict[str, tuple[Any, OptionSpec]]:
-    """Return the type and the `OptionSpec` of each field of `ServerOptions` that has one."""
-    hints = get_type_hints(ServerOptions, include_extras=True).items()
-    annotated = {name: get_args(hint) for name, hint in hints if get_origin(hint) is Annotated}
-    return {name: (plain, spec) for name, (plain, spec) in annotated.items()}

@@ -10,7 +10,8 @@ from functools import partial
 
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.listeners import Listener, options_of
-from sdtui.server.options import ServerOptions, option_specs
+from sdtui.server.option_specs import option_specs
+from sdtui.server.options import ServerOptions
 from sdtui.server.tls import load_files
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def add_reloads(
 
 def changed_options(now: ServerOptions, read: ServerOptions) -> ServerOptions:
     """Return the options of a running server after they were read again, and log what differs."""
-    specs = option_specs()
+    specs = option_specs(ServerOptions)
     different = [
         each.name for each in fields(read) if getattr(now, each.name) != getattr(read, each.name)
     ]
