@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 from sdtui.core.enums import Policy
-from sdtui.core.errors import SettingsError
 from sdtui.server.keep import Keep, parse_keep
 from sdtui.server.option_specs import OptionError, OptionSpec
 from sdtui.server.scopes import without_default_port

@@ -26,8 +26,8 @@ from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.lifecycle import Server
 from sdtui.server.listeners import listen
 from sdtui.server.options import ServerOptions
-from sdtui.server.systemd import Notifier
 from sdtui.server.reloading import add_reloads
+from sdtui.server.systemd import Notifier
 from sdtui.server.tls import tls_context
 from tests.support.images import png_base64
 
