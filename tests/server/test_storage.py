@@ -10,6 +10,7 @@ import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -139,6 +140,19 @@ def test_server_whose_pictures_folder_leads_nowhere_is_not_ready(
     folder.symlink_to(tmp_path / "not" / "there")
     with scripted.client() as ask:
         assert ask.get("/readyz").status_code == 503
+
+
+def test_server_whose_disk_takes_no_more_files_is_not_ready(
+    scripted: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SimpleNamespace(f_files=1000, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda _: disk)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: _Usage(2**40, 0, 2**40))
+    with scripted.client() as ask:
+        assert ask.get("/readyz").status_code == 503
+        assert "no room for another file" in ask.get("/health").json()["problem"]
+        disk.f_files = 0  # btrfs has no such limit
+        assert ask.get("/readyz").status_code == 200
 
 
 def test_server_without_room_in_its_state_folder_is_not_ready(

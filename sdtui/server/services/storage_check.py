@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def folder_problem(folder: Path) -> str:
     while not os.path.lexists(folder) and folder != folder.parent:  # made with a picture
         folder = folder.parent
     try:
-        free = shutil.disk_usage(folder).free
+        free, is_out_of_files = shutil.disk_usage(folder).free, _is_out_of_files(folder)
     except OSError as error:
         return f"{folder} can't be read: {error.strerror}"
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
@@ -56,4 +57,15 @@ def folder_problem(folder: Path) -> str:
     if free < MIN_FREE_BYTES:
         least = data_size(MIN_FREE_BYTES)
         return f"the disk of {folder} has {data_size(free)} of space, less than {least}"
+    if is_out_of_files:
+        return f"the disk of {folder} has no room for another file"
     return ""
+
+
+def _is_out_of_files(folder: Path) -> bool:
+    """True if a disk has a limit of files that is reached, as ext4 has one of inodes.
+    Raises OSError."""
+    if sys.platform == "win32":
+        return False
+    disk = os.statvfs(folder)
+    return disk.f_files > 0 and disk.f_favail == 0
