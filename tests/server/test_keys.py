@@ -150,6 +150,26 @@ def test_no_route_tells_of_pictures_and_jobs_of_another_key(
     assert _state(server) == before
 
 
+def test_no_tool_of_an_agent_reaches_another_key(
+    server: Live, alice: httpx.Client, theirs: Theirs
+) -> None:
+    before = _state(server)
+    pictures = (str(theirs.entry.id), f"{theirs.done}/0", f"{theirs.running}/0")
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("search_history", {"query": SECRET}),
+        *(("get_image", {"id": each}) for each in pictures),
+        *(("edit_image", {"prompt": "x", "init_image": each}) for each in pictures),
+        *(("upscale_image", {"upscale_image": each}) for each in pictures),
+    ]
+    for name, arguments in calls:
+        params = {"name": name, "arguments": arguments}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        answer = alice.post("/mcp", json=message, headers={"Accept": "*/*"})
+        assert '"total":0' in answer.text or '"isError":true' in answer.text, (name, answer.text)
+        assert theirs.entry.path.name not in answer.text, name
+    assert _state(server) == before
+
+
 def _arguments(theirs: Theirs) -> dict[str, Any]:
     return {
         "job_id": theirs.running,
