@@ -118,8 +118,7 @@ def _open_cluster(
     from sdtui.cluster.pool import ClusterPool
 
     ray_node.check_installed()
-    host, _ = ray_node.parse_address(address)
-    ray_node.resolved(host)
+    ray_node.check_can_listen(*ray_node.parse_address(address))
     file = key_file or ray_node.default_key_file()
     ray_node.make_key(file)
     return ClusterPool(address, file, previews=settings.previews)

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from sdtui import __version__
@@ -28,6 +27,7 @@ from sdtui.cluster.messages import (
     WorkerOptions,
 )
 from sdtui.core import paths, runtime
+from sdtui.jobs.workers.child import ignore_signals
 from sdtui.jobs.workers.files import MachineFiles
 
 _LOOK_SECONDS = 1.0
@@ -45,6 +45,7 @@ _log = logging.getLogger(__name__)
 def main(file_descriptor: int) -> None:
     """Serve the server at the other end of a socket until it closes that or ends."""
     runtime.redirect_streams(paths.log_file())
+    ignore_signals()
     logging.basicConfig(level=logging.INFO)
     connection = Connection(file_descriptor)
     options: BridgeOptions = connection.recv()
@@ -64,14 +65,8 @@ def main(file_descriptor: int) -> None:
             bridge.ended.wait()
         finally:
             ray_node.end(head)
-            _keep_log(folder)
+            _log.info("Ray's head has ended: %s", ray_node.log_text(folder)[-2000:])
     runtime.leave(0)
-
-
-def _keep_log(folder: Path) -> None:
-    log = folder / "ray.log"
-    if log.exists():
-        _log.info("Ray's head has ended: %s", log.read_text(errors="replace")[-2000:])
 
 
 @dataclass
@@ -105,9 +100,9 @@ class _Bridge:
     def run(self, host: str, port: int) -> None:
         """Connect, then look at the machines until the server or the head has ended."""
         threading.Thread(target=self._wait_for_head, daemon=True).start()
+        threading.Thread(target=self._read, daemon=True).start()  # sees the end of the server
         try:
             self._connect(f"{host}:{port}", host)
-            threading.Thread(target=self._read, daemon=True).start()
             sent: tuple[RemoteDevice, ...] = ()
             while not self.ended.wait(_LOOK_SECONDS):
                 devices = tuple(self._devices())
@@ -186,7 +181,7 @@ class _Bridge:
                 continue
             task = self._ray.remote(num_cpus=0, max_retries=0)(report)
             options = task.options(scheduling_strategy=self._only_on(machine))
-            self._asked[machine] = _Asked(options.remote(), time.monotonic())
+            self._asked[machine] = _Asked(options.remote(__version__), time.monotonic())
         for machine, asked in self._asked.items():
             if asked.answer is not None and self._has_answered(asked.answer):
                 self._note_report(machine, asked)

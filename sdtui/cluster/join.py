@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sdtui.cluster import machine, ray_node
+from sdtui.core.errors import SettingsError
+from sdtui.core.locks import try_hold
 from sdtui.core.settings import ALL_GPUS, Settings
+from sdtui.core.unix_sockets import own_folder
 from sdtui.jobs.workers.devices import device_processes, usable_cores
 from sdtui.monitor import Monitor
 
@@ -25,8 +28,6 @@ _LOOK_SECONDS = 0.5
 _LAST_MESSAGES_SECONDS = 2.0
 """Time for a job or picture to arrive."""
 
-_log = logging.getLogger(__name__)
-
 
 def join(
     address: str, key_file: Path, settings: Settings, grace: float, say: Callable[[str], None]
@@ -37,7 +38,13 @@ def join(
     ray_node.check_key(key_file)
     ip = ray_node.resolved(host)
     workers, gpus = _devices(settings)
-    with ray_node.private_folder() as folder, _leaving_on_signals() as leaving:
+    with (
+        ExitStack() as held,
+        ray_node.private_folder() as folder,
+        _leaving_on_signals() as leaving,
+    ):
+        for gpu in gpus:
+            held.enter_context(holding(gpu))
         others = {ray_node.FOLDER_VARIABLE: str(folder)}
         if gpus:
             others |= {"CUDA_VISIBLE_DEVICES": ",".join(gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
@@ -58,14 +65,15 @@ def join(
             began = time.monotonic()
             process = ray_node.start(arguments, variables, folder)
             try:
-                _wait_for(process, leaving)
+                _wait_for(process, leaving, folder)
                 if leaving.is_set():
                     _finish_pictures(process, folder, grace)
             finally:
                 ray_node.end(process)
             if not leaving.is_set():
                 pause = _FIRST_PAUSE if time.monotonic() - began > 60 else pause * 2
-                say(f"not joined; trying again. Ray says: {_last_line(folder)}")
+                why = ray_node.problem(ray_node.log_text(folder), address, key_file)
+                say(f"not joined: {why}; trying again")
                 leaving.wait(min(pause, _LONGEST_PAUSE))
 
 
@@ -75,6 +83,20 @@ def _devices(settings: Settings) -> tuple[int, list[str]]:
     processes = list(device_processes(names))
     gpus = [each.environment["CUDA_VISIBLE_DEVICES"] for each in processes if each.device != "cpu"]
     return len(processes), gpus
+
+
+@contextmanager
+def holding(gpu: str) -> Iterator[None]:
+    """Keep other commands of this user from using a GPU too. Raises SettingsError if one does."""
+    handle = try_hold(own_folder() / f"worker-{gpu}.lock")
+    if handle is None:
+        raise SettingsError(
+            f"another sdtui worker uses the GPU {gpu}", "End it, or name others with --gpus"
+        )
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -95,9 +117,12 @@ def _leaving_on_signals() -> Iterator[threading.Event]:
             signal.signal(each, handler)
 
 
-def _wait_for(process: subprocess.Popen[bytes], leaving: threading.Event) -> None:
+def _wait_for(process: subprocess.Popen[bytes], leaving: threading.Event, folder: Path) -> None:
+    """Wait until Ray ends or this machine leaves. Raises SettingsError if the server doesn't want
+    it."""
     while process.poll() is None and not leaving.wait(_LOOK_SECONDS):
-        pass
+        if refusal := machine.refusal(folder):
+            raise SettingsError(refusal, "Install the same version")
 
 
 def _finish_pictures(process: subprocess.Popen[bytes], folder: Path, grace: float) -> None:
@@ -110,8 +135,3 @@ def _finish_pictures(process: subprocess.Popen[bytes], folder: Path, grace: floa
             time.sleep(_LAST_MESSAGES_SECONDS)
             return
         time.sleep(_LOOK_SECONDS)
-
-
-def _last_line(folder: Path) -> str:
-    lines = (folder / "ray.log").read_text(errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else "nothing"

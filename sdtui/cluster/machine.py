@@ -34,6 +34,8 @@ from sdtui.requests.record import GenerationRecord
 
 _LEAVING = "leaving"
 """A file of this name says that the machine takes no more work."""
+_REFUSED = "refused"
+"""A file of this name says why the server doesn't use the machine."""
 _BUSY = "busy-"
 """Files whose names begin so say which processes make pictures."""
 _LOOK_SECONDS = 0.5
@@ -41,8 +43,10 @@ _LOOK_SECONDS = 0.5
 Message = tuple[Kind, Payload]
 
 
-def report() -> MachineReport:
-    """Say what this machine has."""
+def report(version: str) -> MachineReport:
+    """Say what this machine has. `version` is the server's, without which it is of no use."""
+    if version != __version__:
+        (_folder() / _REFUSED).write_text(f"the server has sdtui {version}, this is {__version__}")
     settings = load_settings()
     memory = {str(each.index): each.memory_total for each in Monitor().sample().gpus}
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -50,6 +54,16 @@ def report() -> MachineReport:
     return MachineReport(
         __version__, files_here(settings), tuple(memory.get(each) for each in used)
     )
+
+
+def _folder() -> Path:
+    return Path(os.environ[FOLDER_VARIABLE])
+
+
+def refusal(folder: Path) -> str:
+    """Return why the server doesn't use a machine; "" if it does."""
+    file = folder / _REFUSED
+    return file.read_text() if file.exists() else ""
 
 
 def leave(folder: Path) -> None:
@@ -75,10 +89,9 @@ class RemoteWorkerProcess:
             gpus=(),
             previews=options.previews,
         )
-        folder = Path(os.environ[FOLDER_VARIABLE])
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        worker = _MachineWorker(settings, options, folder)
+        worker = _MachineWorker(settings, options, _folder())
         # The process is ended by the bridge.
         child = Child(_Queues(self._inbox, self._outbox), worker, sys.exit)
         threading.Thread(target=child.serve, name="sdtui-worker", daemon=True).start()

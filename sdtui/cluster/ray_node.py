@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,6 +29,9 @@ _OBJECT_STORE_BYTES = 200_000_000
 """For pictures on their way; Ray's default is 30 % of the memory."""
 _FOLDER = "ray"
 """How the names of private folders begin."""
+_LOG = "ray.log"
+_VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+).*?Ray: (\S+)\s+Python: (\S+)", re.DOTALL)
+"""In Ray's message about a head with other versions: the head's, and its own."""
 _END_SECONDS = 1.0
 """Time for Ray's processes to end by themselves."""
 _SETTINGS = {
@@ -66,6 +70,17 @@ def resolved(host: str) -> str:
         return socket.gethostbyname(host)
     except OSError as error:
         raise SettingsError(f"the host {host!r} isn't known: {error}", "Check HOST") from error
+
+
+def check_can_listen(host: str, port: int) -> None:
+    """Raise SettingsError unless a head can listen at an address of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((resolved(host), port))
+        except OSError as error:
+            hint = "Give an address of this machine with a free port"
+            raise SettingsError(f"{host}:{port} can't be used: {error.strerror}", hint) from error
 
 
 def own_address(head: str) -> str:
@@ -119,10 +134,11 @@ def environment(key_file: Path, **others: str) -> dict[str, str]:
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """Yield a new folder that only this user can enter. Its path is short, since Ray puts sockets
-    into it. Raises SettingsError."""
+    into it. What killed processes have left is ended and deleted. Raises SettingsError."""
     parent = own_folder()
-    for left in parent.glob(f"{_FOLDER}*"):  # by a process that was killed
+    for left in parent.glob(f"{_FOLDER}*"):
         if not psutil.pid_exists(int(left.name.removeprefix(_FOLDER))):
+            _kill(_using(left))
             shutil.rmtree(left, ignore_errors=True)
     folder = parent / f"{_FOLDER}{os.getpid()}"
     try:
@@ -139,7 +155,7 @@ def head_arguments(host: str, port: int, folder: Path) -> list[str]:
     """Return the arguments of `ray start` for a head without workers."""
     return [
         *("--head", f"--port={port}", "--num-cpus=0", "--num-gpus=0"),
-        *("--include-dashboard=false", *_common_arguments(host, folder)),
+        *("--include-dashboard=false", "--no-monitor", *_common_arguments(host, folder)),
     ]
 
 
@@ -168,9 +184,9 @@ def _common_arguments(host: str, folder: Path) -> list[str]:
 def start(
     arguments: Sequence[str], variables: Mapping[str, str], folder: Path
 ) -> subprocess.Popen[bytes]:
-    """Start Ray on this machine. The process lives as long as Ray does."""
+    """Start Ray on this machine, with a new log. The process lives as long as Ray does."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments]
-    with (folder / "ray.log").open("ab") as log:
+    with (folder / _LOG).open("wb") as log:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -181,6 +197,32 @@ def start(
         )
 
 
+def log_text(folder: Path) -> str:
+    """Return what Ray has printed since its start; "" if it wasn't started."""
+    log = folder / _LOG
+    return log.read_text(errors="replace").strip() if log.exists() else ""
+
+
+def problem(log: str, address: str, key_file: Path) -> str:
+    """Return why Ray hasn't joined a head, by its log. Raises SettingsError if trying again is of
+    no use."""
+    if "AuthenticationError" in log:
+        raise SettingsError(
+            f"the server at {address} has another key than {key_file}",
+            "Copy the server's cluster.key to it",
+        )
+    if (mismatch := _VERSIONS.search(log)) is not None:
+        ray, python, own_ray, own_python = (each.strip() for each in mismatch.groups())
+        raise SettingsError(
+            f"the server has Ray {ray} and Python {python}, this is Ray {own_ray} with Python"
+            f" {own_python}",
+            "Install the same versions",
+        )
+    if "Failed to connect to GCS" in log:
+        return f"{address} doesn't answer"
+    return f"Ray says: {log.splitlines()[-1].strip()}" if log else "Ray said nothing"
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a process of `start` and all that it has started, which may outlive it."""
     started = list(_in_session(process.pid))
@@ -189,9 +231,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
         with suppress(psutil.NoSuchProcess):
             each.terminate()
     _, left = psutil.wait_procs(started, timeout=_END_SECONDS)
-    for each in left:
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
+    _kill(left)
     try:
         process.wait(_END_SECONDS)
     except subprocess.TimeoutExpired:
@@ -205,3 +245,19 @@ def _in_session(session: int) -> Iterator[psutil.Process]:
         with suppress(ProcessLookupError, PermissionError):
             if each.pid != session and os.getsid(each.pid) == session:
                 yield each
+
+
+def _using(folder: Path) -> Iterator[psutil.Process]:
+    """Yield this user's processes that name a private folder, and those of their sessions."""
+    for each in psutil.process_iter(["uids", "cmdline"]):
+        uids, command = each.info["uids"], each.info["cmdline"] or ()
+        is_own = uids is not None and uids.real == os.getuid()
+        if is_own and any(str(folder) in part for part in command):
+            yield from _in_session(each.pid)
+            yield each
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()

@@ -2,11 +2,12 @@
 one, and what is left of forty pictures when workers are killed.
 
     python -m tests.benchmarks.workers speed
-    python -m tests.benchmarks.workers kills [--seed 7]
+    python -m tests.benchmarks.workers kills [--seed 7] [--cluster]
 
 The bars: on two cores two workers make 1.9 times as many pictures as one; with five SIGKILLs at
 random times all of forty pictures are there, none twice, and their pixels are those of a run that
 nobody disturbed. A job that has lost one worker isn't hit again, since it would fail on purpose.
+With --cluster the workers are on two machines that have joined by Ray, both on this one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,27 +37,55 @@ from sdtui.jobs.workers.child import ChildOptions
 from sdtui.jobs.workers.process import ProcessWorker
 from sdtui.jobs.workers.worker import WorkerSlot
 from sdtui.requests.request import GenerationRequest
+from tests.support.cluster import Cluster
 
 _JOBS, _PICTURES, _KILLS = 20, 2, 5
 _SIZE, _STEPS = 128, 20
 
 
+ProcessOf = Callable[[str], int | None]
+"""Returns the process of a worker by its name; None if it has none."""
+
+
 @contextmanager
-def _workers(folder: Path, count: int) -> Iterator[tuple[JobQueue, list[ProcessWorker]]]:
+def _workers(folder: Path, count: int) -> Iterator[tuple[JobQueue, ProcessOf]]:
     """A queue with so many workers, all of which have the model in memory."""
     settings = Settings(device="cpu", pictures=folder)
     options = ChildOptions(settings, {"OMP_NUM_THREADS": "1"}, make_generator)
-    workers = [ProcessWorker(f"cpu {number}", options) for number in range(count)]
-    slots = [WorkerSlot(f"cpu {number}", worker) for number, worker in enumerate(workers)]
+    names = [f"cpu {number}" for number in range(count)]
+    workers = {name: ProcessWorker(name, options) for name in names}
+    slots = [WorkerSlot(name, worker) for name, worker in workers.items()]
     history = History(folder, folder / "index.db")
     queue = JobQueue(settings, history, slots=slots)
-    warm = [_submit(queue, 1000 + number, 1) for number in range(count)]
-    _wait(queue, warm)
+    _warm(queue, count)
     try:
-        yield queue, workers
+        yield queue, lambda name: workers[name].process_id
     finally:
         queue.close(20)
         history.close()
+
+
+@contextmanager
+def _machines(folder: Path, count: int) -> Iterator[tuple[JobQueue, ProcessOf]]:
+    """The same with a worker with one core on each of so many machines of a cluster."""
+    folder.mkdir()
+    cluster = Cluster(folder)
+    try:
+        for core in range(count):
+            cluster.join(prefix=["taskset", "-c", str(core)])
+        _warm(cluster.backend.jobs, count)
+
+        def process_of(name: str) -> int | None:
+            found = cluster.processes(name, "ray::Actor")
+            return found[0].pid if found else None
+
+        yield cluster.backend.jobs, process_of
+    finally:
+        cluster.close()
+
+
+def _warm(queue: JobQueue, count: int) -> None:
+    _wait(queue, [_submit(queue, 1000 + number, 1) for number in range(count)])
 
 
 def _submit(queue: JobQueue, seed: int, pictures: int = _PICTURES) -> Job:
@@ -101,11 +130,10 @@ def _speed() -> None:
 
 
 def _kill_some(
-    queue: JobQueue, workers: list[ProcessWorker], jobs: list[Job], chance: random.Random
+    queue: JobQueue, process_of: ProcessOf, jobs: list[Job], chance: random.Random
 ) -> int:
     """Kill workers at random times while the jobs run; return how many were killed."""
     killed = 0
-    names = {f"cpu {number}": worker for number, worker in enumerate(workers)}
     while killed < _KILLS and not all(queue.job(job.id).state.is_over for job in jobs):
         time.sleep(chance.uniform(0.3, 2.0))
         running = [
@@ -116,7 +144,7 @@ def _kill_some(
         if not running:
             continue
         name, _ = chance.choice(running)
-        process = names[name].process_id
+        process = process_of(name)
         if process is not None:
             os.kill(process, signal.SIGKILL)
             killed += 1
@@ -124,17 +152,18 @@ def _kill_some(
     return killed
 
 
-def _kills(seed: int) -> bool:
+def _kills(seed: int, *, on_cluster: bool) -> bool:
     chance = random.Random(seed)
+    open_ = _machines if on_cluster else _workers
     with tempfile.TemporaryDirectory() as folder:
         calm_folder, killed_folder = Path(folder) / "calm", Path(folder) / "killed"
-        with _workers(calm_folder, 2) as (queue, _):
+        with open_(calm_folder, 2) as (queue, _):
             calm = _pictures(_wait(queue, [_submit(queue, 10 * n) for n in range(_JOBS)]))
-        with _workers(killed_folder, 2) as (queue, workers):
+        with open_(killed_folder, 2) as (queue, process_of):
             before = len([*killed_folder.rglob("*.png")])
             began = time.perf_counter()
             jobs = [_submit(queue, 10 * number) for number in range(_JOBS)]
-            killed = _kill_some(queue, workers, jobs, chance)
+            killed = _kill_some(queue, process_of, jobs, chance)
             ended = _wait(queue, jobs)
             seconds = time.perf_counter() - began
             made = _pictures(ended)
@@ -154,10 +183,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["speed", "kills"])
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--cluster", action="store_true")
     options = parser.parse_args()
     if options.what == "speed":
         _speed()
-    elif not _kills(options.seed):
+    elif not _kills(options.seed, on_cluster=options.cluster):
         sys.exit(1)
 
 

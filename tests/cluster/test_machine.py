@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sdtui import __version__
 from sdtui.cluster import machine
 from sdtui.cluster.machine import RemoteWorkerProcess
 from sdtui.cluster.messages import RemoteAssignment, RemoteDevice, WorkerOptions
@@ -100,3 +101,13 @@ def test_machine_that_leaves_finishes_its_picture_and_begins_no_other(
     assert not machine.is_busy(tmp_path)
     assert isinstance(head.run(request, {}).error, CancelledError)
     assert len(head.pictures) == 2
+
+
+def test_machine_with_another_version_learns_that_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    assert machine.report(__version__).version == __version__
+    assert machine.refusal(tmp_path) == ""
+    machine.report("99.0")
+    assert machine.refusal(tmp_path) == f"the server has sdtui 99.0, this is {__version__}"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from sdtui.cluster import ray_node
+from sdtui.cluster.join import holding
 from sdtui.core.errors import SettingsError
 
 
@@ -67,3 +71,63 @@ def test_missing_extra_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_address_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="HOST:PORT"):
         ray_node.parse_address(text)
+
+
+def test_address_of_another_machine_or_with_a_used_port_is_refused() -> None:
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        with pytest.raises(SettingsError, match="in use"):
+            ray_node.check_can_listen("127.0.0.1", used.getsockname()[1])
+    with pytest.raises(SettingsError, match="6399 can.t be used"):
+        ray_node.check_can_listen("192.0.2.77", 6399)
+
+
+_MISMATCH = """RuntimeError: Version mismatch: The cluster was started with:
+    Ray: 2.60.0
+    Python: 3.11.7
+This process on 10.0.0.2:0 was started with:
+    Ray: 2.61.0
+    Python: 3.12.1
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ("ray.exceptions.AuthenticationError: RPC error", "has another key than key"),
+        (_MISMATCH, "Ray 2.60.0 and Python 3.11.7, this is Ray 2.61.0 with Python 3.12.1"),
+    ],
+)
+def test_what_trying_again_cannot_mend_is_a_sentence(log: str, expected: str) -> None:
+    with pytest.raises(SettingsError, match=expected):
+        ray_node.problem(log, "10.0.0.1:6399", Path("key"))
+
+
+def test_head_that_does_not_answer_is_tried_again() -> None:
+    log = "rpc_client.h:204: Failed to connect to GCS within 5 seconds. The program will terminate"
+    assert ray_node.problem(log, "gpu:1", Path("key")) == "gpu:1 doesn't answer"
+    assert ray_node.problem("first\nlast", "gpu:1", Path("key")) == "Ray says: last"
+
+
+def test_gpu_works_for_one_command_of_a_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdtui.cluster.join.own_folder", lambda: tmp_path)
+    in_use = pytest.raises(SettingsError, match="uses the GPU 0")
+    with holding("0"), holding("1"), in_use, holding("0"):
+        pass
+    with holding("0"):
+        pass
+
+
+def test_what_a_killed_process_has_left_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_node, "own_folder", lambda: tmp_path)
+    gone = tmp_path / "ray4194305"  # above the largest process id
+    gone.mkdir()
+    command = ["sh", "-c", "sleep 60; true", f"--temp-dir={gone}"]
+    with subprocess.Popen(command, start_new_session=True) as left, ray_node.private_folder():
+        assert left.wait(20) == -signal.SIGKILL
+    assert not gone.exists()

@@ -1,4 +1,4 @@
-"""What every backend does, in this process or through a server."""
+"""What every backend does, in this process, through a server, or with workers on other machines."""
 
 from __future__ import annotations
 
@@ -16,19 +16,28 @@ from sdtui.models.hub import OnBytes
 from sdtui.requests.grids import Grid, parse_axis
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.styles import Style
-from tests.support.backends import Opened, Waiter, opened_locally, opened_remotely, until
+from tests.support.backends import (
+    Opened,
+    Waiter,
+    opened_locally,
+    opened_on_cluster,
+    opened_remotely,
+    until,
+)
+from tests.support.cluster import cluster_marks
 from tests.support.live_server import PATIENCE
 
+_OPENED = {"here": opened_locally, "http": opened_remotely, "ray": opened_on_cluster}
 
-@pytest.fixture(scope="module", params=["here", "http"])
+
+@pytest.fixture(scope="module", params=["here", "http", pytest.param("ray", marks=cluster_marks)])
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Opened]:
     folder = tmp_path_factory.mktemp(request.param)
     (folder / "words").mkdir()
     (folder / "words/animal.txt").write_text("cat\n3::dog\n")
-    open_ = opened_locally if request.param == "here" else opened_remotely
-    with open_(
+    with _OPENED[request.param](
         folder, wildcard_folders=(folder / "words",), styles_file=folder / "styles.csv"
     ) as opened:
         yield opened

@@ -17,6 +17,8 @@ from sdtui.jobs.backends.remote.backend import RemoteBackend
 from sdtui.jobs.backends.remote.where import HttpServer
 from sdtui.requests.events import JobEvent
 from sdtui.requests.request import GenerationRequest
+from tests.support.child_generator import MakeHeldGenerator
+from tests.support.cluster import Cluster
 from tests.support.live_server import PATIENCE, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -68,6 +70,19 @@ def opened_locally(folder: Path, **settings: Any) -> Iterator[Opened]:
     yield opened
     generator.hold.clear()
     assert backend.close(PATIENCE)
+
+
+@contextmanager
+def opened_on_cluster(folder: Path, **settings: Any) -> Iterator[Opened]:
+    """Open a local backend whose scripted generator is on a machine that has joined it."""
+    make_generator = MakeHeldGenerator(folder / "hold")
+    cluster = Cluster(folder, make_generator=make_generator, **settings)
+    cluster.join()
+    opened = Opened(cluster.backend, cluster.backend, make_generator())
+    cluster.backend.jobs.subscribe(opened.events.append)
+    yield opened
+    opened.generator.hold.clear()
+    cluster.close()
 
 
 @contextmanager

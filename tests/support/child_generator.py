@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from sdtui.core.settings import Settings
 from tests.support.scripted_generator import ScriptedGenerator
@@ -27,3 +30,32 @@ class ChildGenerator(ScriptedGenerator):
             case "hang" if self._runs == len(self.requests):
                 time.sleep(60)
         self._runs = len(self.requests)
+
+
+class FileEvent(threading.Event):
+    """An event that processes share: it is set while a file exists."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def set(self) -> None:
+        self._file.touch()
+
+    def clear(self) -> None:
+        self._file.unlink(missing_ok=True)
+
+    def is_set(self) -> bool:
+        return self._file.exists()
+
+
+@dataclass(frozen=True)
+class MakeHeldGenerator:
+    """Makes generators, in any process, that wait while a file exists."""
+
+    file: Path
+
+    def __call__(self, settings: Settings | None = None) -> ScriptedGenerator:
+        generator = ScriptedGenerator()
+        generator.hold = FileEvent(self.file)
+        return generator

@@ -73,13 +73,18 @@ class ChildOptions:
 def main(file_descriptor: int) -> None:
     """Serve the parent at the other end of a socket until it closes that or ends."""
     runtime.redirect_streams(paths.log_file())  # the parent's terminal may show a window
-    for each in _SIGNALS:  # for the parent, which may let a picture be finished
-        signal.signal(each, signal.SIG_IGN)
+    ignore_signals()
     connection = Connection(file_descriptor)
     kind, options = connection.recv()
     assert kind is Kind.START
     os.environ.update(options.environment)
     Child(connection, LocalWorker(options.settings, options.make_generator), runtime.leave).serve()
+
+
+def ignore_signals() -> None:
+    """Leave signals to the parent, which may let a picture be finished."""
+    for each in _SIGNALS:
+        signal.signal(each, lambda *_: None)  # SIG_IGN would be inherited by other programs
 
 
 class _LogToParent(logging.Handler):
