@@ -253,8 +253,8 @@ def _using(folder: Path) -> Iterator[psutil.Process]:
         uids, command = each.info["uids"], each.info["cmdline"] or ()
         is_own = uids is not None and uids.real == os.getuid()
         if is_own and any(str(folder) in part for part in command):
-            yield from _in_session(each.pid)
             yield each
+            yield from _in_session(each.pid)
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:

@@ -91,7 +91,8 @@ def test_machine_that_leaves_finishes_its_picture_and_begins_no_other(
         while not (head.pictures and machine.is_busy(tmp_path)):
             time.sleep(0.002)
         machine.leave(tmp_path)
-        time.sleep(0.05)
+        while any(each.name == "sdtui-leaving" for each in threading.enumerate()):
+            time.sleep(0.002)
         head.generator.hold_at_picture = None
 
     threading.Thread(target=leave).start()

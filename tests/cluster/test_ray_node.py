@@ -79,7 +79,7 @@ def test_address_of_another_machine_or_with_a_used_port_is_refused() -> None:
         used.listen()
         with pytest.raises(SettingsError, match="in use"):
             ray_node.check_can_listen("127.0.0.1", used.getsockname()[1])
-    with pytest.raises(SettingsError, match="6399 can.t be used"):
+    with pytest.raises(SettingsError, match=r"6399 can.t be used"):
         ray_node.check_can_listen("192.0.2.77", 6399)
 
 
