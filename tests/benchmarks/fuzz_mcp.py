@@ -32,7 +32,7 @@ _METHODS = (
     *("initialize", "ping", "tools/list", "tools/call", "resources/list", "prompts/get"),
     *("server/discover", "notifications/cancelled", "notifications/progress", "", "a" * 3000),
 )
-_ODD = (
+_ODD: tuple[Any, ...] = (
     *(
         None,
         True,
