@@ -24,7 +24,7 @@ from PIL import Image
 from sdtui.core.settings import Settings
 from sdtui.jobs import JobState
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.events import EngineStarting, Started
+from sdtui.requests.events import EngineStarting, Failed, Started
 from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.server.api.mcp.catalog import TOOLS
 from sdtui.server.api.mcp.pictures import id_text, parse_id
@@ -64,9 +64,13 @@ async def _connected(
 
 
 @pytest.fixture
-def tools(own_folders: Path) -> ToolServer:
+def backend() -> FakeBackend:
+    return FakeBackend(models=("pocket", "other"), prompts=("a cat", "a dog"))
+
+
+@pytest.fixture
+def tools(own_folders: Path, backend: FakeBackend) -> ToolServer:
     """The tools as over stdio, of a backend in which nothing works."""
-    backend = FakeBackend(models=("pocket", "other"), prompts=("a cat", "a dog"))
     services = build_services(Settings(), ServerOptions(), backend)
     backend.jobs.subscribe(services.job_events.put)
     return ToolServer(services, local_request)
@@ -243,6 +247,20 @@ async def test_lists_and_searches_read_the_backend(tools: ToolServer) -> None:
             ("other", False),
         ]
     assert [each["prompt"] for each in found.structured_content["pictures"]] == ["a dog"]
+
+
+async def test_job_of_a_client_without_http_is_made_like_any_other(
+    backend: FakeBackend, tools: ToolServer
+) -> None:
+    async with Client(tools.protocol) as agent:
+        call = asyncio.ensure_future(agent.call_tool("generate_image", {"prompt": "x"}))
+        while not backend.jobs.jobs():
+            await asyncio.sleep(0.001)
+        (job,) = backend.jobs.jobs()
+        backend.jobs.publish(job.id, Failed(error="no luck", error_type="ModelError"))
+        result = await call
+    assert result.is_error
+    assert "no luck" in _text(result)
 
 
 def test_messages_that_are_none_are_refused_as_json_rpc(locked: Live) -> None:

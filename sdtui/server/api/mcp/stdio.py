@@ -58,5 +58,12 @@ def local_request() -> Request:
         await asyncio.Event().wait()
         raise AssertionError("nobody sets the event")
 
-    scope: Scope = {"type": "http", "headers": [], "client": None, "state": {"caller": Caller("")}}
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/mcp",
+        "headers": [],
+        "client": None,
+        "state": {"caller": Caller("")},
+    }
     return Request(scope, receive)
