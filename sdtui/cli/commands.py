@@ -14,6 +14,7 @@ from sdtui.cli.connect import connect_option, connected_settings
 _COMMANDS = {
     "generate": "Make pictures from prompts.",
     "grid": "Make a grid of pictures over the values of up to three axes.",
+    "train": "Train a LoRA from your own pictures.",
     "upscale": "Make pictures larger.",
     "mask": "Draw a mask over a picture, or borders around it.",
     "sheet": "Make a contact sheet of pictures.",

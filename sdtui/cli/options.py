@@ -47,14 +47,14 @@ def field_option(name: str, *flags: str, more: str = "") -> Callable[[_Command],
     return _option(REQUEST_FIELDS[name], flags, more)
 
 
-def request_values(flags: dict[str, Any]) -> dict[str, Any]:
+def request_values(flags: dict[str, Any], fields: FieldTable = REQUEST_FIELDS) -> dict[str, Any]:
     """Return the request's fields from the flags that were given, None for those that are left
     open; `--size` becomes width and height.
 
     Raises InvalidRequestError if the size is invalid.
     """
     given = {name: value for name, value in flags.items() if value not in (None, (), _OPEN)}
-    values = REQUEST_FIELDS.map_files(given, _plain_path)
+    values = fields.map_files(given, _plain_path)
     size = values.pop("size", None)
     if size is not None:
         values["width"], values["height"] = parse_size(size)
@@ -78,7 +78,7 @@ def _option(
     choices = [str(each) for each in field.type] if issubclass(field.type, StrEnum) else None
     if field.type is bool:
         name = field.name.replace("_", "-")
-        flags = flags or (f"--{name}/--no-{name}",)
+        flags = flags or spec.flags or (f"--{name}/--no-{name}",)
         return click.option(*flags, field.name, default=None, help=spec.help)
     kind = _CLICK_TYPES.get(field.type, str)
     if field.default is None and (spec.native or field.name == "seed"):

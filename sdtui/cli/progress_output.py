@@ -65,7 +65,7 @@ class ProgressOutput:
         elif event.kind == "tile":
             self.advance(found.text if found else "", event.tile, event.total)
         elif found:
-            self._say(found.text)
+            self.say(found.text)
 
     def advance(self, text: str, done: int, total: int) -> None:
         """Show progress; `total` 0 = unknown."""
@@ -75,9 +75,9 @@ class ProgressOutput:
             self._bar.update(self._task, description=text, completed=done, total=total or None)
         elif (done == total > 0) or time.monotonic() - self._last_line >= _LINE_SECONDS:
             self._last_line = time.monotonic()
-            self._say(text)
+            self.say(text)
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
         safe = one_line(line)
         if self._bar is not None:
             self._bar.console.print(safe, markup=False, highlight=False, soft_wrap=True)

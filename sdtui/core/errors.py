@@ -129,6 +129,10 @@ class ConnectionLostError(SdtuiError):
     """A backend in another process can't be reached, or refuses this client."""
 
 
+class TrainingError(SdtuiError):
+    """A training can't begin or go on: its pictures, checkpoint or settings can't be used."""
+
+
 class BenchError(SdtuiError):
     """A benchmark that can't be run, read or compared."""
 

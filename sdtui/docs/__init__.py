@@ -12,6 +12,7 @@ TOPICS: Mapping[str, str] = {
     "prompts": "LoRAs, weights, long prompts, AND, words that change by step.",
     "pictures": "From pictures to pictures: upscaling, masks, ControlNet, IP-Adapter.",
     "grids": "Grids of pictures over the values of up to three axes, and their sheets.",
+    "training": "Train a LoRA from your own pictures.",
     "models": "Which models work, where they are found, downloads, native values.",
     "memory": "Memory modes, what models need, what happens when memory runs out.",
     "speed": "Speed presets, batches, benchmarks.",

@@ -1,0 +1,84 @@
+"""The process of a training: `python -m sdtui.training FOLDER`.
+
+FOLDER has the request. Events go to stdout and into the folder, a line of JSON each; "pause",
+"resume" and "stop" are read from stdin, a line each. SIGINT and SIGTERM stop the training as "stop"
+does: what it has learnt is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from sdtui.core import runtime
+from sdtui.core.errors import CancelledError, SdtuiError, TrainingError
+from sdtui.core.locks import try_hold
+from sdtui.core.settings import load_settings
+from sdtui.requests.training_events import Notice, TrainingEvent, TrainingFailed, event_line
+from sdtui.training.control import TrainingControl
+from sdtui.training.folder import TrainingFolder
+from sdtui.training.run import train
+
+_log = logging.getLogger(__name__)
+
+
+def main(place: Path) -> int:
+    """Train; return the exit code: 0 with a LoRA, 1 after an error, 130 if nothing was learnt."""
+    folder = TrainingFolder(place)
+    if try_hold(folder.lock_file) is None:
+        sys.stdout.write(event_line(_already_running(place)))
+        return 1
+    logging.basicConfig(level=logging.INFO, filename=folder.log_file)
+    logging.captureWarnings(capture=True)
+    control = TrainingControl()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: control.stop())
+    threading.Thread(target=_obey, args=(control, sys.stdin), daemon=True).start()
+    with folder.events_file.open("a", encoding="utf-8") as events:
+        out: list[IO[str]] = [events, sys.stdout]
+
+        def report(event: TrainingEvent) -> None:
+            line = event_line(event)
+            for each in out:
+                with suppress(BrokenPipeError):  # the parent has ended; the training goes on
+                    each.write(line)
+                    each.flush()
+
+        try:
+            train(folder.request(), load_settings(), place, report, control)
+        except CancelledError:
+            report(Notice(text="Stopped before the first step"))
+            return 130
+        except SdtuiError as error:
+            _log.error("the training failed", exc_info=error)
+            report(TrainingFailed(error=str(error), error_type=type(error).__name__))
+            return 1
+    folder.clean()
+    return 0
+
+
+def _already_running(place: Path) -> TrainingFailed:
+    error = TrainingError(
+        f"the training {place.name} is running already", "Wait until it has ended"
+    )
+    return TrainingFailed(error=str(error), error_type=type(error).__name__)
+
+
+def _obey(control: TrainingControl, commands: IO[str]) -> None:
+    """Carry out commands until there are no more."""
+    actions = {"pause": control.pause, "resume": control.resume, "stop": control.stop}
+    for line in commands:
+        action = actions.get(line.strip())
+        if action is not None:
+            action()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    runtime.leave(main(Path(sys.argv[1])))

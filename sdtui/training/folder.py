@@ -1,0 +1,128 @@
+"""The folder of a training: its request, events, states and samples. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdtui.core import paths
+from sdtui.core.errors import TrainingError
+from sdtui.core.files import write_atomic
+from sdtui.core.locks import is_held
+from sdtui.requests.training import TRAINING_FIELDS, TrainingRequest
+from sdtui.requests.training_events import (
+    TrainingEvent,
+    TrainingFinished,
+    TrainingStep,
+    event_of_line,
+)
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """How far a training has come."""
+
+    name: str
+    step: int
+    steps: int
+    """0 before the first step."""
+    is_running: bool
+    lora: str
+    """The file that it ended with; "" if it has not ended, or was stopped."""
+
+
+class TrainingFolder:
+    """The files of one training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.events_file = path / "events.jsonl"
+        self.log_file = path / "training.log"
+        self.lock_file = path / "lock"
+        self._request_file = path / "request.json"
+
+    def request(self) -> TrainingRequest:
+        """Return what was asked for. Raises TrainingError and InvalidRequestError."""
+        try:
+            values = json.loads(self._request_file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise TrainingError(
+                f"there is no training in {self.path}", "`sdtui train list` shows all"
+            ) from error
+        return TrainingRequest.parse(values)
+
+    def begin(self, request: TrainingRequest) -> None:
+        """Make the folder, without anything of an earlier training. Raises OSError."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True, mode=0o700)
+        values = TRAINING_FIELDS.values_of(request)
+        write_atomic(self._request_file, json.dumps(values, default=str, indent=1).encode())
+
+    def events(self) -> Iterator[TrainingEvent]:
+        """Yield the events so far."""
+        try:
+            lines = self.events_file.read_text("utf-8", errors="replace").splitlines()
+        except OSError:
+            return
+        yield from (event for line in lines if (event := event_of_line(line)))
+
+    def state(self) -> TrainingState:
+        """Return how far the training has come."""
+        step = steps = 0
+        lora = ""
+        for event in self.events():
+            if isinstance(event, TrainingStep):
+                step, steps, lora = event.step, event.steps, ""
+            elif isinstance(event, TrainingFinished) and not event.is_stopped:
+                lora = event.path
+        return TrainingState(self.path.name, step, steps, is_held(self.lock_file), lora)
+
+    def clean(self) -> None:
+        """Delete what only an unfinished training needs."""
+        shutil.rmtree(self.path / "latents", ignore_errors=True)
+        for state in self.path.glob("state-*.pt"):
+            state.unlink(missing_ok=True)
+
+
+def trainings_folder() -> Path:
+    """Return the folder of all trainings."""
+    return paths.state_folder() / "trainings"
+
+
+def all_trainings() -> list[TrainingFolder]:
+    """Return all trainings in the order of their names."""
+    root = trainings_folder()
+    found = sorted(root.iterdir()) if root.is_dir() else []
+    return [TrainingFolder(each) for each in found if each.is_dir()]
+
+
+def begin_training(request: TrainingRequest, *, anew: bool) -> TrainingFolder:
+    """Return the folder of a new training. Raises TrainingError if one of its name is running, or,
+    unless `anew`, unfinished; and OSError."""
+    folder = TrainingFolder(trainings_folder() / request.output_name)
+    if folder.path.is_dir():
+        state = folder.state()
+        if state.is_running:
+            raise TrainingError(
+                f"the training {state.name} is running already", "Give another --name"
+            )
+        if state.step and not state.lora and not anew:
+            raise TrainingError(
+                f"the training {state.name} was interrupted after step {state.step}",
+                f'Go on with `sdtui train resume "{state.name}"`, or begin it --anew',
+            )
+    folder.begin(request)
+    return folder
+
+
+def find_training(name: str) -> TrainingFolder:
+    """Return the folder of a training. Raises TrainingError if there is none."""
+    found = next((each for each in all_trainings() if each.path.name == name), None)
+    if found is None:
+        names = ", ".join(each.path.name for each in all_trainings())
+        hint = f"There are: {names}" if names else "`sdtui train lora` begins one"
+        raise TrainingError(f"there is no training {name}", hint)
+    return found

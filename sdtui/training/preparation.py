@@ -1,0 +1,190 @@
+"""What happens before the first step: the model, pictures of the class, latents, embeddings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdtui.core.enums import DType, MemoryMode, Speed
+from sdtui.core.errors import TrainingError, UnsupportedModelError
+from sdtui.core.text import counted
+from sdtui.engine.generator import generate
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.models import native_size
+from sdtui.requests.request import GenerationRequest, nth_seed
+from sdtui.requests.training import TrainingRequest
+from sdtui.requests.training_events import Notice, Preparing, ReportTraining
+from sdtui.training.buckets import bucket_sizes, crop_to_bucket
+from sdtui.training.conditions import CaptionEncoder
+from sdtui.training.control import TrainingControl
+from sdtui.training.dataset import Dataset, TrainingPicture
+from sdtui.training.latent_store import LatentStore, PreparedPicture
+
+FAMILIES = ("sd1", "sd2", "sdxl", "pocket")
+"""Those whose U-Nets are trained."""
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """The pictures as the training uses them."""
+
+    dataset: Dataset
+    learned: tuple[PreparedPicture, ...]
+    classes: tuple[PreparedPicture, ...]
+    resolution: int
+    """Pixels."""
+    captions: CaptionEncoder
+
+    def buckets(self) -> dict[str, int]:
+        """Return the number of pictures by size, e.g. "512x640"."""
+        sizes = (each.crop.bucket for each in self.learned)
+        return dict(Counter(f"{width}x{height}" for width, height in sizes))
+
+
+def load_trained_model(engine: StableDiffusionEngine, request: TrainingRequest) -> LoadedModel:
+    """Load the model as a whole, without anything that speeds up pictures alone.
+
+    Raises the errors of `StableDiffusionEngine.load`, and UnsupportedModelError for a model that
+    can't be trained.
+    """
+    _, description = engine.find(request.model)
+    if description.family not in FAMILIES:
+        raise UnsupportedModelError(
+            f"{request.model} is of the family {description.traits.name or description.family},"
+            " which can't be trained",
+            "Take a model of Stable Diffusion 1, 2 or XL, or pocket",
+        )
+    if description.is_inpainting:
+        raise UnsupportedModelError(
+            f"{request.model} is a model for inpainting, which can't be trained",
+            "Train the model that it was made of; the LoRA fits both",
+        )
+    dtype = request.execution.dtype
+    if dtype is DType.AUTO:
+        dtype = DType.BFLOAT16 if engine.device.is_accelerator else DType.FLOAT32
+    return engine.load(request.model, dtype, MemoryMode.FULL, Speed.QUALITY)
+
+
+def class_folder(request: TrainingRequest, folder: Path) -> Path | None:
+    """Return the folder of the class pictures of a training, whose own folder is `folder`; None if
+    it has none but those beside its pictures."""
+    made = folder / "class" if request.data.class_prompt else None
+    return request.data.class_data_dir or made
+
+
+class Preparation:
+    """Prepares the pictures of a training with a loaded model."""
+
+    def __init__(
+        self,
+        request: TrainingRequest,
+        engine: StableDiffusionEngine,
+        folder: Path,
+        report: ReportTraining,
+        control: TrainingControl,
+    ) -> None:
+        """`folder` is that of the training."""
+        assert engine.loaded is not None
+        self._request = request
+        self._engine = engine
+        self._model = engine.loaded
+        self._folder = folder
+        self._report = report
+        self._control = control
+
+    def prepare(self, dataset: Dataset) -> PreparedData:
+        """Make what the steps need. Raises TrainingError, CancelledError, and torch's errors when
+        memory runs out."""
+        request = self._request
+        dataset = self._with_class_pictures(dataset)
+        native = native_size(self._model.description)
+        resolution = request.data.resolution or max(native)
+        buckets: tuple[tuple[int, int], ...] = ((resolution, resolution),)
+        if request.data.enable_bucket:
+            buckets = bucket_sizes(resolution, self._size_multiple())
+        pictures = [
+            (each, crop_to_bucket(each.size, buckets))
+            for each in (*dataset.pictures, *dataset.class_pictures)
+        ]
+        store = LatentStore(
+            self._folder / "latents", self._model, with_flipped=request.data.random_flip
+        )
+        prepared, errors = store.prepare(
+            pictures, self._reporter("latents"), self._control.cancellation
+        )
+        if errors:
+            self._report(Notice(text=f"{counted(len(errors), 'picture')} left out: {errors[0]}"))
+        learned = tuple(each for each in prepared if not each.picture.is_class)
+        if not learned:
+            raise TrainingError("none of the pictures can be read", "See the log for each of them")
+        captions = self._captions(prepared)
+        classes = tuple(each for each in prepared if each.picture.is_class)
+        return PreparedData(dataset, learned, classes, resolution, captions)
+
+    def _captions(self, prepared: Sequence[PreparedPicture]) -> CaptionEncoder:
+        """Return the encoder of captions, which are encoded ahead if that is possible."""
+        data = self._request.data
+        is_trained = self._request.network.train_text_encoder
+        encoder = CaptionEncoder(
+            self._model.pipeline, self._model.execution_device, is_trained=is_trained
+        )
+        texts = list(dict.fromkeys(each.picture.caption for each in prepared))
+        self._note_long(texts)
+        if not is_trained and not data.shuffle_caption:
+            report = self._reporter("captions")
+            for number, text in enumerate(("", *texts)):
+                self._control.cancellation.check()
+                encoder.prepare([text])
+                report(number, len(texts))
+        return encoder
+
+    def _note_long(self, captions: Sequence[str]) -> None:
+        counters = self._model.counters.values()
+        long = [
+            each
+            for each in captions
+            if any(one.count(each).cut_from is not None for one in counters)
+        ]
+        if long:
+            self._report(
+                Notice(
+                    text=f"{counted(len(long), 'caption')} longer than the model reads: the end"
+                    " isn't used"
+                )
+            )
+
+    def _with_class_pictures(self, dataset: Dataset) -> Dataset:
+        """Return the dataset with the missing pictures of the class, which are made."""
+        data = self._request.data
+        missing = data.num_class_images - len(dataset.class_pictures)
+        if not data.class_prompt or missing <= 0:
+            return dataset
+        folder = class_folder(self._request, self._folder)
+        assert folder is not None
+        folder.mkdir(parents=True, exist_ok=True)
+        report = self._reporter("class pictures")
+        made = list(dataset.class_pictures)
+        for number in range(missing):
+            report(number, missing)
+            seed = nth_seed(self._request.seed, len(made))
+            request = GenerationRequest.parse(
+                {"prompt": data.class_prompt, "model": self._request.model, "seed": seed}
+            )
+            image = generate(self._engine, request, cancellation=self._control.cancellation).images[
+                0
+            ]
+            path = folder / f"class-{seed}.png"
+            image.save(path)
+            made.append(TrainingPicture(path, image.size, data.class_prompt, is_class=True))
+        return replace(dataset, class_pictures=tuple(made))
+
+    def _reporter(self, what: str) -> Callable[[int, int], None]:
+        return lambda done, total: self._report(Preparing(what=what, done=done, total=total))
+
+    def _size_multiple(self) -> int:
+        """The pixels of which a picture's sides are multiples."""
+        levels = len(self._model.pipeline.unet.config.block_out_channels)
+        return int(self._model.vae_factor * 2 ** (levels - 1))

@@ -1,0 +1,355 @@
+"""A whole training: from pictures to a LoRA's file."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sdtui.core.enums import Policy
+from sdtui.core.errors import CancelledError, OutOfMemoryError, SdtuiError, TrainingError
+from sdtui.core.settings import Settings
+from sdtui.engine.generator import generate
+from sdtui.engine.lora.layers import TEXT_ENCODERS
+from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.request import GenerationRequest, nth_seed
+from sdtui.requests.training import TrainingRequest
+from sdtui.requests.training_events import (
+    CheckpointWritten,
+    MemoryShort,
+    Notice,
+    Paused,
+    Planned,
+    Preparing,
+    ReportTraining,
+    Resumed,
+    Sample,
+    TrainingFinished,
+    TrainingStep,
+)
+from sdtui.training.batches import Batches
+from sdtui.training.checkpoint import read_checkpoint, write_checkpoint
+from sdtui.training.control import TrainingControl
+from sdtui.training.dataset import read_dataset
+from sdtui.training.lora_file import kohya_metadata, kohya_tensors, write_lora
+from sdtui.training.lora_metadata import TrainingFacts, lora_metadata
+from sdtui.training.memory import memory_needs, memory_plan
+from sdtui.training.network import TrainedNetwork
+from sdtui.training.optimizers import chosen_optimizer, learning_rates
+from sdtui.training.plan import steps_for
+from sdtui.training.preparation import (
+    Preparation,
+    PreparedData,
+    class_folder,
+    load_trained_model,
+)
+from sdtui.training.trainer import StepResult, Trainer
+
+_log = logging.getLogger(__name__)
+
+
+def train(
+    request: TrainingRequest,
+    settings: Settings,
+    folder: Path,
+    report: ReportTraining,
+    control: TrainingControl,
+) -> Path:
+    """Train a LoRA and return its file. `folder` is that of the training: states, latents and
+    samples; a training that was interrupted goes on from there.
+
+    Raises TrainingError, OutOfMemoryError, CancelledError before there is anything to keep,
+    OSError, and the errors of loading a model.
+    """
+    dataset = read_dataset(
+        request.instance_data_dir,
+        request.data.instance_prompt,
+        class_folder(request, folder),
+        request.data.class_prompt,
+    )
+    for notice in dataset.notices:
+        report(Notice(text=notice))
+    folder.mkdir(parents=True, exist_ok=True)
+    with StableDiffusionEngine(settings) as engine:
+        with _memory_errors("loading"):
+            report(Preparing(what="model"))
+            load_trained_model(engine, request)
+            prepared = Preparation(request, engine, folder, report, control).prepare(dataset)
+        run = _Run(request, settings, engine, prepared, folder, report, control)
+        return run.finish()
+
+
+class _Run:
+    """The steps of a training, with samples and checkpoints between them."""
+
+    def __init__(
+        self,
+        request: TrainingRequest,
+        settings: Settings,
+        engine: StableDiffusionEngine,
+        prepared: PreparedData,
+        folder: Path,
+        report: ReportTraining,
+        control: TrainingControl,
+    ) -> None:
+        assert engine.loaded is not None
+        self._started = time.time()
+        self._request = request
+        self._engine = engine
+        self._model = engine.loaded
+        self._prepared = prepared
+        self._folder = folder
+        self._report = report
+        self._control = control
+        self._lora_folder = request.output.output_dir or settings.lora_folders[0]
+        torch.manual_seed(request.seed)  # PEFT draws the first weights from the global generator
+        with _memory_errors("loading"):
+            self._network = TrainedNetwork(self._model.pipeline, request)
+            self._trainer = self._make_trainer()
+        self._goes_on = self._restore()
+
+    def finish(self) -> Path:
+        """Make the steps and return the LoRA's file."""
+        self._report_plan()
+        trainer, output = self._trainer, self._request.output
+        self._rest_encoders()
+        if trainer.step == 0 and output.validation_prompts:
+            self._make_samples()
+        while trainer.step < trainer.steps and not self._control.is_stopped:
+            self._wait_while_paused()
+            if self._control.is_stopped:
+                break
+            self._report_step(self._advance())
+            is_last = trainer.step == trainer.steps
+            if trainer.step % output.checkpointing_steps == 0 and not is_last:
+                self._write_checkpoint()
+            if trainer.step % output.validation_steps == 0 or is_last:
+                self._make_samples()
+        if trainer.step == 0:
+            raise CancelledError
+        write_checkpoint(self._folder, trainer.checkpoint())
+        path = self._lora_folder / f"{self._request.output_name}.safetensors"
+        self._write_lora(path)
+        self._report(
+            TrainingFinished(
+                step=trainer.step,
+                path=str(path),
+                seconds=time.time() - self._started,
+                is_stopped=trainer.step < trainer.steps,
+            )
+        )
+        return path
+
+    def _make_trainer(self) -> Trainer:
+        request, prepared = self._request, self._prepared
+        kind = chosen_optimizer(
+            request.optimization.optimizer, on_cuda=self._engine.device.has_own_memory
+        )
+        needs = memory_needs(self._model, self._network, prepared.resolution)
+        plan = memory_plan(request, needs, kind, self._engine.device.memory())
+        batches = [
+            Batches(pictures, plan.batch_size, request.data, request.seed)
+            for pictures in (prepared.learned, prepared.classes)
+            if pictures
+        ]
+        steps = request.optimization.max_train_steps
+        return Trainer(
+            request,
+            self._model,
+            self._network,
+            prepared.captions,
+            batches[0],
+            batches[1] if len(batches) > 1 else None,
+            plan,
+            steps or steps_for(len(prepared.learned)),
+        )
+
+    def _restore(self) -> bool:
+        """Go on from the last state, if there is one. Raises TrainingError."""
+        checkpoint = read_checkpoint(self._folder)
+        if checkpoint is None:
+            return False
+        try:
+            self._trainer.restore(checkpoint)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise TrainingError(
+                f"the state in {self._folder} is that of another training",
+                "Give another name, or delete the folder",
+            ) from error
+        return True
+
+    def _advance(self) -> StepResult:
+        """Make a step, with less memory if it runs out. Raises OutOfMemoryError."""
+        while True:
+            failure = ""
+            try:
+                return self._trainer.advance()
+            except OOM_CANDIDATES as error:
+                if not is_out_of_memory(error):
+                    raise
+                plan = self._trainer.plan.with_less()
+                failure = str(error)
+            self._engine.device.release()
+            if plan is None:
+                raise OutOfMemoryError(
+                    f"memory ran out in step {self._trainer.step + 1}, also with gradient"
+                    f" checkpointing and one picture at a time: {failure}",
+                    "Take a smaller --resolution or --rank, or close what else uses the memory",
+                    stage="denoise",
+                )
+            _log.warning("memory ran out in step %s: %s", self._trainer.step + 1, failure)
+            change = plan.changes_from(self._trainer.plan)
+            self._trainer.use_less_memory(plan)
+            self._report(MemoryShort(step=self._trainer.step + 1, change=change))
+
+    def _wait_while_paused(self) -> None:
+        if self._control.is_paused:
+            self._write_checkpoint()
+            self._report(Paused(step=self._trainer.step))
+            self._control.wait()
+            self._report(Resumed(step=self._trainer.step))
+
+    def _make_samples(self) -> None:
+        """Make a picture of each sample prompt. One that fails is no reason to end the training."""
+        output, step = self._request.output, self._trainer.step
+        with self._encoders_on_device():
+            for number, prompt in enumerate(output.validation_prompts):
+                if self._control.is_stopped:
+                    return
+                try:
+                    self._make_sample(number, prompt, step)
+                except CancelledError:
+                    return
+                except SdtuiError as error:
+                    _log.info("sample %s failed", number, exc_info=error)
+                    self._report(Notice(text=f"No sample of step {step}: {error}"))
+
+    def _make_sample(self, number: int, prompt: str, step: int) -> None:
+        self._model.embeddings.clear()  # text encoders may have been trained since
+        request = GenerationRequest.parse(
+            {
+                **{"prompt": prompt, "model": self._request.model},
+                **{"seed": nth_seed(self._request.seed, number), "policy": Policy.STRICT},
+                **{"dtype": self._model.dtype, "memory_mode": self._model.memory_mode},
+            }
+        )
+        image = generate(self._engine, request, cancellation=self._control.cancellation).images[0]
+        path = self._folder / "samples" / f"{step:06}-{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        image.save(path)
+        self._report(Sample(step=step, number=number, prompt=prompt, path=str(path)))
+
+    def _write_checkpoint(self) -> None:
+        step = self._trainer.step
+        if step == 0:
+            return
+        write_checkpoint(self._folder, self._trainer.checkpoint())
+        path = self._lora_folder / f"{self._request.output_name}-{step:06}.safetensors"
+        self._write_lora(path)
+        self._report(CheckpointWritten(step=step, path=str(path)))
+
+    def _write_lora(self, path: Path) -> None:
+        request, trainer = self._request, self._trainer
+        kind = trainer.plan.optimizer
+        rate, text_rate = learning_rates(request.optimization, kind)
+        facts = TrainingFacts(
+            resolution=self._prepared.resolution,
+            batch_size=trainer.plan.batch_size,
+            learning_rate=rate,
+            text_encoder_rate=text_rate if request.network.train_text_encoder else None,
+            optimizer=kind,
+            steps=trainer.steps,
+            batches_in_epoch=trainer.batches_in_epoch,
+            prediction_type=trainer.prediction_type,
+            started=self._started,
+        )
+        metadata = lora_metadata(request, self._model, self._prepared.dataset, facts, trainer.step)
+        tensors = kohya_tensors(
+            self._network.tensors(),
+            request.alpha,
+            torch.float16,
+            several_encoders=self._model.description.family == "sdxl",
+        )
+        write_lora(path, tensors, kohya_metadata(metadata))
+
+    def _report_plan(self) -> None:
+        trainer, model = self._trainer, self._model
+        rate, _ = learning_rates(self._request.optimization, trainer.plan.optimizer)
+        self._report(
+            Planned(
+                model=model.source.name,
+                family=model.description.family,
+                device=str(self._engine.device.torch),
+                dtype=model.dtype,
+                pictures=len(self._prepared.learned),
+                class_pictures=len(self._prepared.classes),
+                resolution=self._prepared.resolution,
+                buckets=self._prepared.buckets(),
+                steps=trainer.steps,
+                epochs=trainer.epochs,
+                batch_size=trainer.plan.batch_size,
+                optimizer=trainer.plan.optimizer,
+                learning_rate=rate,
+                gradient_checkpointing=trainer.plan.gradient_checkpointing,
+                trainable=self._network.size,
+                memory=trainer.plan.estimate,
+                start=trainer.step,
+            )
+        )
+
+    def _report_step(self, result: StepResult) -> None:
+        self._report(
+            TrainingStep(
+                step=result.step,
+                steps=self._trainer.steps,
+                loss=result.loss,
+                smoothed=result.smoothed,
+                learning_rate=result.learning_rate,
+                seconds=result.seconds,
+                memory=self._engine.device.memory().used,
+            )
+        )
+
+    def _rest_encoders(self) -> None:
+        """Take modules off the device that the steps don't need."""
+        if self._engine.device.has_own_memory:
+            for module in self._resting():
+                module.to("cpu")
+            self._engine.device.release()
+
+    @contextmanager
+    def _encoders_on_device(self) -> Iterator[None]:
+        for module in self._resting():
+            module.to(self._engine.device.torch)
+        try:
+            yield
+        finally:
+            self._rest_encoders()
+
+    def _resting(self) -> list[Any]:
+        """Return the VAE, and the text encoders unless the steps need them."""
+        pipeline = self._model.pipeline
+        encodes = self._request.network.train_text_encoder or self._request.data.shuffle_caption
+        encoders = [] if encodes else [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
+        return [each for each in (pipeline.vae, *encoders) if each is not None]
+
+
+@contextmanager
+def _memory_errors(what: str) -> Iterator[None]:
+    """Raise OutOfMemoryError in place of torch's errors."""
+    try:
+        yield
+    except OOM_CANDIDATES as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            f"memory ran out while {what}: {error}",
+            "Close what else uses the memory, or take a smaller model",
+            stage="load",
+        ) from error

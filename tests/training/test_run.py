@@ -1,0 +1,186 @@
+"""Whole trainings of tiny models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from sdtui.core.errors import OutOfMemoryError, TrainingError, UnsupportedModelError
+from sdtui.core.settings import Settings
+from sdtui.requests.training import TrainingRequest
+from sdtui.requests.training_events import TrainingEvent
+from sdtui.training import objective, run, trainer
+from sdtui.training.control import TrainingControl
+from sdtui.training.plan import MemoryNeeds
+from tests.support.faults import cuda_out_of_memory
+from tests.support.training_pictures import AddPicture
+
+Learn = Callable[..., Path]
+
+
+class _Training:
+    """Trains with a tiny SD 1 model and keeps the events."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.folder = folder
+        self.model = model
+        self.events: list[TrainingEvent] = []
+        self.control = TrainingControl()
+        self.stop_after = 0
+
+    def run(self, name: str = "new", work: str = "work", **values: Any) -> dict[str, torch.Tensor]:
+        """Train and return the tensors of the file."""
+        usual = {
+            **{"instance_data_dir": self.folder / "data", "output_dir": self.folder / "loras"},
+            **{"resolution": 64, "max_train_steps": 4, "train_batch_size": 2, "rank": 2},
+            **{"model": str(self.model), "output_name": name, "learning_rate": 1e-3},
+        }
+        request = TrainingRequest.parse({**usual, **values})
+        settings = Settings(device="cpu", lora_folders=(self.folder / "loras",))
+        path = run.train(request, settings, self.folder / work, self._note, self.control)
+        return load_file(path)
+
+    def _note(self, event: TrainingEvent) -> None:
+        self.events.append(event)
+        if event.kind == "step" and event.step == self.stop_after:
+            self.control.stop()
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of the events but those of preparations."""
+        return [each.kind for each in self.events if each.kind != "preparing"]
+
+
+@pytest.fixture
+def training(
+    tmp_path: Path, tiny_sd1: Path, add_picture: AddPicture, monkeypatch: pytest.MonkeyPatch
+) -> _Training:
+    """Trains without the estimate of memory, which takes longer than all steps."""
+    monkeypatch.setattr(run, "memory_needs", lambda *_: MemoryNeeds(1000, 1000, 500))
+    for number in range(3):
+        add_picture(f"2_dog/{number}.png", f"a dog, number {number}")
+    add_picture("2_dog/wide.png", "a wide dog", size=(128, 64))
+    return _Training(tmp_path, tiny_sd1)
+
+
+def test_training_reports_what_it_does_and_writes_checkpoints_and_samples(
+    training: _Training, tmp_path: Path
+) -> None:
+    tensors = training.run(
+        checkpointing_steps=2, validation_steps=4, validation_prompts=("a dog",), seed=3
+    )
+    assert training.kinds() == [
+        *("planned", "sample", "step", "step", "checkpoint", "step", "step", "sample", "finished"),
+    ]
+    planned = next(each for each in training.events if each.kind == "planned")
+    assert planned.buckets == {"64x64": 3, "80x48": 1}
+    assert planned.trainable == sum(
+        each.numel() for name, each in tensors.items() if not name.endswith("alpha")
+    )
+    assert {each.name for each in (tmp_path / "loras").iterdir()} == {
+        *("new.safetensors", "new-000002.safetensors"),
+    }
+    assert len(list((tmp_path / "work/samples").iterdir())) == 2
+    changed = [each for name, each in tensors.items() if "lora_up" in name]
+    assert all(each.abs().max() > 0 for each in changed)
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(training: _Training) -> None:
+    options: dict[str, Any] = {
+        "random_flip": True,
+        "shuffle_caption": True,
+        "caption_dropout_rate": 0.3,
+    }
+    whole = training.run(work="whole", **options)
+    training.stop_after = 2
+    half = training.run(**options)
+    assert training.events[-1].kind == "finished"
+    assert training.events[-1].is_stopped
+    training.stop_after, training.control = 0, TrainingControl()
+    resumed = training.run(**options)
+    assert any(not torch.equal(whole[name], half[name]) for name in whole)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_memory_that_runs_out_costs_time_and_not_the_training(
+    training: _Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = training.run(work="whole", gradient_checkpointing=False)
+    loss = objective.batch_loss
+    failures = iter([True, False, True, *[False] * 99])
+
+    def sometimes(*arguments: Any) -> torch.Tensor:
+        if next(failures):
+            raise cuda_out_of_memory()
+        return loss(*arguments)
+
+    monkeypatch.setattr(trainer, "batch_loss", sometimes)
+    found = training.run()
+    short = [each for each in training.events if each.kind == "memory_short"]
+    assert [(each.step, each.change) for each in short] == [
+        *((1, "gradient checkpointing"), (2, "batches in 2 pieces")),
+    ]
+    for name, tensor in undisturbed.items():
+        assert torch.allclose(tensor.float(), found[name].float(), atol=1e-4), name
+
+
+def test_memory_that_is_never_enough_ends_it_with_a_sentence(
+    training: _Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> torch.Tensor:
+        raise cuda_out_of_memory()
+
+    monkeypatch.setattr(trainer, "batch_loss", never)
+    with pytest.raises(OutOfMemoryError, match="memory ran out in step 1, also with"):
+        training.run()
+
+
+def test_a_picture_that_turns_out_to_be_damaged_is_left_out(
+    training: _Training, add_picture: AddPicture
+) -> None:
+    path = add_picture("2_dog/cut.jpg", "a dog")
+    Image.effect_noise((64, 64), 50).convert("RGB").save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    training.run(max_train_steps=1)
+    notices = [each.text for each in training.events if each.kind == "notice"]
+    assert len(notices) == 1
+    assert notices[0].startswith("1 picture left out")
+
+
+def test_class_pictures_are_made_with_the_model_and_learnt_with_the_others(
+    training: _Training, tmp_path: Path
+) -> None:
+    training.run(
+        class_prompt="a dog",
+        num_class_images=2,
+        class_data_dir=tmp_path / "class",
+        max_train_steps=1,
+    )
+    planned = next(each for each in training.events if each.kind == "planned")
+    assert planned.class_pictures == len(list((tmp_path / "class").glob("*.png"))) == 2
+
+
+def test_text_encoders_are_trained_if_that_is_asked_for(training: _Training) -> None:
+    tensors = training.run(train_text_encoder=True, max_train_steps=2)
+    ups = [each for name, each in tensors.items() if name.startswith("lora_te_") and "up" in name]
+    assert ups
+    assert all(each.abs().max() > 0 for each in ups)
+
+
+def test_the_state_of_another_training_is_refused(training: _Training) -> None:
+    training.run()
+    with pytest.raises(TrainingError, match="that of another training"):
+        training.run(rank=4)
+
+
+def test_a_model_that_cannot_be_trained_is_refused(training: _Training, tmp_path: Path) -> None:
+    from tests.support.tiny_models import make_sd1_inpainting
+
+    model = make_sd1_inpainting(tmp_path / "inpainting")
+    with pytest.raises(UnsupportedModelError, match="is a model for inpainting"):
+        training.run(model=str(model))
