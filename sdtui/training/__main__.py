@@ -8,7 +8,6 @@ does: what it has learnt is kept.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ from sdtui.core import runtime
 from sdtui.core.errors import CancelledError, SdtuiError, TrainingError
 from sdtui.core.locks import try_hold
 from sdtui.core.settings import load_settings
+from sdtui.engine.library_setup import quiet_libraries
 from sdtui.requests.training_events import Notice, TrainingEvent, TrainingFailed, event_line
 from sdtui.training.control import TrainingControl
 from sdtui.training.folder import TrainingFolder
@@ -36,6 +36,7 @@ def main(place: Path) -> int:
         return 1
     logging.basicConfig(level=logging.INFO, filename=folder.log_file)
     logging.captureWarnings(capture=True)
+    quiet_libraries()
     control = TrainingControl()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: control.stop())
@@ -80,5 +81,4 @@ def _obey(control: TrainingControl, commands: IO[str]) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     runtime.leave(main(Path(sys.argv[1])))
