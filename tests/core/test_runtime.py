@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -48,3 +49,16 @@ def test_threads_share_one_arena(monkeypatch: pytest.MonkeyPatch) -> None:
     assert options == [(-8, 1)]
     monkeypatch.setattr("ctypes.CDLL", lambda _: SimpleNamespace())
     share_one_arena()  # where there is no glibc
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no sleep in its C library")
+def test_process_ends_whose_interpreter_is_held_by_a_library() -> None:
+    code = (
+        "import ctypes; from sdtui.core import runtime; runtime.end_unless_called_again(0.2); "
+        "ctypes.PyDLL(None).sleep(60)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "Timeout" in ended.stderr
