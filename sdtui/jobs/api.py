@@ -163,8 +163,9 @@ class Jobs(Protocol):
         """
         ...
 
-    def unload(self) -> str:
-        """Unload the model once no job waits, as a preload whose last event is `unloaded`."""
+    def unload(self, workers: Sequence[str] = ()) -> str:
+        """Unload the models of some workers, by default all, once they have no job, as a preload
+        whose last event is `unloaded`."""
         ...
 
     def finish(self, hanging: Collection[str] = ()) -> None:

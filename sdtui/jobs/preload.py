@@ -24,11 +24,13 @@ class PreloadTask:
     memory_mode: MemoryMode = MemoryMode.AUTO
     quantize: Quantize = Quantize.NONE
     cancellation: Cancellation = field(default_factory=Cancellation)
+    workers: tuple[str, ...] = ()
+    """Those that unload; none = all."""
     files: Files = frozenset()
     """What its machine must have."""
 
     def is_same_target(self, other: PreloadTask) -> bool:
         """True if both load the same model with the same options, and this one isn't cancelled."""
-        own = (self.model, self.dtype, self.memory_mode, self.quantize)
-        theirs = (other.model, other.dtype, other.memory_mode, other.quantize)
+        own = (self.model, self.dtype, self.memory_mode, self.quantize, self.workers)
+        theirs = (other.model, other.dtype, other.memory_mode, other.quantize, other.workers)
         return own == theirs and not self.cancellation.is_requested

@@ -11,7 +11,7 @@ from sdtui.requests.events import Event, Superseded, Unloaded
 
 
 class Preloads:
-    """Lets one worker load a model, and all unload theirs. Used by `JobQueue` with its lock
+    """Lets one worker load a model, and all or some unload theirs. Used by `JobQueue` with its lock
     held."""
 
     def __init__(
@@ -39,7 +39,10 @@ class Preloads:
         if latest is not None and latest.is_same_target(task):
             return latest.id
         self.stop()
-        self._to_begin = set(self._dispatcher.available()) if task.model is None else set()
+        self._to_begin = set()
+        if task.model is None:
+            there = self._dispatcher.available()
+            self._to_begin = {each for each in there if not task.workers or each in task.workers}
         error = self._dispatcher.missing_error(task.files)
         if error is not None:
             self._publish(task, failed_event(error))

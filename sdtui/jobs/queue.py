@@ -187,8 +187,8 @@ class JobQueue:
         task = PreloadTask(new_id(), model, dtype, memory_mode, quantize)
         return self._preload(replace(task, files=self._needs.model(model)))
 
-    def unload(self) -> str:
-        return self._preload(PreloadTask(new_id(), None))
+    def unload(self, workers: Sequence[str] = ()) -> str:
+        return self._preload(PreloadTask(new_id(), None, workers=tuple(workers)))
 
     def _preload(self, task: PreloadTask) -> str:
         with self._changed:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -44,10 +46,12 @@ class _Server:
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
-        return self.loaded_workers or (WorkerStatus("cpu", model=self.events.model),)
+        one = WorkerStatus("cpu", self.events.running or "", self.events.model)
+        return self.loaded_workers or (one,)
 
-    def unload(self) -> None:
+    def unload(self, workers: Sequence[str]) -> None:
         self.unloads += 1
+        self.unloaded = list(workers)
 
     def put(self, *events: Event) -> None:
         for event in events:
@@ -75,6 +79,18 @@ def test_model_is_unloaded_once_after_the_last_job(server: _Server) -> None:
     for seconds in (70, 71, 79):
         server.check(seconds)
     assert server.unloads == 1
+
+
+def test_worker_without_jobs_is_unloaded_while_another_works(server: _Server) -> None:
+    server.put(_LOADED)
+    model = server.events.model
+    server.loaded_workers = (WorkerStatus("cuda:0", "a", model), WorkerStatus("cuda:1", "", model))
+    server.check(20)
+    assert server.unloaded == ["cuda:1"]
+    loading = replace(model, loading="b")
+    server.loaded_workers = (WorkerStatus("cuda:0", "", model), WorkerStatus("cuda:1", "", loading))
+    server.check(40)
+    assert server.unloads == 1, "it would cancel the load"
 
 
 def test_models_of_all_workers_are_unloaded_once(server: _Server) -> None:

@@ -167,7 +167,7 @@ class FakeJobs:
         self.preloads.append(model)
         return f"preload-{len(self.preloads)}"
 
-    def unload(self) -> str:
+    def unload(self, workers: Sequence[str] = ()) -> str:
         self.preloads.append(None)
         return f"preload-{len(self.preloads)}"
 

@@ -292,9 +292,9 @@ class CallerJobs:
         self._caller.check(Permission.LOAD)
         return self.note_own(self._jobs.load(model, dtype, memory_mode, quantize))
 
-    def unload(self) -> str:
+    def unload(self, workers: Sequence[str] = ()) -> str:
         self._caller.check(Permission.LOAD)
-        return self.note_own(self._jobs.unload())
+        return self.note_own(self._jobs.unload(workers))
 
     def note_own(self, work: str) -> str:
         """Let the caller know of a preload or download; return its id."""

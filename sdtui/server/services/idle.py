@@ -30,7 +30,9 @@ class IdleTimer:
         self._services = services
         self._has_clients = has_clients
         self._is_reachable = is_reachable
-        self._last_work = self._last_use = time.monotonic()
+        self._start = self._last_use = time.monotonic()
+        self._last_work: dict[str, float] = {}
+        """By worker."""
 
     async def run(self) -> None:
         """Look every second, until cancelled."""
@@ -41,24 +43,35 @@ class IdleTimer:
     def check(self, now: float) -> None:
         """Unload or end if it is time; `now` is in monotonic seconds."""
         events, options = self._services.job_events, self._services.options
-        if events.running_jobs() or events.model.loading is not None:
-            self._last_work = now
         if events.has_unfinished_jobs() or self._has_clients():
             self._last_use = now
-        if self._is_over(options.unload_after, self._last_work, now) and self._has_model():
-            _log.info("no job for %s: the model is unloaded", duration(now - self._last_work))
-            self._last_work = now  # asked once; the answer comes as an event
-            with suppress(QueueClosedError):
-                self._services.backend.jobs.unload()
+        self._unload_idle(now)
         end_after = options.end_after if self._is_reachable() else 0.0
         if self._is_over(end_after, self._last_use, now) and not self._services.ending.is_set():
             _log.info("nobody has used the server for %s: it ends", duration(now - self._last_use))
             self._services.ending.set()
 
-    def _has_model(self) -> bool:
-        """True if a worker has a model in memory. Where several unload one, events tell of the last
-        worker alone."""
-        return any(each.model.loaded for each in self._services.backend.jobs.workers)
+    def _unload_idle(self, now: float) -> None:
+        """Unload the models of the workers that have had no job for long enough."""
+        jobs, limit = self._services.backend.jobs, self._services.options.unload_after
+        is_loading = False
+        for each in jobs.workers:
+            if each.job or each.model.loading:
+                self._last_work[each.name] = now
+                is_loading |= each.model.loading is not None
+        idle = [
+            each.name
+            for each in jobs.workers
+            if each.model.loaded
+            and self._is_over(limit, self._last_work.setdefault(each.name, self._start), now)
+        ]
+        if not idle or is_loading:  # a preload that runs would be cancelled
+            return
+        seconds = duration(now - max(self._last_work[name] for name in idle))
+        _log.info("no job for %s: the model of %s is unloaded", seconds, ", ".join(idle))
+        self._last_work.update(dict.fromkeys(idle, now))  # asked once; the answer is an event
+        with suppress(QueueClosedError):
+            jobs.unload(idle)
 
     @staticmethod
     def _is_over(limit: float | None, since: float, now: float) -> bool:

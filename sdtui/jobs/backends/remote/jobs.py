@@ -8,7 +8,7 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -198,8 +198,8 @@ class RemoteJobs(RemotePart):
     def load(self, *args: Any, **kwargs: Any) -> str:
         return self._preload("load", CALLS["jobs", "load"].bind(*args, **kwargs))
 
-    def unload(self) -> str:
-        return self._preload("unload", {})
+    def unload(self, workers: Sequence[str] = ()) -> str:
+        return self._preload("unload", {"workers": workers})
 
     def _preload(self, name: str, arguments: dict[str, Any]) -> str:
         """Ask for a preload; return an id for it, by which it can be cancelled."""

@@ -61,6 +61,7 @@ _CONTAINERS = (list, tuple, Sequence, Iterable, Union, UnionType)
 """Types whose contents are checked one by one."""
 _TEXTS = {
     *("client", "download_id", "grid_id", "hashes", "hub_id", "job_id", "query", "sha256", "tags"),
+    "workers",
 }
 """Arguments that are never taken as a path or a name of something to be opened."""
 _TEXTS_OF_CALLS = {
