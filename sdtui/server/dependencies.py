@@ -20,6 +20,7 @@ from sdtui.server.options import ServerOptions
 from sdtui.server.services.a1111_state import A1111State
 from sdtui.server.services.attach_calls import AttachCalls
 from sdtui.server.services.attach_hub import AttachHub
+from sdtui.server.services.attach_receipts import Receipts
 from sdtui.server.services.attach_threads import AttachThreads
 from sdtui.server.services.attach_uploads import AttachUploads
 from sdtui.server.services.caller_backend import CallerBackend
@@ -69,6 +70,7 @@ class ServerServices:
     """Whose view of the server these are; without a name, the server's own."""
     views: CallerViews = field(default_factory=lambda: CallerViews())  # noqa: PLW0108
     attach_calls: AttachCalls = field(default_factory=AttachCalls)
+    attach_receipts: Receipts = field(default_factory=Receipts)
     attach_threads: AttachThreads = field(default_factory=AttachThreads)
     attach_ids: KnownIds = field(default_factory=KnownIds)
     """Lists of ids that attached clients have."""

@@ -197,6 +197,25 @@ def test_previews_are_those_of_the_engine(
         assert found["raw"][0].rgb != bytes(16 * 16 * 3)
 
 
+def test_events_dont_wait_for_previews_that_a_client_has_not_read(
+    server: Live, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is between may read ahead of a slow line, as ssh does."""
+    receipts = server.services.attach_receipts
+    with attached(server, where=line, pace=30.0) as late:
+        kinds: list[tuple[str, str]] = []
+        late.jobs.subscribe(lambda each: kinds.append((each.job, each.event.kind)))
+        monkeypatch.setattr(receipts, "note", lambda *_: None)
+        (receipt,) = receipts._receipts.values()
+        receipt.sent += 5000
+        job = late.jobs.submit(_request(num_inference_steps=30)).id
+        until(lambda: (job, "finished") in kinds)
+        assert not {(job, "preview"), (job, "step")} & set(kinds)
+        monkeypatch.undo()
+        receipts.note(next(iter(receipts._receipts)), receipt.sent)
+        assert not receipt.is_late
+
+
 def test_init_image_is_sent_once(
     remote: RemoteBackend, server: Live, tmp_path: Path, generator: ScriptedGenerator
 ) -> None:

@@ -34,6 +34,7 @@ from sdtui.server.services.attach_hub import (
     Item,
     JobsChanged,
 )
+from sdtui.server.services.attach_receipts import Receipt, Receipts
 from sdtui.server.services.caller_jobs import seen_by
 from sdtui.server.services.job_events import JobEventBroker
 
@@ -57,6 +58,8 @@ class StreamOptions:
     pace: float = 4.0
     """The most previews, and updates of steps, a second."""
     previews: PreviewCoding = "webp"
+    stream_id: str = ""
+    """By which it says how much it has read; "" if it doesn't."""
 
 
 class AttachStream:
@@ -67,6 +70,7 @@ class AttachStream:
         hub: AttachHub,
         backend: Backend,
         job_events: JobEventBroker,
+        receipts: Receipts,
         sees: Callable[[str], bool],
         options: StreamOptions,
         last_event_id: str,
@@ -79,6 +83,8 @@ class AttachStream:
         self._sees = sees
         self._jobs = backend.jobs
         self._job_events = job_events
+        self._receipts = receipts
+        self._receipt = Receipt(is_wanted=False)
         self._options = options
         self._is_over = is_over
         self._seen = hub.number_of(last_event_id)
@@ -93,7 +99,9 @@ class AttachStream:
     async def lines(self) -> AsyncIterator[str]:
         """Yield server-sent events until the server ends."""
         last_sent = time.monotonic()
-        with self._hub.waking() as woken:
+        receipts = self._receipts.of_stream(self._options.stream_id)
+        with self._hub.waking() as woken, receipts as self._receipt:
+            self._receipt.on_change = woken.set
             while True:
                 woken.clear()
                 text = await self._lasting() + await self._fleeting()
@@ -101,6 +109,7 @@ class AttachStream:
                 if not text and now - last_sent > _COMMENT_SECONDS:
                     text = ": still here\n\n"
                 if text:
+                    self._receipt.sent += len(text.encode())
                     yield text
                     last_sent = now
                 if self._is_over():
@@ -197,6 +206,8 @@ class AttachStream:
         return Change(job=job, event=event, order=order, running=running)
 
     def _has_fleeting(self) -> bool:
+        if self._receipt.is_late:
+            return False
         newest = self._hub.newest
         return any(
             self._sent.get((kind, each)) is not event and self._sees(each)
@@ -208,7 +219,7 @@ class AttachStream:
     async def _fleeting(self) -> str:
         """Return the newest steps, downloads and sample, and one preview."""
         now = time.monotonic()
-        if now < self._next_fleeting:
+        if now < self._next_fleeting or self._receipt.is_late:
             return ""
         self._next_fleeting = now + 1 / self._options.pace
         newest = self._hub.newest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from contextlib import closing, suppress
 
 from sdtui.core.errors import ConnectionLostError, SdtuiError
 from sdtui.jobs.api import ConnectionStatus
+from sdtui.jobs.backends.remote.calls import Hand
 from sdtui.jobs.backends.remote.http import CUT, Answer, Connection, Requests, check, unreachable
 from sdtui.jobs.wire.messages import Message, read_message
 
@@ -50,6 +52,49 @@ class ServerConnection:
             subscriber(status)
 
 
+class Receipts:
+    """Tells a server how much of the stream is read, on a thread: one count after the other, since
+    only the newest matters."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+        self._stream_id = ""
+        self._hand = Hand()
+        self._newest = 0
+        self._is_sending = False
+        self._lock = threading.Lock()
+
+    def begin(self) -> str:
+        """Return the id of a new stream; "" if nothing has to be told."""
+        with self._lock:
+            is_needed = not self._requests.where.is_this_machine
+            self._stream_id = secrets.token_hex(8) if is_needed else ""
+            return self._stream_id
+
+    def send(self, read: int) -> None:
+        """Send how many bytes are read of the newest stream."""
+        with self._lock:
+            if not self._stream_id:
+                return
+            self._newest = read
+            if self._is_sending:
+                return
+            self._is_sending = True
+        self._hand.do(self._send_all)
+
+    def _send_all(self) -> None:
+        sent = ""
+        while True:
+            with self._lock:
+                path = f"/attach/events/{self._stream_id}/read?bytes={self._newest}"
+                if path == sent:
+                    self._is_sending = False
+                    return
+                sent = path
+            with suppress(SdtuiError):  # the line is cut, or the server is older
+                self._requests.send("POST", path, patience=0.0)
+
+
 class EventStream:
     """A thread that reads messages, and connects again when the line is cut."""
 
@@ -63,6 +108,7 @@ class EventStream:
         previews: str,
     ) -> None:
         """`take` is called with every message, on the thread."""
+        self._receipts = Receipts(requests)
         self._requests = requests
         self._connection = connection
         self._take = take
@@ -117,7 +163,8 @@ class EventStream:
         where = self._requests.where
         http = self._http = Connection(where, _SILENT_SECONDS)
         try:
-            http.request("GET", f"{where.prefix}{self._path}", headers=headers)
+            path = f"{where.prefix}{self._path}&stream={self._receipts.begin()}"
+            http.request("GET", path, headers=headers)
             with closing(http.getresponse()) as response:
                 headers = {name.lower(): each for name, each in response.getheaders()}
                 is_refused = response.status != 200
@@ -135,7 +182,9 @@ class EventStream:
     def _read(self, readline: Callable[[int], bytes]) -> bool:
         name, data, event_id = "", b"", ""
         has_any = False
+        read = 0
         while line := readline(2**30):
+            read += len(line)
             text = line.rstrip(b"\r\n")
             if not line.endswith(b"\n"):
                 break  # it was cut within a line
@@ -146,10 +195,12 @@ class EventStream:
                 data = value
             elif key == b"id":
                 event_id = value.decode()
-            elif not text and name:
-                self._handle(name, data)
-                self._last_id = event_id or self._last_id
-                has_any = True
+            elif not text:
+                self._receipts.send(read)
+                if name:
+                    self._handle(name, data)
+                    self._last_id = event_id or self._last_id
+                    has_any = True
                 name, data, event_id = "", b"", ""
         return has_any
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from sdtui.jobs.wire import PROTOCOL, PROTOCOL_HEADER
@@ -27,15 +27,16 @@ async def state(services: ServicesDep) -> Response:
 
 
 @router.get("/events")
-async def events(
+async def follow(
     services: ServicesDep,
     http: Request,
     pace: Annotated[float, Query(ge=0.1, le=30)] = 4.0,
     previews: PreviewCoding = "webp",
+    stream: Annotated[str, Query(max_length=64)] = "",
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
     """Stream a snapshot and then what changes; with `Last-Event-ID`, what changed since that
-    event, if it is known."""
+    event, if it is known. Of a stream with an id, the client says how much it has read."""
     if http.state.method == "HEAD":
         return Response(media_type="text/event-stream", headers=_HEADERS)
 
@@ -48,13 +49,25 @@ async def events(
         is_revoked = not services.keys.has(services.caller)
         return is_ending or services.grace_over.is_set() or is_revoked
 
-    stream = AttachStream(
+    events = AttachStream(
         services.attach_hub,
         services.backend,
         services.job_events,
+        services.attach_receipts,
         services.sees_job,
-        StreamOptions(pace, previews),
+        StreamOptions(pace, previews, stream),
         last_event_id,
         is_over,
     )
-    return StreamingResponse(stream.lines(), media_type="text/event-stream", headers=_HEADERS)
+    return StreamingResponse(events.lines(), media_type="text/event-stream", headers=_HEADERS)
+
+
+@router.post("/events/{stream}/read", status_code=204)
+async def read(
+    stream: Annotated[str, Path(max_length=64)],
+    bytes_: Annotated[int, Query(alias="bytes", ge=0, lt=2**63)],
+    services: ServicesDep,
+) -> Response:
+    """Take note of how many bytes of a stream its client has read."""
+    services.attach_receipts.note(stream, bytes_)
+    return Response(status_code=204, headers=_HEADERS)
