@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import cast
 
+from sdtui.core.enums import JobState
+from sdtui.jobs import Job
 from sdtui.jobs.backends.remote.calls import Caller, Hand
 from sdtui.jobs.backends.remote.jobs import RemoteJobs
+from sdtui.jobs.backends.remote.mirror import Mirror
 from sdtui.jobs.backends.remote.uploads import Uploads
 from sdtui.jobs.wire.messages import Snapshot, State
-from sdtui.requests.events import JobEvent, Loaded
+from sdtui.requests.events import JobEvent, Loaded, Queued
+from sdtui.requests.request import GenerationRequest
 
 _LOADED = Loaded(
     model="a", family="sd1", device="cpu", dtype="float32", memory_mode="full", seconds=0.1
@@ -22,3 +26,16 @@ def test_server_that_was_restarted_has_no_model_any_more() -> None:
     for loaded in (_LOADED, _LOADED, None, None):
         jobs.replace(Snapshot(jobs=[], running={}, state=State(values={}), loaded=loaded))
     assert [each.event.kind for each in seen] == ["loaded", "unloaded"]
+
+
+def test_end_that_a_killed_server_did_not_tell_is_told_after_its_restart() -> None:
+    """The state of a job may be newer than the event that it came with."""
+    mirror = Mirror()
+    job = Job(id="a", request=GenerationRequest(prompt="a cat"))
+    mirror.put(job, Queued(position=0))
+    mirror.note(JobEvent(job="a", time=1, event=Queued(position=0)))
+    mirror.put(job.model_copy(update={"state": JobState.CANCELLED}))
+    (missed,) = mirror.replace([], {}, [])
+    assert missed.event.kind == "cancelled"
+    mirror.note(missed)
+    assert not mirror.replace([], {}, [])

@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
-from sdtui.core.errors import ConnectionLostError
+from sdtui.core.errors import ConnectionLostError, SdtuiError
 from sdtui.jobs.backends.remote.http import Answer, Requests
 from sdtui.jobs.wire import (
     CALL_HEADER,
@@ -83,6 +84,11 @@ class Caller:
             raise ConnectionLostError(
                 f"{name} refuses: {_message_of(answer)}", f"The log on {name} says more"
             ) from error
+        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:  # the arguments aren't its own
+            name = self.requests.where.name
+            raise SdtuiError(
+                f"{name} doesn't understand {sent.what}", f"Update sdtui here or on {name}"
+            )
         raise error_from_wire(sent)
 
     def set_state(self, state: State) -> None:

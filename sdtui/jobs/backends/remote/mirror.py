@@ -124,7 +124,12 @@ class Mirror:
             if past is None and job.id not in by_job:
                 missed.append(_now(job.id, Queued(position=place)))
             missed += (each for each in by_job.get(job.id, ()) if _key(each) not in seen)
-        for lost in before.keys() - self.jobs.keys():
+        unlisted = {job.id: job for job in ended} | self.jobs
+        for job in listed:
+            unlisted.pop(job.id, None)
+        for job_id in before.keys() & unlisted.keys():  # its last state came with another event
+            missed += _end_of(unlisted[job_id], before[job_id])
+        for lost in before.keys() - self.jobs.keys() - unlisted.keys():
             if lost in known:
                 self.jobs[lost] = known[lost]
             missed.append(self.lose(lost))
