@@ -173,9 +173,11 @@ class Server(uvicorn.Server):
         await self._services.reload.run()
         self._notifier.ready()
 
-    def _check_failures(self, _: JobEvent) -> None:
+    def _check_failures(self, event: JobEvent) -> None:
         """Shut down if the GPU is lost, since only a new process can use it again, or if jobs keep
         failing. Called by the queue on any thread."""
+        if event.event.kind != "failed":
+            return
         events, options = self._services.job_events, self._services.options
         if events.model.device_is_lost:
             self._fail("the GPU is lost", options.failure_code or 1)
