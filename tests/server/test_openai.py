@@ -12,6 +12,7 @@ import openai
 import pytest
 from PIL import Image
 
+from sdtui.core.enums import MemoryMode
 from sdtui.requests.record import Stage
 from tests.support.faults import Fault, failing
 from tests.support.images import open_base64, png_base64
@@ -208,10 +209,12 @@ def test_out_of_memory_is_not_retried_by_the_client(
     pocket: Live, ask: httpx.Client, api: openai.OpenAI
 ) -> None:
     ask.post("/generate", json=QUICK)
+    engine = pocket.generators[0].engine
+    engine.modes = (MemoryMode.FULL,)  # the model stays in memory, with the fault in it
     fault = Fault(times=1000)
     patient = api.with_options(max_retries=3)
     with (
-        failing(pocket.generators[0].engine.loaded, Stage.ENCODE, fault),
+        failing(engine.loaded, Stage.ENCODE, fault),
         pytest.raises(openai.InternalServerError, match="memory ran out") as received,
     ):
         patient.images.generate(prompt="something new", extra_body=STEPS, **SMALL)
