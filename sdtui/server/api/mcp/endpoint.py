@@ -37,23 +37,26 @@ class McpEndpoint:
 
     def __init__(self, services: ServerServices) -> None:
         self._services = services
-        self._is_wanted = asyncio.Event()
-        self._is_ready = asyncio.Event()
         self._manager: StreamableHTTPSessionManager | None = None
+        self._making = asyncio.Lock()
+        self._is_made = asyncio.Event()
+        self._is_ready = asyncio.Event()
 
     async def run(self) -> None:
         """Serve, from the first request until cancelled."""
-        await self._is_wanted.wait()
-        self._manager = await asyncio.to_thread(_manager_of, self._services)
+        await self._is_made.wait()
+        assert self._manager is not None
         async with self._manager.run():
             self._is_ready.set()
             await asyncio.Event().wait()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        self._is_wanted.set()
+        async with self._making:
+            if self._manager is None:
+                self._manager = await asyncio.to_thread(_manager_of, self._services)
+                self._is_made.set()
         await self._is_ready.wait()
-        assert self._manager is not None
         await self._manager.handle_request(scope, receive, send)
 
 
