@@ -22,7 +22,7 @@ def test_key_is_asked_for_and_sent_as_a_header_alone(
         page.on("request", lambda request: urls.append(request.url))
         page.on("response", lambda each: refused.append(each.url) if each.status == 401 else None)
         page.wait_for_selector("#key-dialog[open]")
-        assert urls == []
+        assert [url for url in urls if "/page/" not in url] == []
         page.fill("#key", "wrong")
         page.keyboard.press("Enter")
         page.wait_for_selector("#key-problem:not(:empty)")

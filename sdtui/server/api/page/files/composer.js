@@ -204,7 +204,7 @@ export class Composer {
     const steps = this.#field("num_inference_steps").value;
     const parts = [
       size.some(Boolean) ? size.map((side) => side || "auto").join("×") : "",
-      steps && `${steps} steps`,
+      steps && `${steps} ${steps === "1" ? "step" : "steps"}`,
       this.#field("sampler").value,
       this.#field("seed").value ? `seed ${this.#field("seed").value}` : "",
       Number(this.#field("num_images_per_prompt").value) > 1 ? `${this.#field("num_images_per_prompt").value} pictures` : "",

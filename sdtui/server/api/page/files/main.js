@@ -72,7 +72,7 @@ function showProgress(job, progress) {
 
 function factsOf(entry) {
   if (!entry) return "";
-  const steps = entry.steps === null ? null : `${entry.steps} steps`;
+  const steps = entry.steps === null ? null : `${entry.steps} ${entry.steps === 1 ? "step" : "steps"}`;
   const seed = entry.seed === null ? null : `seed ${entry.seed}`;
   return [`${entry.width} × ${entry.height}`, steps, entry.sampler, seed].filter(Boolean).join(" · ");
 }

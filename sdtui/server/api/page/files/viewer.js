@@ -115,6 +115,7 @@ export class Viewer {
       event.preventDefault();
       this.close();
     });
+    history.scrollRestoration = "manual"; // closing scrolls to the picture that was shown last
     addEventListener("popstate", () => this.#dialog.open && this.#closed());
     addEventListener("resize", () => this.#dialog.open && this.#go(this.#at, false));
     for (const button of this.#dialog.querySelectorAll("[data-do]")) {
