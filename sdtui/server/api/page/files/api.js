@@ -16,7 +16,7 @@ export class ApiError extends Error {
 }
 
 /** The server gave no answer. */
-export class UnreachableError extends Error {
+class UnreachableError extends Error {
   constructor() {
     super("The server doesn't answer.");
   }

@@ -20,7 +20,7 @@ const actions = new PictureActions({
     gallery.replace(url, entry);
     viewer.replace(url, entry);
   },
-  onAgain: () => hurry(),
+  onAgain: () => go(),
   async onVary(record) {
     await viewer.close();
     composer.take(record);
@@ -33,7 +33,7 @@ const gallery = new Gallery((at) => viewer.open(gallery.entries, at), () => {
 });
 const composer = new Composer(() => {
   byId("stage").scrollIntoView({ block: "nearest" });
-  hurry();
+  go();
 });
 const jobs = new Jobs(
   showProgress,
@@ -187,10 +187,6 @@ async function go() {
   }
   if (own !== round || document.hidden) return;
   timer = setTimeout(go, !isReachable ? AWAY_MS : jobs.areActive ? BUSY_MS : IDLE_MS);
-}
-
-function hurry() {
-  go();
 }
 
 document.addEventListener("visibilitychange", () => {

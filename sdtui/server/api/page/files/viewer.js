@@ -1,7 +1,7 @@
 /* A picture large: swiped or stepped through, with what can be done with it. */
 
 import { PictureLoader, change, getBlob, getJson } from "./api.js";
-import { announce, byId, copy, element, icon, toast } from "./dom.js";
+import { announce, byId, copy, element, toast } from "./dom.js";
 import { pathOf, picturePath, thumbnailPath, thumbnails } from "./gallery.js";
 
 const PHONE_EDGE = 1600;
@@ -52,8 +52,8 @@ export class PictureActions {
     const { request, left_out: leftOut } = await getJson(pathOf(entry));
     const { seed, ...others } = request;
     const job = await change("POST", "jobs", others);
-    toast(leftOut.length ? "Making another one, without the pictures that this was made from" : "Making another one");
     this.#onAgain(job);
+    toast(leftOut.length ? "Making another one, without the pictures that this was made from" : "Making another one");
   });
 
   vary = (entry) => this.#try(async () => this.#onVary(await getJson(pathOf(entry))));
