@@ -260,6 +260,6 @@ def test_file_that_others_can_write_is_refused_and_no_key_is_shown(tmp_path: Pat
 
 
 def test_example_of_the_manual_is_right(tmp_path: Path) -> None:
-    example = PAGES["server"].read_text().partition("```ini\n[alice]")[2].partition("```")[0]
+    example = PAGES["operating"].read_text().partition("```ini\n[alice]")[2].partition("```")[0]
     keys = KeyRing(None, _written(tmp_path, f"[alice]{example}"))
     assert keys.find([b"staple-of-the-operator"], "") is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sdtui.core.enums import DType, MemoryMode, Quantize
@@ -19,7 +19,7 @@ from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.services.callers import Caller, Permission, forbidden
 from sdtui.server.services.served_models import ServedModels
-from sdtui.server.services.work import work_of
+from sdtui.server.services.work import check_work, work_of
 
 _LEAST_SECONDS = 0.001
 _REMEMBERED = 100
@@ -166,22 +166,15 @@ class CallerJobs:
         if found.entries and not self._caller.is_admin:
             raise _taken(query.partition(":")[2])
 
-    def _check_work(self, requests: Iterable[GenerationRequest]) -> None:
+    def _check_work(self, requests: Sequence[GenerationRequest]) -> None:
         """Raise InvalidRequestError if a request is for more than the caller may ask for."""
         limits = self._caller.limits
-        if limits.max_pixels is None and limits.max_work is None:
-            return
-        for request in requests:
-            work = work_of(request, self._models)
-            if limits.max_pixels is not None and work.pixels > limits.max_pixels:
-                message = f"{work.pixels:,} pixels are more than this API key's "
-                message += f"{limits.max_pixels:,}"
-                raise InvalidRequestError([Problem("width", work.pixels, message)])
-            if limits.max_work is not None and work.megapixel_steps > limits.max_work:
-                message = f"{work.megapixel_steps:,.4g} megapixels times steps are more than this "
-                message += f"API key's {limits.max_work:,g}"
-                problem = Problem("num_inference_steps", work.megapixel_steps, message)
-                raise InvalidRequestError([problem])
+        check_work(requests, self._models, limits.max_work, "this API key's")
+        for request in requests if limits.max_pixels is not None else ():
+            pixels = work_of(request, self._models).pixels
+            if limits.max_pixels is not None and pixels > limits.max_pixels:
+                message = f"{pixels:,} pixels are more than this API key's {limits.max_pixels:,}"
+                raise InvalidRequestError([Problem("width", pixels, message)])
 
     def _check(self, jobs: int, pictures: int) -> None:
         """Raise LimitReachedError if the caller may not queue so much more."""

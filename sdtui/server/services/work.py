@@ -53,16 +53,19 @@ def work_of(request: GenerationRequest, models: ServedModels) -> Work:
 
 
 def check_work(
-    requests: Iterable[GenerationRequest], models: ServedModels, most: float | None
+    requests: Iterable[GenerationRequest],
+    models: ServedModels,
+    most: float | None,
+    whose: str = "this server's",
 ) -> None:
     """Raise InvalidRequestError if a request has more than `most` megapixels times steps; None = no
-    limit."""
+    limit. `whose` limit it is stands in the message."""
     for request in requests if most is not None else ():
         asked = work_of(request, models).megapixel_steps
         if most is not None and asked > most:
             message = (
                 f"{asked:,.4g} megapixels times steps, of all passes and pictures, are more than "
-                f"this server's {most:,g}"
+                f"{whose} {most:,g}"
             )
             raise InvalidRequestError([Problem("num_inference_steps", asked, message)])
 
