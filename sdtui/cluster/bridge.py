@@ -6,12 +6,13 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
+import math
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -70,13 +71,18 @@ def main(file_descriptor: int) -> None:
 
 
 @dataclass
-class _Asked:
-    """A question to a machine."""
+class _Machine:
+    """A machine that has joined."""
 
-    answer: Any
-    """Ray's reference to the answer; None once it was read."""
-    at: float
+    name: str
+    answer: Any = None
+    """Ray's reference to the report that it was asked for; None if it has answered."""
+    asked_at: float = -math.inf
     """Monotonic seconds."""
+    report: MachineReport | None = None
+    """The last; None if the machine can't be used."""
+    reported_at: float = -math.inf
+    """When it was asked for that."""
 
 
 class _Bridge:
@@ -88,12 +94,8 @@ class _Bridge:
         self._sending = threading.Lock()
         self._actors: dict[str, Any] = {}
         """By the name of the worker."""
-        self._asked: dict[str, _Asked] = {}
-        """The newest question to each machine."""
-        self._reports: dict[str, tuple[float, MachineReport | None]] = {}
-        """When each machine was asked, and its last answer; None if it can't be used."""
-        self._names: dict[str, str] = {}
-        """Of the machines that are there."""
+        self._machines: dict[str, _Machine] = {}
+        """Those that are there, by Ray's ids."""
         self._ray: Any = None
         self.ended = threading.Event()
 
@@ -140,67 +142,46 @@ class _Bridge:
                 return
 
     def _devices(self) -> Iterator[RemoteDevice]:
-        nodes = [node for node in self._ray.nodes() if node["Alive"]]
-        there = {node["NodeID"] for node in nodes}
-        self._asked = {each: asked for each, asked in self._asked.items() if each in there}
-        self._ask(node["NodeID"] for node in nodes if ray_node.WORKERS in node["Resources"])
-        self._names = {each: name for each, name in self._names.items() if each in there}
-        for node in nodes:
-            machine, resources = node["NodeID"], node["Resources"]
-            count = int(resources.get(ray_node.WORKERS, 0))
-            asked_at, known = self._reports.get(machine, (0.0, None))
-            if known is None:
-                continue
-            shown = self._name_of(machine, node["NodeManagerHostname"])
-            is_gpu = resources.get("GPU", 0) >= count
-            for number in range(count):
-                yield RemoteDevice(
-                    name=f"{shown} cuda:{number}" if is_gpu else f"{shown} cpu {number + 1}",
-                    machine=machine,
-                    is_gpu=is_gpu,
-                    cpus=max(1, resources.get("CPU", count) // count),
-                    files=MachineFiles(known.files, asked_at),
-                    memory=known.memory[number] if number < len(known.memory) else None,
-                )
+        nodes = {
+            node["NodeID"]: node
+            for node in self._ray.nodes()
+            if node["Alive"] and ray_node.WORKERS in node["Resources"]
+        }
+        self._machines = {each: known for each, known in self._machines.items() if each in nodes}
+        for machine, node in nodes.items():
+            if machine not in self._machines:
+                self._machines[machine] = _Machine(self._free_name(node["NodeManagerHostname"]))
+            known = self._machines[machine]
+            self._ask(machine, known)
+            yield from _devices_of(machine, known, node)
 
-    def _name_of(self, machine: str, host: str) -> str:
+    def _free_name(self, host: str) -> str:
         """Return the name of a machine, which one that joins anew has again."""
-        if machine not in self._names:
-            names = itertools.chain([host], (f"{host}-{number}" for number in itertools.count(2)))
-            used = set(self._names.values())
-            self._names[machine] = next(name for name in names if name not in used)
-        return self._names[machine]
+        names = itertools.chain([host], (f"{host}-{number}" for number in itertools.count(2)))
+        used = {each.name for each in self._machines.values()}
+        return next(name for name in names if name not in used)
 
-    def _ask(self, machines: Iterable[str]) -> None:
-        """Ask machines now and then what they have, without waiting for the answers."""
-        for machine in machines:
-            asked = self._asked.get(machine)
-            if asked is not None and (
-                asked.answer is not None or time.monotonic() - asked.at < _REPORT_SECONDS
-            ):
-                continue
+    def _ask(self, machine: str, known: _Machine) -> None:
+        """Ask a machine now and then what it has, without waiting for the answer."""
+        if known.answer is not None:
+            if self._ray.wait([known.answer], timeout=0)[0]:
+                known.report, known.reported_at = self._received(known.answer), known.asked_at
+                known.answer = None
+        elif time.monotonic() - known.asked_at > _REPORT_SECONDS:
             task = self._ray.remote(num_cpus=0, max_retries=0)(report)
             options = task.options(scheduling_strategy=self._only_on(machine))
-            self._asked[machine] = _Asked(options.remote(__version__), time.monotonic())
-        for machine, asked in self._asked.items():
-            if asked.answer is not None and self._has_answered(asked.answer):
-                self._note_report(machine, asked)
+            known.answer, known.asked_at = options.remote(__version__), time.monotonic()
 
-    def _has_answered(self, answer: Any) -> bool:
-        done, _ = self._ray.wait([answer], timeout=0)
-        return bool(done)
-
-    def _note_report(self, machine: str, asked: _Asked) -> None:
+    def _received(self, answer: Any) -> MachineReport | None:
         try:
-            known: MachineReport | None = self._ray.get(asked.answer)
+            received: MachineReport = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
             _log.warning("a machine of the cluster can't be used: %s", error)
-            known = None
-        if known is not None and known.version != __version__:
-            _log.warning("a machine has sdtui %s, this is %s", known.version, __version__)
-            known = None
-        asked.answer = None
-        self._reports[machine] = asked.at, known
+            return None
+        if received.version != __version__:
+            _log.warning("a machine has sdtui %s, this is %s", received.version, __version__)
+            return None
+        return received
 
     def _only_on(self, machine: str) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -259,6 +240,24 @@ class _Bridge:
         # One that can't be reached holds its GPU until it is killed.
         if (actor := self._actors.pop(worker, None)) is not None:
             self._ray.kill(actor)
+
+
+def _devices_of(machine: str, known: _Machine, node: Mapping[str, Any]) -> Iterator[RemoteDevice]:
+    """Yield the devices of a machine that can be used. `node` is what Ray knows of it."""
+    if (found := known.report) is None:
+        return
+    resources = node["Resources"]
+    count = int(resources[ray_node.WORKERS])
+    is_gpu = resources.get("GPU", 0) >= count
+    for number in range(count):
+        yield RemoteDevice(
+            name=f"{known.name} cuda:{number}" if is_gpu else f"{known.name} cpu {number + 1}",
+            machine=machine,
+            is_gpu=is_gpu,
+            cpus=max(1, resources.get("CPU", count) // count),
+            files=MachineFiles(found.files, known.reported_at),
+            memory=found.memory[number] if number < len(found.memory) else None,
+        )
 
 
 @functools.cache

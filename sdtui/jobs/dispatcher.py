@@ -229,18 +229,18 @@ class Dispatcher:
     def refused(self, state: QueueState) -> dict[str, ModelNotFoundError]:
         """Return the waiting jobs, by id, whose files no machine has, though each that is there was
         asked since they were queued."""
-        if not self._files or not self.available():
-            return {}
-        asked_at = min(
-            known.asked_at
-            for name in self.available()
-            if (known := self._workers[name].slot.files()) is not None
-        )
+        known = (self._workers[name].slot.files() for name in self.available())
+        asked_at = min((each.asked_at for each in known if each is not None), default=-math.inf)
+        waiting = {
+            job_id: self._files[job_id]
+            for job_id in state.waiting
+            if job_id in self._files and self._queued_at.get(job_id, math.inf) < asked_at
+        }
+        errors = {files: self.missing_error(files) for files in set(waiting.values())}
         return {
             job_id: error
-            for job_id in state.waiting
-            if self._queued_at.get(job_id, math.inf) < asked_at
-            if (error := self.missing_error(self._files_of(job_id))) is not None
+            for job_id, files in waiting.items()
+            if (error := errors[files]) is not None
         }
 
     def missing_error(self, files: Files) -> ModelNotFoundError | None:
@@ -248,8 +248,8 @@ class Dispatcher:
         if not files or not self._workers or self._usable(files):
             return None
         lacking: dict[Files, list[str]] = {}
-        for name in self.available():
-            lacking.setdefault(self._workers[name].missing(files), []).append(name)
+        for name, known in self._workers.items():
+            lacking.setdefault(known.missing(files), []).append(name)
         parts = [
             f"{', '.join(names)} without {', '.join(sorted(map(str, missing)))}"
             for missing, names in lacking.items()

@@ -42,7 +42,7 @@ from tests.support.cluster import Cluster, processes, until
 _HEAD, _SWITCH = "sdtui-head", "sdtui-switch"
 _MACHINES = ("sdtui-1", "sdtui-2")
 _JOBS, _PICTURES = 20, 2
-_STEPS, _SIZE = 50, 192
+_STEPS, _SIZE = 36, 192
 _SHORT_SECONDS, _CUT_SECONDS = 3.0, 25.0
 _BAR_SECONDS = 15.0
 
