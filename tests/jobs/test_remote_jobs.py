@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import pytest
+
 from sdtui.core.enums import JobState
 from sdtui.jobs import Job
 from sdtui.jobs.backends.remote.calls import Caller, Hand
@@ -13,6 +15,7 @@ from sdtui.jobs.backends.remote.uploads import Uploads
 from sdtui.jobs.wire.messages import Snapshot, State
 from sdtui.requests.events import JobEvent, Loaded, Queued
 from sdtui.requests.request import GenerationRequest
+from tests.support.records import record
 
 _LOADED = Loaded(
     model="a", family="sd1", device="cpu", dtype="float32", memory_mode="full", seconds=0.1
@@ -35,7 +38,26 @@ def test_end_that_a_killed_server_did_not_tell_is_told_after_its_restart() -> No
     mirror.put(job, Queued(position=0))
     mirror.note(JobEvent(job="a", time=1, event=Queued(position=0)))
     mirror.put(job.model_copy(update={"state": JobState.CANCELLED}))
-    (missed,) = mirror.replace([], {}, [])
+    (missed,), missing = mirror.replace([], {}, [])
     assert missed.event.kind == "cancelled"
+    assert not missing
     mirror.note(missed)
-    assert not mirror.replace([], {}, [])
+    assert mirror.replace([], {}, []) == ([], [])
+
+
+@pytest.mark.parametrize(("pictures", "end"), [(0, "failed"), (1, "failed"), (2, "finished")])
+def test_job_that_a_restarted_server_does_not_list_ends_by_its_pictures(
+    pictures: int, end: str
+) -> None:
+    mirror = Mirror()
+    request = GenerationRequest(prompt="a cat", num_images_per_prompt=2)
+    mirror.put(Job(id="a", request=request), Queued(position=0))
+    mirror.note(JobEvent(job="a", time=1, event=Queued(position=0)))
+    assert mirror.replace([], {}, []) == ([], ["a"])
+    assert mirror.jobs["a"].state is JobState.QUEUED
+    paths = [f"/pictures/{number}.png" for number in range(pictures)]
+    missed = mirror.end_missing("a", paths, record("a cat") if pictures else None)
+    kinds = [each.event.kind for each in missed]
+    assert kinds == [*["started"] * bool(pictures), *["saved"] * pictures, end]
+    assert mirror.jobs["a"].pictures == tuple(paths)
+    assert mirror.jobs["a"].state.is_over

@@ -14,6 +14,7 @@ from typing import Any
 
 from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
+from sdtui.history import Page
 from sdtui.jobs.api import Subscriber
 from sdtui.jobs.backends.remote.calls import Caller, Hand, RemotePart
 from sdtui.jobs.backends.remote.mirror import Mirror
@@ -25,10 +26,13 @@ from sdtui.jobs.wire import CALLS, read_property
 from sdtui.jobs.wire.messages import Change, Snapshot
 from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.requests.events import Failed, JobEvent, Loaded, Notice, Unloaded
+from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 
 _CUT_SECONDS = 300.0
 """How long what was asked for waits for a line that is cut."""
+_MOST_PICTURES = 100
+"""More than a job has."""
 _SHEET_PAUSE = 0.3
 """Seconds between two questions whether the sheets of a grid are written."""
 _log = logging.getLogger(__name__)
@@ -255,12 +259,14 @@ class RemoteJobs(RemotePart):
         with self._changed:
             unseen = [self._mirror.jobs[each] for each in self._unseen]
             jobs = [self._restored(job) for job in snapshot.jobs]
-            missed = self._mirror.replace(jobs, snapshot.running, snapshot.events)
-            self._unseen -= self._mirror.jobs.keys()
+            missed, missing = self._mirror.replace(jobs, snapshot.running, snapshot.events)
+            self._unseen -= self._mirror.jobs.keys() - set(missing)
             for job in unseen:
-                if job.id in self._unseen:  # it was queued after the snapshot, or is lost
+                if job.id in self._unseen:  # it was queued after the snapshot, or has ended
                     self._mirror.put(job)
-                    self._hand.do(partial(self._look_for, job.id))
+                    missing.append(job.id)
+            for job_id in dict.fromkeys(missing):
+                self._hand.do(partial(self._look_for, job_id))
             for envelope in missed:
                 self._publish(envelope)
             if snapshot.loaded is not None and snapshot.loaded != self._loaded:
@@ -270,16 +276,36 @@ class RemoteJobs(RemotePart):
             self._changed.notify_all()
 
     def _look_for(self, job_id: str) -> None:
-        """End a job that the server doesn't know. Called on the hand's thread."""
+        """End a job that the server doesn't list: it may have ended just before the server was
+        killed, and then its pictures are in the history. Called on the hand's thread."""
         try:
             self._caller.call(CALLS["jobs", "job"], {"job_id": job_id})
         except SdtuiError as error:
             _log.warning("the server can't be asked for job %s: %s", job_id, error)
         except KeyError:
+            pictures, record = self._saved_of(job_id)
             with self._changed:
                 self._unseen.discard(job_id)
-                self._publish(self._mirror.lose(job_id))
+                for envelope in self._mirror.end_missing(job_id, pictures, record):
+                    self._publish(envelope)
                 self._changed.notify_all()
+
+    def _saved_of(self, job_id: str) -> tuple[list[str], GenerationRecord | None]:
+        """Return the paths of a job's pictures in the server's history, and the record of the last
+        one."""
+        try:
+            page: Page = self._caller.call(
+                CALLS["pictures", "entries"], {"query": f"job:{job_id}", "limit": _MOST_PICTURES}
+            )
+            if not page.entries:
+                return [], None
+            record: GenerationRecord = self._caller.call(
+                CALLS["pictures", "record"], {"entry": page.entries[0]}
+            )
+        except SdtuiError as error:
+            _log.warning("the pictures of job %s can't be found: %s", job_id, error)
+            return [], None
+        return [str(each.path) for each in reversed(page.entries)], record
 
     def change(self, change: Change) -> None:
         """Take a change, and publish its event."""

@@ -22,6 +22,7 @@ from sdtui.requests.events import (
     Step,
     Tile,
 )
+from sdtui.requests.record import GenerationRecord
 
 _REMEMBERED = 200
 """Finished jobs that stay listed."""
@@ -95,9 +96,10 @@ class Mirror:
 
     def replace(
         self, jobs: Iterable[Job], running: Mapping[str, str], events: Iterable[JobEvent]
-    ) -> list[JobEvent]:
-        """Take all jobs of a server anew. Returns the events that were missed: those of running
-        jobs are in `events`, and the ends of others are seen by their state."""
+    ) -> tuple[list[JobEvent], list[str]]:
+        """Take all jobs of a server anew. Returns the events that were missed, those of running
+        jobs are in `events`, and the ends of others are seen by their state; and the unfinished
+        jobs that aren't listed any more, which stay as they were."""
         before, known = self.past, self.jobs
         listed = list(jobs)
         ended = [job for job in known.values() if job.state.is_over]  # before a restart
@@ -129,19 +131,26 @@ class Mirror:
             unlisted.pop(job.id, None)
         for job_id in before.keys() & unlisted.keys():  # its last state came with another event
             missed += _end_of(unlisted[job_id], before[job_id])
-        for lost in before.keys() - self.jobs.keys() - unlisted.keys():
-            if lost in known:
-                self.jobs[lost] = known[lost]
-            missed.append(self.lose(lost))
-        return missed
+        missing = [job_id for job_id in before if job_id not in self.jobs | unlisted]
+        self.jobs.update({job_id: known[job_id] for job_id in missing if job_id in known})
+        return missed, missing
 
-    def lose(self, job_id: str) -> JobEvent:
-        """Let a job fail that the server doesn't know any more; return the event."""
+    def end_missing(
+        self, job_id: str, pictures: Sequence[str], record: GenerationRecord | None
+    ) -> list[JobEvent]:
+        """End a job that the server doesn't list any more; return the events that were missed. With
+        all of its pictures, whose `record` was saved with them, it has succeeded."""
+        job = self.jobs.get(job_id)
         failed = Failed(error="the server has lost the job", hint="Generate it again")
-        if job_id in self.jobs:
-            changes = {"state": JobState.FAILED, "error": str(failed)}
-            self.put(self.jobs[job_id].model_copy(update=changes))
-        return _now(job_id, failed)
+        if job is None:
+            return [_now(job_id, failed)]
+        changes: dict[str, object] = {"state": JobState.FAILED, "error": str(failed)}
+        if record is not None and len(pictures) >= job.request.num_images_per_prompt:
+            changes = {"state": JobState.DONE, "record": record}
+        ended = job.model_copy(update={**changes, "pictures": tuple(pictures)})
+        past = self.past.get(job_id, [])
+        self.put(ended)
+        return _end_of(ended, past)
 
 
 def _key(envelope: JobEvent) -> tuple[str, float]:
