@@ -17,15 +17,16 @@ from tests.support.events import step_event
 class _Talking(RemoteWorker):
     """A worker whose process sends certain messages."""
 
-    def __init__(self, *messages: Message) -> None:
-        super().__init__(silence_seconds=30, stall_seconds=900)
+    def __init__(self, *messages: Message, stall_seconds: float = 900) -> None:
+        super().__init__(silence_seconds=30, stall_seconds=stall_seconds)
         self._messages = list(messages)
         self.patience: list[float | None] = []
         """How long each message was waited for."""
 
     _is_started = True
 
-    def start(self, report: Report) -> None: ...
+    def start(self, report: Report) -> None:
+        self._await_start(report)
 
     def close(self) -> None: ...
 
@@ -49,3 +50,9 @@ def test_process_may_be_silent_longer_while_it_does_not_denoise() -> None:
         Cancellation(),
     )
     assert worker.patience == [900, 900, 30, 900]
+
+
+def test_process_may_be_silent_for_ten_minutes_at_its_start() -> None:
+    worker = _Talking((Kind.DONE, None), stall_seconds=6)
+    worker.start(lambda _: None)
+    assert worker.patience == [600]

@@ -18,6 +18,9 @@ SILENCE_SECONDS = 30.0
 """Time without an event while denoising after which a process hangs, if steps are quick."""
 _SLOW_STEPS = 4.0
 """The same in times of the slowest step."""
+_START_SECONDS = 600.0
+"""At least so long a process may be silent at its start: importing the engine takes a minute on a
+busy machine, however short its steps are."""
 
 Message = tuple[Kind, Payload]
 
@@ -80,7 +83,7 @@ class RemoteWorker(ABC):
 
     def _await_start(self, report: Report) -> None:
         """Wait until a new process is ready."""
-        self._silence = self._stall
+        self._silence = None if self._stall is None else max(self._stall, _START_SECONDS)
         self._answer(report)
 
     def _ask(
