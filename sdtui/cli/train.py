@@ -13,7 +13,7 @@ from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.options import FilePath, options_for, request_values
 from sdtui.cli.output import echo_json, echo_path
 from sdtui.core.text import one_line
-from sdtui.requests.training import TRAINING_FIELDS
+from sdtui.requests.training.request import TRAINING_FIELDS
 
 if TYPE_CHECKING:
     from sdtui.training.folder import TrainingFolder
@@ -39,7 +39,7 @@ def lora(folder: Path, anew: bool, as_json: bool, quiet: bool, **flags: Any) -> 
     Captions are in .txt files beside the pictures. Folders named 10_NAME are shown ten times an
     epoch. Ctrl-C ends it with what was learnt so far; `sdtui train resume` goes on.
     """
-    from sdtui.requests.training import TrainingRequest
+    from sdtui.requests.training.request import TrainingRequest
     from sdtui.training.dataset import check_folder
     from sdtui.training.folder import begin_training
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sdtui.cli.progress_output import ProgressOutput
 from sdtui.core.text import counted, one_line
 from sdtui.core.units import data_size, duration
-from sdtui.requests.training_events import Planned, TrainingEvent, TrainingStep
+from sdtui.requests.training.events import Planned, TrainingEvent, TrainingStep
 
 
 class TrainingOutput:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from sdtui.core.text import one_line
-from sdtui.requests.training_events import TrainingEvent, TrainingFailed, event_of_line
+from sdtui.requests.training.events import TrainingEvent, TrainingFailed, event_of_line
 from sdtui.training.folder import TrainingFolder
 
 _END_SECONDS = 10.0

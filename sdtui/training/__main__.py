@@ -20,7 +20,7 @@ from sdtui.core.errors import CancelledError, SdtuiError, TrainingError
 from sdtui.core.locks import try_hold
 from sdtui.core.settings import load_settings
 from sdtui.engine.library_setup import quiet_libraries
-from sdtui.requests.training_events import Notice, TrainingEvent, TrainingFailed, event_line
+from sdtui.requests.training.events import Notice, TrainingEvent, TrainingFailed, event_line
 from sdtui.training.control import TrainingControl
 from sdtui.training.folder import TrainingFolder
 from sdtui.training.run import train

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from sdtui.requests.training import TrainingData
+from sdtui.requests.training.data import TrainingData
 from sdtui.training.captions import shown_caption
 from sdtui.training.latent_store import PreparedPicture
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from sdtui.requests.training import TrainingData
+from sdtui.requests.training.data import TrainingData
 
 
 def shown_caption(caption: str, data: TrainingData, random: Random) -> str:

@@ -12,13 +12,13 @@ from sdtui.core import paths
 from sdtui.core.errors import TrainingError
 from sdtui.core.files import write_atomic
 from sdtui.core.locks import is_held
-from sdtui.requests.training import TRAINING_FIELDS, TrainingRequest
-from sdtui.requests.training_events import (
+from sdtui.requests.training.events import (
     TrainingEvent,
     TrainingFinished,
     TrainingStep,
     event_of_line,
 )
+from sdtui.requests.training.request import TRAINING_FIELDS, TrainingRequest
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 from sdtui import __version__
 from sdtui.engine.loaded import LoadedModel
-from sdtui.requests.training import LoraTargets, TrainingRequest
+from sdtui.requests.training.network import LoraTargets
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.dataset import Dataset
 
 _BASE_VERSIONS = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}
@@ -64,11 +65,9 @@ def _kohya(
     facts: TrainingFacts,
     step: int,
 ) -> dict[str, Any]:
-    family, data, options = model.description.family, request.data, request.optimization
-    size = (facts.resolution, facts.resolution)
+    family = model.description.family
     has_convolutions = request.network.targets is LoraTargets.CONV
     shape = {"conv_dim": str(request.network.rank), "conv_alpha": str(request.alpha)}
-    accumulated = facts.batch_size * options.gradient_accumulation_steps
     return {
         "ss_sd_scripts_commit_hash": None,
         "ss_session_id": request.seed,
@@ -86,32 +85,20 @@ def _kohya(
         "ss_new_sd_model_hash": model.record.hash,
         "ss_vae_name": None,
         "ss_clip_skip": None,
-        "ss_num_train_images": dataset.shown_in_epoch,
-        "ss_num_reg_images": len(dataset.class_pictures),
-        "ss_num_batches_per_epoch": facts.batches_in_epoch,
-        "ss_num_epochs": -(
-            -facts.steps * options.gradient_accumulation_steps // facts.batches_in_epoch
-        ),
-        "ss_epoch": step * options.gradient_accumulation_steps // facts.batches_in_epoch,
-        "ss_steps": step,
-        "ss_max_train_steps": facts.steps,
-        "ss_batch_size_per_device": facts.batch_size,
-        "ss_total_batch_size": accumulated,
-        "ss_gradient_accumulation_steps": options.gradient_accumulation_steps,
-        "ss_gradient_checkpointing": request.execution.gradient_checkpointing,
-        "ss_learning_rate": facts.learning_rate,
-        "ss_unet_lr": facts.learning_rate,
-        "ss_text_encoder_lr": facts.text_encoder_rate,
-        "ss_optimizer": facts.optimizer,
-        "ss_lr_scheduler": options.lr_scheduler,
-        "ss_lr_warmup_steps": options.lr_warmup_steps,
-        "ss_max_grad_norm": options.max_grad_norm,
-        "ss_min_snr_gamma": options.snr_gamma,
-        "ss_noise_offset": options.noise_offset or None,
-        "ss_prior_loss_weight": data.prior_loss_weight,
         "ss_mixed_precision": {"bfloat16": "bf16", "float16": "fp16"}.get(model.dtype, "no"),
         "ss_seed": request.seed,
-        "ss_resolution": str(size),
+        **_data(request, dataset, facts),
+        **_optimization(request, facts, step),
+    }
+
+
+def _data(request: TrainingRequest, dataset: Dataset, facts: TrainingFacts) -> dict[str, Any]:
+    data = request.data
+    return {
+        "ss_num_train_images": dataset.shown_in_epoch,
+        "ss_num_reg_images": len(dataset.class_pictures),
+        "ss_prior_loss_weight": data.prior_loss_weight,
+        "ss_resolution": str((facts.resolution, facts.resolution)),
         "ss_enable_bucket": data.enable_bucket,
         "ss_shuffle_caption": data.shuffle_caption,
         "ss_keep_tokens": data.keep_tokens,
@@ -123,6 +110,31 @@ def _kohya(
             name: {"n_repeats": repeats, "img_count": count}
             for name, (repeats, count) in dataset.folders().items()
         },
+    }
+
+
+def _optimization(request: TrainingRequest, facts: TrainingFacts, step: int) -> dict[str, Any]:
+    options = request.optimization
+    accumulated, in_epoch = options.gradient_accumulation_steps, facts.batches_in_epoch
+    return {
+        "ss_num_batches_per_epoch": in_epoch,
+        "ss_num_epochs": -(-facts.steps * accumulated // in_epoch),
+        "ss_epoch": step * accumulated // in_epoch,
+        "ss_steps": step,
+        "ss_max_train_steps": facts.steps,
+        "ss_batch_size_per_device": facts.batch_size,
+        "ss_total_batch_size": facts.batch_size * accumulated,
+        "ss_gradient_accumulation_steps": accumulated,
+        "ss_gradient_checkpointing": request.execution.gradient_checkpointing,
+        "ss_learning_rate": facts.learning_rate,
+        "ss_unet_lr": facts.learning_rate,
+        "ss_text_encoder_lr": facts.text_encoder_rate,
+        "ss_optimizer": facts.optimizer,
+        "ss_lr_scheduler": options.lr_scheduler,
+        "ss_lr_warmup_steps": options.lr_warmup_steps,
+        "ss_max_grad_norm": options.max_grad_norm,
+        "ss_min_snr_gamma": options.snr_gamma,
+        "ss_noise_offset": options.noise_offset or None,
     }
 
 

@@ -11,7 +11,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from sdtui.engine.device import Memory
 from sdtui.engine.loaded import LoadedModel
-from sdtui.requests.training import Optimizer, TrainingRequest
+from sdtui.requests.training.optimization import Optimizer
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.network import TrainedNetwork
 from sdtui.training.plan import MemoryNeeds, MemoryPlan
 

@@ -14,7 +14,8 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 
 from sdtui.engine.lora.layers import TEXT_ENCODERS
-from sdtui.requests.training import LoraTargets, TrainingRequest
+from sdtui.requests.training.network import LoraTargets
+from sdtui.requests.training.request import TrainingRequest
 
 UNET = "unet"
 _ADAPTER = "default"

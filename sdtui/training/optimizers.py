@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from sdtui.core.errors import TrainingError
-from sdtui.requests.training import LearningRateSchedule, Optimization, Optimizer
+from sdtui.requests.training.optimization import LearningRateSchedule, Optimization, Optimizer
 
 _USUAL_RATE = 1e-4
 _PRODIGY_RATE = 1.0

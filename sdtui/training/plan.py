@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sdtui.requests.training import Optimizer
+from sdtui.requests.training.optimization import Optimizer
 
 _STEPS_A_PICTURE, _FEWEST_STEPS, _MOST_STEPS = 100, 500, 2000
 _BYTES_A_VALUE = {

@@ -15,8 +15,8 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.models import native_size
 from sdtui.requests.request import GenerationRequest, nth_seed
-from sdtui.requests.training import TrainingRequest
-from sdtui.requests.training_events import Notice, Preparing, ReportTraining
+from sdtui.requests.training.events import Notice, Preparing, ReportTraining
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.buckets import bucket_sizes, crop_to_bucket
 from sdtui.training.conditions import CaptionEncoder
 from sdtui.training.control import TrainingControl

@@ -7,20 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from sdtui.core.enums import Policy
-from sdtui.core.errors import CancelledError, OutOfMemoryError, SdtuiError, TrainingError
+from sdtui.core.errors import CancelledError, OutOfMemoryError, TrainingError
 from sdtui.core.settings import Settings
-from sdtui.engine.generator import generate
-from sdtui.engine.lora.layers import TEXT_ENCODERS
 from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.requests.request import GenerationRequest, nth_seed
-from sdtui.requests.training import TrainingRequest
-from sdtui.requests.training_events import (
+from sdtui.requests.training.events import (
     CheckpointWritten,
     MemoryShort,
     Notice,
@@ -29,10 +23,10 @@ from sdtui.requests.training_events import (
     Preparing,
     ReportTraining,
     Resumed,
-    Sample,
     TrainingFinished,
     TrainingStep,
 )
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.batches import Batches
 from sdtui.training.checkpoint import read_checkpoint, write_checkpoint
 from sdtui.training.control import TrainingControl
@@ -49,6 +43,7 @@ from sdtui.training.preparation import (
     class_folder,
     load_trained_model,
 )
+from sdtui.training.samples import Samples
 from sdtui.training.trainer import StepResult, Trainer
 
 _log = logging.getLogger(__name__)
@@ -112,15 +107,16 @@ class _Run:
         with _memory_errors("loading"):
             self._network = TrainedNetwork(self._model.pipeline, request)
             self._trainer = self._make_trainer()
-        self._goes_on = self._restore()
+        self._samples = Samples(request, engine, folder, report, control)
+        self._restore()
 
     def finish(self) -> Path:
         """Make the steps and return the LoRA's file."""
         self._report_plan()
         trainer, output = self._trainer, self._request.output
-        self._rest_encoders()
-        if trainer.step == 0 and output.validation_prompts:
-            self._make_samples()
+        self._samples.rest_encoders()
+        if trainer.step == 0:
+            self._samples.make(0)
         while trainer.step < trainer.steps and not self._control.is_stopped:
             self._wait_while_paused()
             if self._control.is_stopped:
@@ -130,7 +126,7 @@ class _Run:
             if trainer.step % output.checkpointing_steps == 0 and not is_last:
                 self._write_checkpoint()
             if trainer.step % output.validation_steps == 0 or is_last:
-                self._make_samples()
+                self._samples.make(trainer.step)
         if trainer.step == 0:
             raise CancelledError
         write_checkpoint(self._folder, trainer.checkpoint())
@@ -170,11 +166,11 @@ class _Run:
             steps or steps_for(len(prepared.learned)),
         )
 
-    def _restore(self) -> bool:
+    def _restore(self) -> None:
         """Go on from the last state, if there is one. Raises TrainingError."""
         checkpoint = read_checkpoint(self._folder)
         if checkpoint is None:
-            return False
+            return
         try:
             self._trainer.restore(checkpoint)
         except (KeyError, ValueError, RuntimeError) as error:
@@ -182,7 +178,6 @@ class _Run:
                 f"the state in {self._folder} is that of another training",
                 "Give another name, or delete the folder",
             ) from error
-        return True
 
     def _advance(self) -> StepResult:
         """Make a step, with less memory if it runs out. Raises OutOfMemoryError."""
@@ -214,36 +209,6 @@ class _Run:
             self._report(Paused(step=self._trainer.step))
             self._control.wait()
             self._report(Resumed(step=self._trainer.step))
-
-    def _make_samples(self) -> None:
-        """Make a picture of each sample prompt. One that fails is no reason to end the training."""
-        output, step = self._request.output, self._trainer.step
-        with self._encoders_on_device():
-            for number, prompt in enumerate(output.validation_prompts):
-                if self._control.is_stopped:
-                    return
-                try:
-                    self._make_sample(number, prompt, step)
-                except CancelledError:
-                    return
-                except SdtuiError as error:
-                    _log.info("sample %s failed", number, exc_info=error)
-                    self._report(Notice(text=f"No sample of step {step}: {error}"))
-
-    def _make_sample(self, number: int, prompt: str, step: int) -> None:
-        self._model.embeddings.clear()  # text encoders may have been trained since
-        request = GenerationRequest.parse(
-            {
-                **{"prompt": prompt, "model": self._request.model},
-                **{"seed": nth_seed(self._request.seed, number), "policy": Policy.STRICT},
-                **{"dtype": self._model.dtype, "memory_mode": self._model.memory_mode},
-            }
-        )
-        image = generate(self._engine, request, cancellation=self._control.cancellation).images[0]
-        path = self._folder / "samples" / f"{step:06}-{number}.png"
-        path.parent.mkdir(exist_ok=True)
-        image.save(path)
-        self._report(Sample(step=step, number=number, prompt=prompt, path=str(path)))
 
     def _write_checkpoint(self) -> None:
         step = self._trainer.step
@@ -315,29 +280,6 @@ class _Run:
                 memory=self._engine.device.memory().used,
             )
         )
-
-    def _rest_encoders(self) -> None:
-        """Take modules off the device that the steps don't need."""
-        if self._engine.device.has_own_memory:
-            for module in self._resting():
-                module.to("cpu")
-            self._engine.device.release()
-
-    @contextmanager
-    def _encoders_on_device(self) -> Iterator[None]:
-        for module in self._resting():
-            module.to(self._engine.device.torch)
-        try:
-            yield
-        finally:
-            self._rest_encoders()
-
-    def _resting(self) -> list[Any]:
-        """Return the VAE, and the text encoders unless the steps need them."""
-        pipeline = self._model.pipeline
-        encodes = self._request.network.train_text_encoder or self._request.data.shuffle_caption
-        encoders = [] if encodes else [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
-        return [each for each in (pipeline.vae, *encoders) if each is not None]
 
 
 @contextmanager

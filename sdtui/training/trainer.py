@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from sdtui.engine.loaded import LoadedModel
-from sdtui.requests.training import Optimizer, TrainingRequest
+from sdtui.requests.training.optimization import Optimizer
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.batches import Batches, Shown
 from sdtui.training.checkpoint import Checkpoint
 from sdtui.training.conditions import CaptionEncoder, size_conditions

@@ -11,14 +11,14 @@ import pytest
 from sdtui.core.errors import InvalidRequestError, TrainingError
 from sdtui.core.locks import try_hold
 from sdtui.jobs.training_process import TrainingProcess
-from sdtui.requests.training import TrainingRequest
-from sdtui.requests.training_events import (
+from sdtui.requests.training.events import (
     Notice,
     TrainingEvent,
     TrainingFinished,
     TrainingStep,
     event_line,
 )
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.folder import TrainingFolder, all_trainings, begin_training, find_training
 
 

@@ -16,7 +16,7 @@ from sdtui.engine.lora.formats import read_lora
 from sdtui.engine.lora.layers import Layers
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.models.hashing import tensors_hash
-from sdtui.requests.training import TrainingRequest
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.lora_file import kohya_metadata, kohya_tensors, write_lora
 from sdtui.training.network import TrainedNetwork
 

@@ -9,7 +9,8 @@ import pytest
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Memory
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.requests.training import Optimizer, TrainingRequest
+from sdtui.requests.training.optimization import Optimizer
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.memory import memory_needs, memory_plan
 from sdtui.training.network import TrainedNetwork
 from sdtui.training.plan import MemoryNeeds, MemoryPlan, steps_for

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sdtui.core.errors import TrainingError
-from sdtui.requests.training import LearningRateSchedule, Optimization, Optimizer
+from sdtui.requests.training.optimization import LearningRateSchedule, Optimization, Optimizer
 from sdtui.training.optimizers import (
     chosen_optimizer,
     learning_rates,

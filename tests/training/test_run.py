@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from sdtui.core.errors import OutOfMemoryError, TrainingError, UnsupportedModelError
 from sdtui.core.settings import Settings
-from sdtui.requests.training import TrainingRequest
-from sdtui.requests.training_events import TrainingEvent
+from sdtui.requests.training.events import TrainingEvent
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.training import objective, run, trainer
 from sdtui.training.control import TrainingControl
 from sdtui.training.plan import MemoryNeeds

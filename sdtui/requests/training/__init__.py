@@ -1,0 +1,1 @@
+"""What a training of a LoRA is asked for, and what it reports."""

@@ -1,0 +1,87 @@
+"""What a training writes, and how it is carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from sdtui.core.enums import DType
+from sdtui.core.fields import FieldSpec, Section
+
+_OUTPUT, _MACHINE = "Output", "Machine"
+
+
+@dataclass(frozen=True)
+class TrainingOutput(Section):
+    """What is written, and when."""
+
+    output_dir: Annotated[
+        Path | None,
+        FieldSpec(
+            label="Folder",
+            help="Where the LoRA is written; none = the first folder of LoRAs.",
+            group=_OUTPUT,
+            flags=("--out",),
+            open_text="the LoRAs' folder",
+        ),
+    ] = None
+    checkpointing_steps: Annotated[
+        int,
+        FieldSpec(
+            label="Checkpoint every",
+            help="Steps between checkpoints, from which a training that was interrupted goes on.",
+            group=_OUTPUT,
+            flags=("--checkpoint-every",),
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 250
+    validation_prompts: Annotated[
+        tuple[str, ...],
+        FieldSpec(
+            label="Sample prompts",
+            help="Pictures to make during the training, always with the same seeds; may be"
+            " repeated.",
+            group=_OUTPUT,
+            flags=("--sample",),
+            metavar="PROMPT",
+        ),
+    ] = ()
+    validation_steps: Annotated[
+        int,
+        FieldSpec(
+            label="Samples every",
+            help="Steps between samples.",
+            group=_OUTPUT,
+            flags=("--sample-every",),
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 250
+
+
+@dataclass(frozen=True)
+class TrainingExecution(Section):
+    """Memory and precision."""
+
+    dtype: Annotated[
+        DType,
+        FieldSpec(
+            label="Precision",
+            help="Number format of the model; the LoRA itself is trained in float32. auto ="
+            " bfloat16 on GPUs, float32 on CPUs.",
+            group=_MACHINE,
+        ),
+    ] = DType.AUTO
+    gradient_checkpointing: Annotated[
+        bool | None,
+        FieldSpec(
+            label="Gradient checkpointing",
+            help="Compute parts of the model twice and hold less in memory; none = where memory is"
+            " short.",
+            group=_MACHINE,
+            flags=("--checkpointing/--no-checkpointing",),
+            open_text="by memory",
+        ),
+    ] = None
