@@ -18,7 +18,8 @@ PREFIX = re.compile(r"(/[\w~-][\w.~-]*)*", re.ASCII)
 """A path prefix without a slash at its end. "//name" would lead browsers to another host."""
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 _HOST = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*|[\w.-]+", re.ASCII)
-_NAMED_HOST = re.compile(r"[\w.-]+(:\d{1,5})?", re.ASCII)
+_NAMED_HOST = re.compile(r"([\w-]+\.)*(?!\d+\.?(:|$))[\w-]+\.?(:(?P<port>\d{1,5}))?", re.ASCII)
+"""With a port if one is given. The last label of a name is no number, unlike that of an address."""
 _UNIX_PEER = re.compile(r"unix:\d{1,10}", re.ASCII)
 _SHORTEST_KEY = 8
 DEFAULT_PORT = 7860
@@ -332,7 +333,9 @@ class ServerOptions:
                     "Give one such as 127.0.0.1, 10.0.0.0/8 or unix:33 with --trusted-proxy",
                 )
         for host in self.webhook_hosts:
-            if not _NAMED_HOST.fullmatch(host) and (problem := _network_problem(host)):
+            found = _NAMED_HOST.fullmatch(host)
+            is_name = found is not None and 0 < int(found["port"] or 80) < 2**16
+            if not is_name and (problem := _network_problem(host)):
                 raise OptionError(
                     "--webhook-host",
                     f'"{host}" is not a host or network{problem}',

@@ -10,18 +10,22 @@ import http.server
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 from sdtui.core.errors import InvalidRequestError, SettingsError
+from sdtui.jobs import JobState
 from sdtui.server.options import ServerOptions
 from sdtui.server.services import webhooks
+from sdtui.server.services.signed_links import SignedLinks
 from sdtui.server.services.webhook_targets import WebhookError, WebhookHosts, send
-from sdtui.server.services.webhooks import read_secret
+from sdtui.server.services.webhooks import Webhook, Webhooks, read_secret
 from tests.support.live_server import PATIENCE, QUICK, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -168,9 +172,16 @@ def test_url_that_is_not_allowed_is_refused(url: str) -> None:
 
 
 def test_url_of_a_listed_host_is_allowed() -> None:
-    hosts = WebhookHosts.parse(["bots.example", "bots.example:8443", "10.1.0.0/16"])
+    hosts = WebhookHosts.parse(["bots.example.", "bots.example:8443", "10.1.0.0/16"])
     for url in ("https://BOTS.example/a?b", "http://bots.example:8443/", "http://10.1.2.3:99/"):
         hosts.check(url)
+    hosts.check("https://bots.example./")
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3:99", "bots.example:0", "bots.example:65536", "127.1"])
+def test_host_that_no_url_could_have_is_refused_at_the_start(host: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="not a host or network"):
+        ServerOptions(webhook_hosts=(host,), webhook_secret=tmp_path).check()
 
 
 @pytest.mark.parametrize(
@@ -190,6 +201,9 @@ def test_url_of_a_listed_host_is_allowed() -> None:
         ("::ffff:127.0.0.1", False),
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
+        ("fec0::1", False),  # site-local
+        ("::ffff:0:127.0.0.1", False),
+        ("64:ff9b::5db8:d70e", True),  # 93.184.215.14 in a network that has IPv6 alone
     ],
 )
 def test_name_leads_to_public_or_listed_addresses_only(address: str, is_allowed: bool) -> None:
@@ -202,6 +216,62 @@ def test_name_that_leads_to_this_machine_is_not_connected_to(receiver: Receiver)
     with pytest.raises(WebhookError, match="no address"):
         asyncio.run(send(hosts, f"http://localhost:{port}/", b"{}", {}))
     assert receiver.received.empty()
+
+
+def test_next_address_is_tried_and_early_hints_are_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 None\r\n\r\n")
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+
+        async def resolve(*_: object, **__: object) -> list[Any]:
+            # The first isn't allowed, and nobody listens at the second.
+            return [(0, 0, 0, "", (each, port)) for each in ("10.0.0.1", "127.0.0.2", "127.0.0.1")]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+        hosts = WebhookHosts.parse([f"bots.example:{port}", "127.0.0.0/8"])
+        async with server:
+            await send(hosts, f"http://bots.example:{port}/", b"{}", {})
+
+    asyncio.run(run())
+
+
+def _webhooks(folder: Path, state: JobState) -> Webhooks:
+    job = SimpleNamespace(id="j", grid=None, state=state, has_remaining=False)
+    backend: Any = SimpleNamespace(jobs=SimpleNamespace(jobs=lambda: [job]))
+    return Webhooks(folder, backend, SignedLinks(b"s"), WebhookHosts.parse([]), SECRET)
+
+
+def test_job_that_ended_before_its_webhook_was_known_is_reported(tmp_path: Path) -> None:
+    hooks = _webhooks(tmp_path, JobState.DONE)
+    asyncio.run(hooks.add("j", "https://a", is_grid=False, server="", links="", owner=""))
+    assert hooks._ended.get_nowait().outcome == "finished"
+
+
+def test_restart_is_no_reason_for_an_earlier_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    async def attempt(_: Webhook) -> None: ...
+
+    hooks = _webhooks(tmp_path, JobState.DONE)
+    hook = Webhook(id="m", work="j", is_grid=False, url="", server="", links="", attempts=3)
+    hook.due = time.time() + 600
+    hooks._open["j"] = hook
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(hooks, "_attempt", attempt)
+    asyncio.run(hooks._deliver(hook))
+    assert 590 < max(waited) <= 600
 
 
 def test_jobs_have_no_webhooks_unless_hosts_are_listed(

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,6 +21,8 @@ _SECONDS = 15.0
 """For an attempt, with the answer."""
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
+"""All addresses that IANA has given out for global unicast."""
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -44,7 +47,8 @@ class WebhookHosts:
             try:
                 networks.append(ipaddress.ip_network(host))
             except ValueError:
-                names.append(host.lower())
+                name, colon, port = host.lower().partition(":")
+                names.append(f"{name.rstrip('.')}{colon}{port}")
         return cls(frozenset(names), tuple(networks))
 
     def check(self, url: str) -> None:
@@ -52,7 +56,7 @@ class WebhookHosts:
         try:
             parts = urlsplit(url)
             port = parts.port or _PORTS[parts.scheme]
-            host = (parts.hostname or "").rstrip(".")
+            host = _host_of(parts)
         except (ValueError, KeyError) as error:
             raise _refused(url, "must be an http or https URL") from error
         if len(url) > _LONGEST_URL or not _PRINTABLE.fullmatch(url) or not host:
@@ -90,11 +94,19 @@ def _meant_by(address: _Address) -> list[_Address]:
     if address in _NAT64:
         inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     found: list[_Address] = [each for each in inner if each is not None]
-    return found if address.ipv4_mapped is not None else [address, *found]
+    is_only_meant = address.ipv4_mapped is not None or address in _NAT64
+    return found if is_only_meant else [address, *found]
 
 
 def _is_public(address: _Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address not in _PUBLIC_IPV6:
+        return False
     return address.is_global and not address.is_multicast
+
+
+def _host_of(parts: SplitResult) -> str:
+    """Return the host of a URL without a dot at its end, which certificates don't have."""
+    return (parts.hostname or "").rstrip(".")
 
 
 def _refused(url: str, message: str) -> InvalidRequestError:
@@ -120,17 +132,7 @@ async def _post(
     hosts: WebhookHosts, parts: SplitResult, body: bytes, headers: Mapping[str, str]
 ) -> int:
     """Return the status of the answer, which isn't read further."""
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    # The address that is checked is the one that is connected to: the name isn't looked up again.
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    address = next((each[4][0] for each in found if hosts.may_reach(str(each[4][0]))), None)
-    if address is None:
-        raise WebhookError("its host has no address to which webhooks may go")
-    is_https = parts.scheme == "https"
-    context = await asyncio.to_thread(ssl.create_default_context) if is_https else None
-    reader, writer = await asyncio.open_connection(
-        str(address), port, ssl=context, server_hostname=host if is_https else None
-    )
+    reader, writer = await _connect(hosts, parts)
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = {
@@ -144,9 +146,31 @@ async def _post(
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         writer.write(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body)
         await writer.drain()
-        return _status(await reader.readline())
+        while (status := _status(await reader.readline())) < 200:  # 103 Early Hints, say
+            while (await reader.readline()).strip():
+                pass
+        return status
     finally:
         writer.transport.abort()
+
+
+async def _connect(
+    hosts: WebhookHosts, parts: SplitResult
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the first address of a host that may be reached, and answers."""
+    host, port = _host_of(parts), parts.port or _PORTS[parts.scheme]
+    # The address that is checked is the one that is connected to: the name isn't looked up again.
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(each[4][0]) for each in found if hosts.may_reach(str(each[4][0]))]
+    if not addresses:
+        raise WebhookError("its host has no address to which webhooks may go")
+    is_https = parts.scheme == "https"
+    context = await asyncio.to_thread(ssl.create_default_context) if is_https else None
+    name = host if is_https else None
+    for address in addresses[:-1]:
+        with suppress(OSError):
+            return await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
+    return await asyncio.open_connection(addresses[-1], port, ssl=context, server_hostname=name)
 
 
 def _status(line: bytes) -> int:

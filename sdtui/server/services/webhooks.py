@@ -25,7 +25,7 @@ from pydantic import BaseModel, ValidationError
 
 from sdtui.core.errors import HistoryError, LimitReachedError, SettingsError
 from sdtui.core.files import write_atomic
-from sdtui.jobs import Backend, Job, JobPicture, PictureId
+from sdtui.jobs import Backend, Job, JobPicture, JobState, PictureId
 from sdtui.requests.events import FINAL_KINDS, JobEvent
 from sdtui.server.errors import public_message
 from sdtui.server.services.signed_links import SignedLinks
@@ -65,7 +65,11 @@ class Webhook(BaseModel):
     """None until the job or grid has ended."""
     error: str | None = None
     error_type: str | None = None
+    was_cancelled: bool = False
+    """True once one of its jobs was."""
     attempts: int = 0
+    due: float = 0.0
+    """When the next attempt is made, in Unix seconds."""
 
 
 class Webhooks:
@@ -104,7 +108,7 @@ class Webhooks:
     async def add(
         self, work: str, url: str, *, is_grid: bool, server: str, links: str, owner: str
     ) -> None:
-        """Notify a URL when a job or grid has ended, of which no event was handled yet."""
+        """Notify a URL when a new job or grid has ended."""
         hook = Webhook(
             id=f"msg_{secrets.token_hex(12)}",
             work=work,
@@ -116,6 +120,7 @@ class Webhooks:
         )
         self._open[work] = hook
         await self._save(hook)
+        self._end_if_over(hook)  # if that was before it stood in `_open`
 
     def put(self, event: JobEvent) -> None:
         """Note the end of a job. Called by the queue on any thread."""
@@ -125,31 +130,35 @@ class Webhooks:
     def _job_ended(self, job_id: str) -> None:
         with suppress(KeyError):  # it was forgotten, as only old ones are
             hook = self._open.get(_work_of(self._backend.jobs.job(job_id)))
-            if hook is not None and hook.outcome is None:
-                jobs = self._backend.jobs.jobs()
-                self._end_if_over(hook, [job for job in jobs if _work_of(job) == hook.work])
+            if hook is not None:
+                self._end_if_over(hook)
 
-    def _end_if_over(self, hook: Webhook, jobs: list[Job]) -> None:
-        if not all(job.state.is_over and not job.has_remaining for job in jobs):
-            return  # has_remaining: the shutdown stops it, and it goes on after the next start
-        states = {str(job.state): job for job in jobs}
-        failed = states.get("failed")
-        hook.outcome = "failed" if failed else "cancelled" if "cancelled" in states else "finished"
-        if failed is not None:
-            hook.error = public_message(failed.error or "", failed.error_type, failed)
-            hook.error_type = failed.error_type or None
-        self._ended.put_nowait(hook)
+    def _end_if_over(self, hook: Webhook) -> bool:
+        """Note how its jobs ended, and put it into the queue after the last of them. Return False
+        if there are no jobs. Of a large grid, some may be forgotten before the last one ends."""
+        jobs = [job for job in self._backend.jobs.jobs() if _work_of(job) == hook.work]
+        # has_remaining: the shutdown stops it, and it goes on after the next start
+        over = [job for job in jobs if job.state.is_over and not job.has_remaining]
+        for job in over if hook.outcome is None else ():
+            hook.was_cancelled |= job.state is JobState.CANCELLED
+            if job.state is JobState.FAILED:
+                hook.error = public_message(job.error or "", job.error_type, job)
+                hook.error_type = job.error_type or None
+        if hook.outcome is None and jobs and len(over) == len(jobs):
+            is_failed = hook.error is not None
+            hook.outcome = (
+                "failed" if is_failed else "cancelled" if hook.was_cancelled else "finished"
+            )
+            self._ended.put_nowait(hook)
+        return bool(jobs)
 
     async def resume(self) -> None:
         """Take over the webhooks of an earlier server, once its jobs are taken over."""
         for hook in await asyncio.to_thread(self._read):
             self._open.setdefault(hook.work, hook)
-            jobs = [job for job in self._backend.jobs.jobs() if _work_of(job) == hook.work]
             if hook.outcome is not None:
                 self._ended.put_nowait(hook)
-            elif jobs:
-                self._end_if_over(hook, jobs)
-            else:
+            elif not self._end_if_over(hook):
                 hook.outcome = "failed"
                 hook.error = "The server ended before it could note how this ended."
                 self._ended.put_nowait(hook)
@@ -175,6 +184,7 @@ class Webhooks:
         """Try until the receiver takes it, or it was tried too often."""
         while True:
             await self._save(hook)
+            await asyncio.sleep(min(hook.due - time.time(), _DELAYS[-1] * (1 + _JITTER)))
             try:
                 async with self._slots:
                     await self._attempt(hook)
@@ -186,10 +196,11 @@ class Webhooks:
                 if hook.attempts > len(_DELAYS):
                     _log.error("webhook %s of %s is given up", hook.id, hook.work)
                     break
+                delay = _DELAYS[hook.attempts - 1] * random.uniform(1, 1 + _JITTER)
+                hook.due = time.time() + delay
             else:
                 _log.info("webhook %s of %s is delivered", hook.id, hook.work)
                 break
-            await asyncio.sleep(_DELAYS[hook.attempts - 1] * random.uniform(1, 1 + _JITTER))
         await self._drop(hook)
 
     async def _attempt(self, hook: Webhook) -> None:
