@@ -21,7 +21,7 @@ from sdtui.core.text import one_line
 from sdtui.core.unix_sockets import hold_socket
 from sdtui.server.listeners import listen
 from sdtui.server.options import ServerOptions
-from sdtui.server.services.key_ring import read_keys
+from sdtui.server.services.key_ring import KeyRing
 from sdtui.server.services.storage_check import folder_problem
 from sdtui.server.tls import validity_problem
 
@@ -72,6 +72,7 @@ def _findings(context: click.Context) -> Iterator[Finding]:
         except SdtuiError as error:
             yield Finding("problem", about, str(error))
     yield from (Finding("warning", "access", text) for text in options.warnings)
+    yield from (Finding("warning", "keys", text) for text in _unknown_models(settings, options))
     folders = {"pictures": settings.pictures, "state": paths.server_folder()}
     for name, folder in folders.items():
         problem = folder_problem(folder)
@@ -86,7 +87,21 @@ def _access(options: ServerOptions) -> str:
 def _keys(options: ServerOptions) -> str:
     if options.keys_file is None:
         return ""
-    return f"{len(read_keys(options.keys_file))} named keys in {options.keys_file}"
+    keys = KeyRing(options.api_key, options.keys_file)
+    return f"{len(keys.named)} named keys in {options.keys_file}"
+
+
+def _unknown_models(settings: Settings, options: ServerOptions) -> Iterator[str]:
+    """Yield a sentence for each model that a key names, and that isn't here."""
+    try:
+        callers = KeyRing(options.api_key, options.keys_file).named
+        here = {settings.model, *(each.name for each in open_models(settings).installed())}
+    except SdtuiError:  # a problem of its own
+        return
+    for caller in callers:
+        for name in caller.limits.models or ():
+            if name not in here:
+                yield f"there is no model {name}, which [{caller.name}] may use"
 
 
 def _address(options: ServerOptions) -> str:

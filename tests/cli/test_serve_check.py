@@ -44,6 +44,19 @@ def test_each_problem_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.usefixtures("_no_torch")
+def test_model_that_a_key_names_and_that_is_not_here_gets_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keys.toml"
+    file.write_text('[bot]\nkey = "key-of-bot"\nmodels = ["pocket", "pokcet"]\n')
+    file.chmod(0o600)
+    assert check("--port", "0", "--keys-file", str(file)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    warnings = [line for line in lines if line.startswith("warning")]
+    assert warnings == ["warning  keys      there is no model pokcet, which [bot] may use"]
+
+
+@pytest.mark.usefixtures("_no_torch")
 def test_options_are_listed_with_their_origin(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -232,6 +232,34 @@ def test_reload_takes_new_keys_and_keeps_the_old_ones_if_the_file_is_wrong(tmp_p
     assert not keys.has(before)  # what it follows ends, and begins again with the new limits
 
 
+def test_another_key_of_the_same_name_does_not_follow_what_the_old_one_did(tmp_path: Path) -> None:
+    file = _written(tmp_path, '[alice]\nkey = "key-of-alice"\n')
+    keys = KeyRing("single-1", file)
+    named, single = (keys.find([key], "") for key in (b"key-of-alice", b"single-1"))
+    assert named is not None
+    assert single is not None
+    assert keys.has(named)
+    assert keys.has(single)
+    file.write_text('[alice]\nkey = "new-key-of-alice"\n')
+    keys.reload()
+    keys.replace_single("single-2")
+    assert not keys.has(named)
+    assert not keys.has(single)
+
+
+def test_named_key_that_is_the_single_one_too_is_refused(tmp_path: Path) -> None:
+    file = _written(tmp_path, '[alice]\nkey = "key-of-alice"\n')
+    with pytest.raises(SettingsError, match="same key as --api-key-file"):
+        KeyRing("key-of-alice", file)  # its limits wouldn't count
+    keys = KeyRing("single-1", file)
+    with pytest.raises(SettingsError, match="alice"):
+        keys.replace_single("key-of-alice")
+    file.write_text('[bob]\nkey = "single-1"\n')
+    with pytest.raises(SettingsError, match="bob"):
+        keys.reload()
+    assert keys.find([b"key-of-alice"], "") == keys.named[0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -242,6 +270,8 @@ def test_reload_takes_new_keys_and_keeps_the_old_ones_if_the_file_is_wrong(tmp_p
         ('[a]\nkey = "12345678"\nmay = ["fly"]', "may.0"),
         ("[a]\nrate = 1", "needs key or key_sha256"),
         ('[a]\nkey = "12345678"\n[b]\nkey = "12345678"', "a and b have the same key"),
+        ('[a]\nkey = "12345678"\nmodels = "b"', "models must be a list"),
+        ('[a]\nkey = "12345678 "', "without spaces around"),  # no header could bring it
     ],
 )
 def test_wrong_file_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
@@ -250,10 +280,11 @@ def test_wrong_file_is_refused_by_name(tmp_path: Path, text: str, message: str) 
 
 
 def test_file_that_others_can_write_is_refused_and_no_key_is_shown(tmp_path: Path) -> None:
-    file = _written(tmp_path, '[a]\nkey = "short"')
-    with pytest.raises(SettingsError) as found:
-        KeyRing(None, file)
-    assert "short" not in str(found.value)
+    for text in ('[a]\nkey = "short"', '[a]\nkey = ["short"]', 'a = "short"', 'key = "short"'):
+        file = _written(tmp_path, text)
+        with pytest.raises(SettingsError) as found:
+            KeyRing(None, file)
+        assert "short" not in str(found.value)
     file.chmod(0o622)
     with pytest.raises(SettingsError, match="written by others"):
         KeyRing(None, file)

@@ -70,6 +70,8 @@ class Caller:
     """True if it sees the pictures and jobs of all others and may do everything."""
     may: Collection[Permission] = frozenset()
     limits: Limits = field(default_factory=Limits)
+    key: bytes = field(default=b"", repr=False)
+    """The SHA-256 of its API key; empty without one."""
 
     def sees(self, owner: str) -> bool:
         """True if it sees the pictures and jobs of an owner."""

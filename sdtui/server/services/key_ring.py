@@ -24,14 +24,21 @@ from sdtui.server.services.callers import Caller, Limits, Permission
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 """Never that of an address, which callers without named keys have."""
-_SECRETS = ("key", "key_sha256")
+_LEAST, _MOST = 8, 1000
+_KEY = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$"
+_SECRETS = {
+    "key": f"must be a text of {_LEAST} to {_MOST} characters, without spaces around them and"
+    " without control characters",
+    "key_sha256": "must be 64 hexadecimal digits",
+}
+"""What is said of a wrong value, which is never shown."""
 _MOST_BYTES = 2**20
 
 
 class _KeyEntry(Limits):
     """A key in the file."""
 
-    key: str | None = Field(None, min_length=8, max_length=1000)
+    key: str | None = Field(None, min_length=_LEAST, max_length=_MOST, pattern=_KEY)
     key_sha256: str | None = Field(None, pattern="^[0-9A-Fa-f]{64}$")
     """Of the key, in place of itself."""
     admin: bool = False
@@ -48,31 +55,51 @@ class KeyRing:
 
     def __init__(self, api_key: str | None, file: Path | None) -> None:
         """Raises SettingsError if the file can't be used."""
-        self._single = None if api_key is None else digest_of(api_key)
         self._file = file
         self._named = {} if file is None else read_keys(file)
+        self._single = None if api_key is None else self._apart(digest_of(api_key), self._named)
 
     @property
     def is_empty(self) -> bool:
         """True if the server needs no key."""
         return self._single is None and self._file is None
 
+    @property
+    def named(self) -> tuple[Caller, ...]:
+        """The callers of the file."""
+        return tuple(self._named.values())
+
     def replace_single(self, api_key: str) -> None:
-        """Take another key in place of the single one, if there is one."""
+        """Take another key in place of the single one, if there is one. Raises SettingsError, and
+        nothing changes then."""
         if self._single is not None:
-            self._single = digest_of(api_key)
+            self._single = self._apart(digest_of(api_key), self._named)
 
     def reload(self) -> None:
         """Read the file anew. Raises SettingsError, and nothing changes then."""
         if self._file is not None:
-            self._named = read_keys(self._file)
+            named = read_keys(self._file)
+            if self._single is not None:
+                self._apart(self._single, named)
+            self._named = named
+
+    def _apart(self, single: bytes, named: Mapping[bytes, Caller]) -> bytes:
+        """Return the SHA-256 of the single key. Raises SettingsError if a named one is the same:
+        its limits wouldn't count."""
+        if single in named:
+            raise SettingsError(
+                f"{self._file}: [{named[single].name}] has the same key as --api-key-file or "
+                "SDTUI_API_KEY, which may do everything",
+                "Change one",
+            )
+        return single
 
     def find(self, sent: Iterable[bytes], address: str) -> Caller | None:
         """Return who sends one of these keys from an address; None if none of them is right."""
         found: Caller | None = None
         known = {**self._named}
         if self._single is not None:
-            known[self._single] = Caller(address)
+            known[self._single] = Caller(address, key=self._single)
         for key in sent:
             digest = hashlib.sha256(key).digest()
             for each, caller in known.items():  # all, so that the time says nothing
@@ -81,8 +108,10 @@ class KeyRing:
         return found
 
     def has(self, caller: Caller) -> bool:
-        """True if a caller still has its key and its limits."""
-        return not caller.owner or caller in self._named.values()
+        """True if a caller's key still counts, with the same limits."""
+        if not caller.owner:
+            return caller.key == (self._single or b"")
+        return self._named.get(caller.key) == caller
 
 
 def digest_of(key: str) -> bytes:
@@ -98,7 +127,8 @@ def read_keys(file: Path) -> Mapping[bytes, Caller]:
             other = found[entry.digest].name
             raise SettingsError(f"{file}: {other} and {name} have the same key", "Change one")
         limits = Limits(**{each: getattr(entry, each) for each in Limits.model_fields})
-        found[entry.digest] = Caller(name, name, entry.admin, frozenset(entry.may), limits)
+        may = frozenset(entry.may)
+        found[entry.digest] = Caller(name, name, entry.admin, may, limits, entry.digest)
     if not found:
         raise SettingsError(f"{file} has no keys", 'Write [NAME] and key = "..." into it')
     return found
@@ -122,14 +152,18 @@ def _entries(file: Path) -> Iterator[tuple[str, _KeyEntry]]:
 
 def _entry(file: Path, name: str, table: Any) -> _KeyEntry:
     where = f"{file}: [{name}]"
+    if not isinstance(table, dict):  # perhaps a key, which isn't shown
+        raise SettingsError(f"{file}: {name} must be a table", 'Write [NAME] and key = "..." there')
     try:
         entry = _KeyEntry.model_validate(table)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "it"
         reason = explain(first["type"], first["msg"], first.get("input"))
-        if field in _SECRETS:  # never shown
-            reason = first["msg"]
+        if field in _SECRETS:
+            reason = _SECRETS[field]
+        elif first["type"] == "tuple_type":
+            reason = 'must be a list, as in ["a", "b"]'
         elif first["type"] == "extra_forbidden":
             reason = f"isn't known; there are {', '.join(_KeyEntry.model_fields)}"
         raise SettingsError(f"{where} {field} {reason}", "Correct it") from error

@@ -23,6 +23,7 @@ from sdtui.server.files import PICTURE_ANSWERS, picture_response
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.scopes import root_path_of
 from sdtui.server.services.caller_jobs import seen_by
+from sdtui.server.services.callers import Caller, caller_of
 from sdtui.server.services.generation import goes_on_later, prepare, submit, until_saved
 from sdtui.server.services.job_events import FLEETING, Subscription
 from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as_lines
@@ -146,7 +147,7 @@ async def events(
         del head.headers["content-length"]
         return head
     return StreamingResponse(
-        _follow(services, job_id, after), media_type="text/event-stream", headers=UNBUFFERED
+        _follow(services, http, job_id, after), media_type="text/event-stream", headers=UNBUFFERED
     )
 
 
@@ -165,9 +166,11 @@ async def picture(job_id: JobId, index: int, services: ServicesDep, http: Reques
         raise ApiError(404, "NotFound", message, job=job_id) from error
 
 
-async def _follow(services: ServerServices, job_id: str, after: int) -> AsyncIterator[str]:
+async def _follow(
+    services: ServerServices, http: Request, job_id: str, after: int
+) -> AsyncIterator[str]:
     with services.job_events.subscribe(job_id, fleeting=True) as subscription:
-        formatted = _format(services, subscription, after)
+        formatted = _format(services, caller_of(http), subscription, after)
         async for text in as_lines(formatted, until_saved(services, job_id)):
             yield text
 
@@ -179,14 +182,15 @@ def _number(services: ServerServices, event_id: str) -> int:
 
 
 async def _format(
-    services: ServerServices, subscription: Subscription, after: int
+    services: ServerServices, caller: Caller, subscription: Subscription, after: int
 ) -> AsyncIterator[ServerSentEvent]:
-    """The lasting events after number `after`, and steps and previews, which have no ids. The
-    cancellation of a job that resumes at the next start is left out."""
+    """The lasting events after number `after`, and steps and previews, which have no ids, as long
+    as the caller's key counts. The cancellation of a job that resumes at the next start is left
+    out."""
     count = 0
     async for each in subscription:
         envelope = seen_by(services.sees_job, services.backend.jobs, each)
-        if envelope is None:
+        if envelope is None or not services.keys.has(caller):
             return
         event = envelope.event
         if event.kind == "cancelled" and goes_on_later(services, envelope.job):
