@@ -285,6 +285,13 @@ def test_many_values_streams_and_event_ids_are_refused_or_skipped(
     assert ask.get("/attach/events").status_code == 503
 
 
+def test_name_of_a_sent_picture_fits_every_file_system(tmp_path: Path) -> None:
+    uploads = AttachUploads(tmp_path, lambda _: None, set)
+    kept = uploads.keep(hashlib.sha256(b"x").hexdigest(), b"x", "図" * 100 + ".png")
+    assert kept.name.endswith("図.png")
+    assert len(kept.name.encode()) <= 100
+
+
 def test_sent_pictures_dont_fill_the_disk(tmp_path: Path) -> None:
     uploads = AttachUploads(tmp_path, lambda _: None, set, most_bytes=10)
     for number in range(4):

@@ -17,6 +17,9 @@ from sdtui.history import Entry
 from sdtui.jobs import JobState, SheetPicture
 from sdtui.jobs.wire import CALL_HEADER, CALLS, CLIENT_HEADER
 from sdtui.requests.request import GenerationRequest
+from sdtui.server.services.attach_hub import HistoryChanged
+from sdtui.server.services.attach_stream import AttachStream, StreamOptions
+from sdtui.server.services.callers import Caller
 from tests.support.live_server import PATIENCE, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -227,6 +230,51 @@ def test_attached_client_of_another_key_gets_no_event(
     others = snapshot(alice)
     assert (others["jobs"], others["running"], others["events"]) == ([], {}, [])
     assert theirs.running not in json.dumps(others)
+
+
+def test_change_of_pictures_is_told_to_those_who_see_them(server: Live) -> None:
+    services = server.services
+
+    def told(owner: str, seen_by: str) -> bool:
+        stream = AttachStream(
+            services.attach_hub,
+            server.backend,
+            services.job_events,
+            services.attach_receipts,
+            lambda _: True,
+            Caller(seen_by, seen_by, is_admin=seen_by == "boss"),
+            StreamOptions(),
+            "",
+            lambda: False,
+        )
+        return bool(stream._messages(HistoryChanged(1, "app", owner)))
+
+    assert not told("bob", seen_by="alice")
+    assert told("bob", seen_by="bob")
+    assert told("bob", seen_by="boss")
+    assert told("", seen_by="alice")  # an admin's, or another program's: they may be anyone's
+
+
+def test_one_key_can_not_take_the_streams_of_all(
+    server: Live, alice: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = server.services.attach_hub
+    monkeypatch.setattr(hub, "_wakers", dict.fromkeys(range(50), "alice"))
+    assert "50 with this API key" in alice.get("/attach/events").text
+    assert hub.clients_of("bob") == 0
+
+
+def test_events_of_a_job_end_when_the_key_is_removed(
+    server: Live, bob: httpx.Client, theirs: Theirs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app: Any = server.server.config.app
+    job = bob.post("/jobs", json=_QUIETLY).json()["id"]  # it waits: another one runs
+    with bob.stream("GET", f"/jobs/{job}/events") as answer:
+        lines = answer.iter_lines()
+        assert "event: queued" in (next(lines), next(lines))
+        monkeypatch.setattr(app.state.services.keys, "has", lambda _: False)
+        server.backend.jobs.cancel(job)
+        assert "event: cancelled" not in lines
 
 
 def test_picture_of_another_key_is_no_init_image(

@@ -43,6 +43,8 @@ class HistoryChanged:
 
     revision: int
     client: str = ""
+    owner: str = ""
+    """The API key that changed its own pictures; "" if they may be those of any."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class AttachHub:
         self._number = 0
         self._ring: deque[tuple[int, Item]] = deque(maxlen=_KEPT)
         self._lock = threading.Lock()
-        self._wakers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._wakers: dict[tuple[asyncio.AbstractEventLoop, asyncio.Event], str] = {}
+        """Of each event stream, with the API key of its client."""
 
     def put(self, envelope: JobEvent) -> None:
         """Note an event of the queue. Called on any thread."""
@@ -107,10 +110,10 @@ class AttachHub:
         self._add(JobsChanged(jobs, is_reordered))
         self._wake()
 
-    def note_history(self, client: str = "") -> None:
-        """Note that a client has changed pictures."""
+    def note_history(self, client: str = "", owner: str = "") -> None:
+        """Note that a client has changed pictures, of this API key alone if one is given."""
         self.revision += 1
-        self._add(HistoryChanged(self.revision, client))
+        self._add(HistoryChanged(self.revision, client, owner))
         self._wake()
 
     async def watch_history(self) -> None:
@@ -138,6 +141,10 @@ class AttachHub:
     def clients(self) -> int:
         """How many event streams there are."""
         return len(self._wakers)
+
+    def clients_of(self, owner: str) -> int:
+        """Return how many event streams of an API key there are."""
+        return list(self._wakers.values()).count(owner)
 
     @property
     def number(self) -> int:
@@ -174,16 +181,17 @@ class AttachHub:
         return State(values=values)
 
     @contextmanager
-    def waking(self) -> Iterator[asyncio.Event]:
-        """Yield an event of the running loop that is set whenever something is noted."""
+    def waking(self, owner: str = "") -> Iterator[asyncio.Event]:
+        """Yield an event of the running loop that is set whenever something is noted. `owner` is
+        the API key of the client that waits."""
         waker = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
-            self._wakers.add(waker)
+            self._wakers[waker] = owner
         try:
             yield waker[1]
         finally:
             with self._lock:
-                self._wakers.discard(waker)
+                del self._wakers[waker]
 
     def _wake(self) -> None:
         with self._lock:

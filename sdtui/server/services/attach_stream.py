@@ -36,6 +36,7 @@ from sdtui.server.services.attach_hub import (
 )
 from sdtui.server.services.attach_receipts import Receipt, Receipts
 from sdtui.server.services.caller_jobs import seen_by
+from sdtui.server.services.callers import Caller
 from sdtui.server.services.job_events import JobEventBroker
 
 _COMMENT_SECONDS = 5.0
@@ -72,15 +73,17 @@ class AttachStream:
         job_events: JobEventBroker,
         receipts: Receipts,
         sees: Callable[[str], bool],
+        caller: Caller,
         options: StreamOptions,
         last_event_id: str,
         is_over: Callable[[], bool],
     ) -> None:
-        """`backend` is the hub's as the client sees it; `sees` says whether it may know of a job,
-        by its id, and `is_over` that the server won't report anything to it any more."""
+        """`backend` is the hub's as the client, `caller`, sees it; `sees` says whether it may know
+        of a job, by its id, and `is_over` that the server won't report anything to it any more."""
         self._hub = hub
         self._backend = backend
         self._sees = sees
+        self._caller = caller
         self._jobs = backend.jobs
         self._job_events = job_events
         self._receipts = receipts
@@ -100,7 +103,7 @@ class AttachStream:
         """Yield server-sent events until the server ends."""
         last_sent = time.monotonic()
         receipts = self._receipts.of_stream(self._options.stream_id)
-        with self._hub.waking() as woken, receipts as self._receipt:
+        with self._hub.waking(self._caller.owner) as woken, receipts as self._receipt:
             self._receipt.on_change = woken.set
             while True:
                 woken.clear()
@@ -168,7 +171,9 @@ class AttachStream:
 
     def _messages(self, item: Item) -> list[Message]:
         match item:
-            case HistoryChanged(revision=revision, client=client):
+            case HistoryChanged(revision=revision, client=client, owner=owner):
+                if owner and not self._caller.sees(owner):
+                    return []
                 return [History(revision=revision, client=client)]
             case DownloadEvent(event=event):
                 return [Download(event=event)] if self._sees(event.job) else []

@@ -22,7 +22,7 @@ _KEPT_SECONDS = 3600.0
 _NAME = re.compile(r"[0-9a-f]{64}")
 _UNSAFE = re.compile(r"[^\w.,() +-]")
 _LONGEST = 100
-"""Characters of a file's name."""
+"""Bytes of a file's name."""
 
 
 class AttachUploads:
@@ -72,7 +72,7 @@ class AttachUploads:
         self._check(data)
         if self._size_after_cleaning(len(data)) > _MOST_TIMES * self._most_bytes:
             raise OutputError("the server has too many pictures that were sent", "Try again later")
-        file = self._folder / sha256 / (_UNSAFE.sub("_", name)[-_LONGEST:].lstrip(".") or "picture")
+        file = self._folder / sha256 / _safe_name(name)
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomic(file, data, mode=0o600, durable=False)
@@ -105,3 +105,9 @@ class AttachUploads:
                         file.parent.rmdir()
                     size -= each
             return size
+
+
+def _safe_name(name: str) -> str:
+    """Return the end of a name, which has its suffix, as a name that every file system takes."""
+    end = _UNSAFE.sub("_", name).encode()[-_LONGEST:].decode(errors="ignore")
+    return end.lstrip(".") or "picture"

@@ -11,11 +11,13 @@ from sdtui.jobs.wire import PROTOCOL, PROTOCOL_HEADER
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import ApiError
 from sdtui.server.services.attach_stream import AttachStream, PreviewCoding, StreamOptions
+from sdtui.server.services.callers import caller_of
 from sdtui.server.streaming import UNBUFFERED
 
 router = APIRouter(prefix="/attach", include_in_schema=False)
 
 _MOST_STREAMS = 200
+_MOST_OF_KEY = 50
 _HEADERS = {**UNBUFFERED, PROTOCOL_HEADER: str(PROTOCOL)}
 
 
@@ -40,21 +42,25 @@ async def follow(
     if http.state.method == "HEAD":
         return Response(media_type="text/event-stream", headers=_HEADERS)
 
-    if services.attach_hub.clients >= _MOST_STREAMS:
-        message = f"{_MOST_STREAMS} apps and commands are attached, as many as are allowed."
+    hub, owner = services.attach_hub, services.caller.owner
+    is_full = hub.clients >= _MOST_STREAMS
+    if is_full or (owner and hub.clients_of(owner) >= _MOST_OF_KEY):
+        most = _MOST_STREAMS if is_full else f"{_MOST_OF_KEY} with this API key"
+        message = f"{most} apps and commands are attached, as many as are allowed."
         raise ApiError(503, "TooManyClients", message, headers=_HEADERS)
 
     def is_over() -> bool:
         is_ending = services.closing.is_set() and not services.job_events.running_jobs()
-        is_revoked = not services.keys.has(services.caller)
+        is_revoked = not services.keys.has(caller_of(http))
         return is_ending or services.grace_over.is_set() or is_revoked
 
     events = AttachStream(
-        services.attach_hub,
+        hub,
         services.backend,
         services.job_events,
         services.attach_receipts,
         services.sees_job,
+        services.caller,
         StreamOptions(pace, previews, stream),
         last_event_id,
         is_over,

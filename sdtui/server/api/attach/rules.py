@@ -112,7 +112,8 @@ def _announce(
     hub = services.attach_hub
     if call.part == "pictures":
         if call.name in _CHANGING_PICTURES or (call.name == "refresh" and result):
-            hub.note_history(client.id)
+            is_any = client.caller.is_admin  # whose pictures may be anyone's
+            hub.note_history(client.id, "" if is_any else client.caller.owner)
     elif call.part == "jobs" and call.name in _CHANGING_JOBS:
         ids = [given["job_id"]] if "job_id" in given else []
         if call.name == "cancel_grid":
