@@ -67,14 +67,17 @@ class IncomingPicture:
 def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
     """Write pictures with their JSON into a zip file; returns the number of pictures.
 
-    Names are relative to the folder `pictures`. An older file is replaced once the new one is
-    complete. Raises OutputError if it can't be written.
+    Names are relative to the folder `pictures`. Pictures that aren't there any more are left out.
+    An older file is replaced once the new one is complete. Raises OutputError if it can't be
+    written.
     """
     part = target.with_name(f".{target.name}.part")
     count = 0
     try:
         with zipfile.ZipFile(part, "w", strict_timestamps=False) as archive:  # times end at 2107
             for entry in entries:
+                if not (entry.path.exists() and sidecar_path(entry.path).exists()):
+                    continue
                 beside = [(path, zipfile.ZIP_STORED) for path in attachments_of(entry.path)]
                 for path, method in (
                     (sidecar_path(entry.path), zipfile.ZIP_DEFLATED),

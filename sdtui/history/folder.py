@@ -98,20 +98,20 @@ class PictureFolder:
         self, picture: Path, starred: bool | None, add: frozenset[str], remove: frozenset[str]
     ) -> None:
         """Change the star (None leaves it) and the tags in the JSON of a picture."""
-        with self.readable_errors(picture), exclusive(self.lock):
+        with self._existing(picture), exclusive(self.lock):
             self._check_inside(picture)
             change_marks(names.sidecar_path(picture), starred=starred, add=add, remove=remove)
 
     def move(self, picture: Path, target: Path) -> Path:
         """Move a picture and its JSON to `target` or to a free name like it; returns the path."""
-        with self.readable_errors(picture), exclusive(self.lock):
+        with self._existing(picture), exclusive(self.lock):
             self._check_inside(picture)
             self._check_inside(target)
             return move_picture(picture, target)
 
     def delete_unless_starred(self, picture: Path) -> bool:
         """Delete a picture and its JSON; returns False and leaves them if the JSON has a star."""
-        with self.readable_errors(picture), exclusive(self.lock):
+        with self._existing(picture), exclusive(self.lock):
             self._check_inside(picture)
             sidecar = names.sidecar_path(picture)
             if parse_summary(read_bytes(sidecar)).starred:
@@ -156,7 +156,7 @@ class PictureFolder:
     def listing(self, picture: Path) -> Listing:
         """What the index stores about a picture."""
         sidecar = names.sidecar_path(picture)
-        with self.readable_errors(picture):
+        with self._existing(picture):
             stamp = stamp_of(sidecar.stat(), picture.stat())
             return Listing(picture.name, stamp, parse_summary(read_bytes(sidecar)))
 
@@ -176,6 +176,16 @@ class PictureFolder:
         except UnreadableError as error:
             problem = f"{names.sidecar_path(path)} can't be read: {error}"
             raise HistoryError(problem) from error
+
+    @contextmanager
+    def _existing(self, picture: Path) -> Iterator[None]:
+        """Raise HistoryError if a picture or its JSON isn't there any more; for the rest as
+        `readable_errors`."""
+        with self.readable_errors(picture):
+            try:
+                yield
+            except FileNotFoundError as error:
+                raise HistoryError(f"{picture} isn't there any more") from error
 
     def _check_inside(self, picture: Path) -> None:
         """Raise HistoryError if a symbolic link leads out of the pictures folder."""

@@ -228,10 +228,15 @@ def read_record(path: Path) -> GenerationRecord:
     try:
         return GenerationRecord.model_validate_json(read_bytes(path))
     except (OSError, UnreadableError) as error:
-        raise HistoryError(f"{path} can't be read: {error}") from error
+        raise HistoryError(f"{path} can't be read: {_reason(error)}") from error
     except ValidationError as error:
         reason = error.errors(include_url=False, include_input=False)[0]["msg"]
         raise HistoryError(f"{path} can't be read: {reason}") from error
+
+
+def _reason(error: OSError | UnreadableError) -> str:
+    """Return why a file can't be read, without its path."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def to_json(
@@ -258,7 +263,7 @@ def change_marks(
         data = read_bytes(path)
         before = parse_summary(data)
     except (OSError, UnreadableError) as error:
-        raise HistoryError(f"{path} can't be changed: {error}") from error
+        raise HistoryError(f"{path} can't be changed: {_reason(error)}") from error
     fields: dict[str, Any] = from_json(data)
     fields["starred"] = before.starred if starred is None else starred
     kept = {tag for tag in before.tags if folded_tag(tag) not in add | remove}

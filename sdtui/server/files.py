@@ -31,7 +31,7 @@ PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
 
 _KEPT_BY_BROWSERS = {
     "Cache-Control": "private, max-age=604800",
-    "Vary": "Authorization, X-API-Key",
+    "Vary": "Authorization, X-API-Key, API-Key",
 }
 """Smaller copies take time to make, and a picture doesn't change."""
 

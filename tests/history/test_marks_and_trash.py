@@ -168,6 +168,19 @@ def test_more_tags_than_a_picture_may_have_are_refused(history: History) -> None
     assert history.get(path).starred is False
 
 
+@pytest.mark.parametrize("suffix", [".png", ".json"])
+def test_picture_whose_file_is_gone_is_no_full_disk(
+    history: History, tmp_path: Path, suffix: str
+) -> None:
+    kept, path = save(history, seed=1), save(history, seed=2)
+    path.with_suffix(suffix).unlink()
+    for change in (history.trash, history.star):
+        with pytest.raises(HistoryError):
+            change(path)
+    ids = [entry.id for entry in map(history.get, (kept, path))]
+    assert history.export(tmp_path / "out.zip", ids=ids) == 1
+
+
 def test_an_export_that_fails_is_reported(
     history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
