@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from sdtui.core.settings import Settings
-from sdtui.requests.presets import save_preset
+from sdtui.requests.presets import presets_file, save_preset
 from sdtui.requests.styles import Style, save_style
 from tests.support.live_server import live
 from tests.support.scripted_generator import ScriptedGenerator
@@ -105,6 +105,21 @@ def test_presets_fill_what_a_request_leaves_open(client: httpx.Client) -> None:
     own = {"prompt": "x", "preset": "draft", "num_inference_steps": 3}
     request = client.post("/generate", json=own).json()["record"]["request"]
     assert request["num_inference_steps"] == 3
+    expanded = client.post("/expand", json={"prompt": "x", "preset": "draft"}).json()
+    assert expanded["prompts"][0]["prompt"] == "x, grain"
+
+
+def test_wrong_preset_leaves_the_others_and_no_file_is_named(client: httpx.Client) -> None:
+    file = presets_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('[good]\nwidth = 64\ninit_image = "/srv/x.png"\n[wrong]\nwidth = "wide"\n')
+    assert client.get("/presets").json() == {"good": {"width": 64}}
+    refused = client.post("/generate", json={"prompt": "x", "preset": "wrong"})
+    assert refused.status_code == 422
+    assert "the log of the server" in refused.text
+    file.write_text("[wrong")
+    for answer in (refused, client.get("/presets")):
+        assert str(file.parent) not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,6 @@ from sdtui.jobs import Job, JobPicture, JobState, Output
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.request_checks import check_requests, check_resolved, left_out
 from sdtui.requests.events import Cancelled, Failed, FinalEvent
-from sdtui.requests.presets import Preset, preset, preset_names
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
 from sdtui.server.dependencies import ServerServices
@@ -41,6 +40,7 @@ from sdtui.server.errors import (
 from sdtui.server.outcome_headers import outcome_headers
 from sdtui.server.services.callers import caller_of
 from sdtui.server.services.job_events import Subscription
+from sdtui.server.services.presets import served_preset
 from sdtui.server.services.uploads import input_images
 from sdtui.server.services.work import check_work
 
@@ -126,7 +126,7 @@ def _prepare(
         return path
 
     given = REQUEST_FIELDS.map_files(values, path_for)
-    shared = {**defaults, **_preset(given.pop("preset", None))}
+    shared = {**defaults, **served_preset(given.pop("preset", None))}
     request = GenerationRequest.parse({**shared, **given}, prompt_needed=prompt_needed)
     named = given.get("model", shared["model"] if "preset" in values else None)
     if named is None:
@@ -148,19 +148,6 @@ def with_served_models(services: ServerServices, request: GenerationRequest) -> 
         refiner = replace(refiner, model=services.models.resolve(refiner.model))
     model = services.models.resolve(request.model)
     return replace(request, model=model, hires=hires, refiner=refiner)
-
-
-def _preset(name: object) -> Preset:
-    """Return the values of a preset, without files of this machine; none for no name."""
-    if name is None:
-        return {}
-    names = preset_names()
-    if not isinstance(name, str) or name not in names:
-        known = ", ".join(names) or "none"
-        message = f"must be the name of a preset; there are: {known}"
-        raise InvalidRequestError([Problem("preset", name, message)])
-    values = preset(name)
-    return {each: value for each, value in values.items() if not REQUEST_FIELDS[each].is_file}
 
 
 def check_limits(services: ServerServices, request: GenerationRequest) -> None:

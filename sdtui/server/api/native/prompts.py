@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sdtui.core.errors import SdtuiError
 from sdtui.jobs.prompts import ResolvedPrompts
-from sdtui.requests.presets import load_presets
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.styles import Style
 from sdtui.server.api.native.schemas import GenerateBody
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented, from_sdtui
 from sdtui.server.routing import JsonRoute
+from sdtui.server.services.presets import served_preset, served_presets
 
 router = APIRouter(tags=["sdtui"], route_class=JsonRoute)
 _ERRORS = documented("sdtui")
@@ -91,8 +91,8 @@ async def wildcards(
 
 @router.get("/presets", responses=_ERRORS)
 async def presets() -> dict[str, dict[str, Any]]:
-    """List the presets: the values of each by the names of fields."""
-    found = await _read(load_presets)
+    """List the presets: the values of each by the names of fields, files apart."""
+    found = await _read(served_presets)
     return {name: dict(values) for name, values in found.items()}
 
 
@@ -100,9 +100,10 @@ async def presets() -> dict[str, dict[str, Any]]:
 async def expand(body: GenerateBody, services: ServicesDep) -> ExpandedAnswer:
     """Return what alternatives, wildcards and styles make of the prompts of a request."""
     defaults = services.settings.request_defaults()
-    given = {**defaults, **REQUEST_FIELDS.flat(body.root)}
+    flat = REQUEST_FIELDS.flat(body.root)
 
     def read() -> ResolvedPrompts:
+        given = {**defaults, **served_preset(flat.get("preset")), **flat}
         request = GenerationRequest.parse({name: given[name] for name in _FIELDS if name in given})
         most = services.options.max_pictures
         return services.backend.prompts.resolve(request, most=most)
