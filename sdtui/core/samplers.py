@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.text import nearest, shortened
@@ -88,6 +89,12 @@ def sampler_labels() -> tuple[str, ...]:
     return tuple(labels)
 
 
+@cache
+def _labels_without_case() -> Mapping[str, str]:
+    """All labels by their casefolded form."""
+    return {label.casefold(): label for label in sampler_labels()}
+
+
 def plain_name(name: str) -> str:
     """The letters and digits of a sampler's name: "DPM++ 2M", "dpmpp_2m" and "dpmpp-2m" are the
     same."""
@@ -99,7 +106,7 @@ def split_label(label: str) -> tuple[str, str | None]:
 
     Raises InvalidRequestError with the nearest label if there is no such sampler.
     """
-    known = {valid.casefold(): valid for valid in sampler_labels()}
+    known = _labels_without_case()
     match = known.get(" ".join(label.split()).casefold())
     if match is None:
         by_plain_name = {plain_name(valid): valid for valid in known.values()}
