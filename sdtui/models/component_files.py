@@ -10,7 +10,7 @@ from typing import Any
 
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError
 from sdtui.core.text_files import decode_text, syntax_problem
-from sdtui.models.headers import Header, read_header
+from sdtui.models.headers import read_header
 
 CONFIGS = Path(__file__).parent / "configs"
 """Bundled component configs of the families whose single files sdtui loads, for use offline."""
@@ -177,9 +177,4 @@ def lacks_weights(part: Path) -> bool:
 
 def count_parameters(folder: Path) -> int:
     """The number of values in the weights of a component."""
-    return sum(header.elements() for header in weight_headers(folder))
-
-
-def weight_headers(folder: Path) -> list[Header]:
-    """The headers of a component's files."""
-    return [read_header(file) for file in weight_files(folder)]
+    return sum(read_header(file).elements() for file in weight_files(folder))

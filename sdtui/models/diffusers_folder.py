@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sdtui.models.checkpoint_file import quantized, takes_masks
 from sdtui.models.component_files import (
@@ -13,10 +14,11 @@ from sdtui.models.component_files import (
     components_with_weights,
     index_file,
     read_json,
-    weight_headers,
+    weight_files,
 )
 from sdtui.models.description import SDXL_REFINER, ModelDescription
 from sdtui.models.distilled import distilled_values
+from sdtui.models.headers import read_header
 from sdtui.models.model_name import model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.own_values import read_own_values
@@ -31,6 +33,18 @@ _UPCASTING = ("StableDiffusionXL", "Kolors", "AuraFlow", "Sana")
 """Beginnings of the names of pipelines that convert an fp16 VAE to fp32 if its config has
 `force_upcast`, which is also its default, and of those whose VAE has no such value and needs fp32.
 The others ignore it."""
+_REMEMBERED = 64
+"""Components whose weights aren't counted again: a model is described for every request."""
+
+
+class _FileState(NamedTuple):
+    """What differs once a file's content is another."""
+
+    path: Path
+    size: int = 0
+    modified: int = 0
+    """In nanoseconds."""
+    inode: int = 0
 
 
 def describe_folder(
@@ -108,12 +122,25 @@ def _counted(
     UnsupportedModelError if the folder has quantized ones."""
     in_file = {name: each.count for name, each in files.items()}
     in_folder = {
-        name: count_weights(weight_headers(folder / name))
+        name: _count(tuple(map(_state, weight_files(folder / name))))
         for name in components_with_weights(folder, components, without=in_file)
     }
     if any("quantization_config" in component_config(folder, name) for name in in_folder):
         raise quantized(folder)
     return in_file | in_folder
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _count(files: tuple[_FileState, ...]) -> WeightCount:
+    return count_weights(read_header(file.path) for file in files)
+
+
+def _state(path: Path) -> _FileState:
+    try:
+        status = path.stat()
+    except OSError:
+        return _FileState(path)  # reading it says what is wrong
+    return _FileState(path, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _format(counts: Mapping[str, WeightCount]) -> str:

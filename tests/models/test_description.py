@@ -16,7 +16,7 @@ from sdtui.core.errors import (
     UnsafeModelError,
 )
 from sdtui.core.samplers import DEFAULT_SAMPLER
-from sdtui.models import NativeValues, describe_model, weight_variant
+from sdtui.models import NativeValues, describe_model, diffusers_folder, weight_variant
 from sdtui.models.component_files import count_parameters
 from tests.support.model_files import TINY_VAE, safetensors, sd1_folder
 
@@ -38,6 +38,18 @@ def test_parameters_are_counted_from_the_weights(tiny_sd1: Path) -> None:
     tensors = load_file(tiny_sd1 / "unet" / "diffusion_pytorch_model.safetensors")
     expected = sum(tensor.numel() for tensor in tensors.values())
     assert describe_model(tiny_sd1).parameters["unet"] == expected
+
+
+def test_weights_are_counted_again_only_when_their_file_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = sd1_folder(tmp_path)
+    before = describe_model(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusers_folder, "read_header", pytest.fail)
+        assert describe_model(folder) == before
+    safetensors(folder / "unet/diffusion_pytorch_model.safetensors", {"a": (1234,)})
+    assert describe_model(folder).parameters == {**before.parameters, "unet": 1234}
 
 
 def test_family_of_a_folder_comes_from_its_configs(tmp_path: Path) -> None:
