@@ -30,6 +30,8 @@ class JobPart:
 
     def placed(self, event: Event) -> Event:
         """Return an event of this part's run as one of the whole job."""
+        if self.first == self.later == 0:  # the part is the whole job
+            return event
         match event:
             case Step():
                 seconds = event.total / (event.it_per_second * event.batch_size)

@@ -28,7 +28,7 @@ from sdtui.jobs.workers.files import Files
 from sdtui.jobs.workers.local import LocalWorker
 from sdtui.jobs.workers.needs import NO_NEEDS, Needs
 from sdtui.jobs.workers.worker import UnsavedPicture, WorkerSlot
-from sdtui.requests.events import Event, FinalEvent, Queued, WorkerLost
+from sdtui.requests.events import FLEETING_KINDS, Event, FinalEvent, Queued, WorkerLost
 from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
@@ -340,8 +340,10 @@ class JobQueue:
         with self._changed:
             if isinstance(task, Job):
                 self._state.apply(envelope)
-                self._dispatcher.learn(task, worker, event)
-            self._status.apply(envelope, is_preload=not isinstance(task, Job))
+            if event.kind not in FLEETING_KINDS:
+                if isinstance(task, Job):
+                    self._dispatcher.learn(task, worker, event)
+                self._status.apply(envelope, is_preload=not isinstance(task, Job))
         self._subscribers.publish(envelope)
 
     def job_ended(self, worker: str, job_id: str, outcome: JobOutcome) -> None:

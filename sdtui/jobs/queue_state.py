@@ -11,7 +11,7 @@ from sdtui.core.errors import QueueFullError
 from sdtui.jobs.execution import JobOutcome, SavedFile, end_by_loss, finished_job
 from sdtui.jobs.job import Job
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.events import Cancelled, FinalEvent, JobEvent
+from sdtui.requests.events import FLEETING_KINDS, Cancelled, FinalEvent, JobEvent
 
 _REMEMBERED = 200
 """Number of finished jobs that remain listed."""
@@ -89,8 +89,9 @@ class QueueState:
     def apply(self, envelope: JobEvent) -> None:
         """Update a running job by an event."""
         job_id = envelope.job
-        self.progress[job_id] = self.progress[job_id].apply(envelope)
-        self.jobs[job_id] = self.jobs[job_id].with_progress(self.progress[job_id])
+        progress = self.progress[job_id] = self.progress[job_id].apply(envelope)
+        if envelope.event.kind not in FLEETING_KINDS:
+            self.jobs[job_id] = self.jobs[job_id].with_progress(progress)
 
     def cancel(self, job_id: str, *, after_picture: bool) -> JobOutcome | None:
         """Request a running job to stop, or cancel a waiting one and return its outcome."""

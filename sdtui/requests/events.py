@@ -285,6 +285,8 @@ class Cancelled(_Event):
 FinalEvent = Finished | Failed | Cancelled
 """The last event of a job is one of these."""
 FINAL_KINDS = ("finished", "failed", "cancelled")
+FLEETING_KINDS = ("step", "tile", "preview")
+"""Kinds of events of which only the newest matters. They come many times a second."""
 
 Event = Annotated[
     Queued

@@ -23,7 +23,7 @@ from sdtui import __version__
 from sdtui.jobs import Hardware, Jobs, JobState
 from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.monitor import GpuSample
-from sdtui.requests.events import FINAL_KINDS, JobEvent
+from sdtui.requests.events import FINAL_KINDS, FLEETING_KINDS, JobEvent
 from sdtui.requests.record import Stage
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -157,15 +157,17 @@ class Metrics:
     def put(self, envelope: JobEvent) -> None:
         """Count an event. Called by the queue, on any thread."""
         event = envelope.event
+        if event.kind == "step":
+            self._steps.inc()
+            self._step_seconds.observe(event.seconds)
+        if event.kind in FLEETING_KINDS:
+            return
         progress = apply_event(self._open_jobs, envelope)
         match event.kind:
             case "queued":
                 self._queued[envelope.job] = time.monotonic()
             case "started":
                 self._note_wait(envelope.job)
-            case "step":
-                self._steps.inc()
-                self._step_seconds.observe(event.seconds)
             case "loaded":
                 self._loads.labels(event.model).inc()
                 self._load_seconds.observe(event.seconds)

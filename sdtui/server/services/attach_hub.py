@@ -17,8 +17,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Backend
 from sdtui.jobs.wire import PARTS, is_property, members
 from sdtui.jobs.wire.messages import State
-from sdtui.requests.events import Downloading, JobEvent
-from sdtui.server.services.job_events import FLEETING
+from sdtui.requests.events import FINAL_KINDS, FLEETING_KINDS, Downloading, JobEvent
 
 _log = logging.getLogger(__name__)
 _KEPT = 2000
@@ -87,10 +86,10 @@ class AttachHub:
         kind, newest = envelope.event.kind, self.newest
         if kind == "preview":
             newest.previews[envelope.job] = envelope
-        elif kind in FLEETING:
+        elif kind in FLEETING_KINDS:
             newest.steps[envelope.job] = envelope
         else:
-            if kind in ("finished", "failed", "cancelled"):
+            if kind in FINAL_KINDS:
                 newest.previews.pop(envelope.job, None)
                 newest.steps.pop(envelope.job, None)
             self._add(envelope)
@@ -194,7 +193,10 @@ class AttachHub:
                 del self._wakers[waker]
 
     def _wake(self) -> None:
+        if not self._wakers:
+            return
         with self._lock:
             wakers = list(self._wakers)
         for loop, event in wakers:
-            loop.call_soon_threadsafe(event.set)
+            if not event.is_set():  # else what was noted is read too, after it is cleared
+                loop.call_soon_threadsafe(event.set)

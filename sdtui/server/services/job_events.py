@@ -14,11 +14,17 @@ from dataclasses import dataclass, field, replace
 from sdtui.core.errors import DeviceLostError, WorkerLostError
 from sdtui.jobs.model_status import ModelStatus
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.events import Event, Failed, FinalEvent, Finished, JobEvent, Preview, Step
+from sdtui.requests.events import (
+    FLEETING_KINDS,
+    Event,
+    Failed,
+    FinalEvent,
+    Finished,
+    JobEvent,
+    Preview,
+    Step,
+)
 
-_IN_ORDER = ("step", "tile", "preview")
-FLEETING = frozenset(_IN_ORDER)
-"""Kinds of events of which only the newest matters."""
 _PRELOAD_FINAL = {"model_ready", "unloaded", "superseded", "failed", "cancelled"}
 """The last event of a preload is one of these."""
 _REMEMBERED = 200
@@ -29,6 +35,7 @@ _FIRST_GUESS_SECONDS = 10.0
 """Assumed duration of a job before the first one has ended."""
 _WEIGHT = 0.3
 """Weight of the newest job in the mean duration."""
+_NO_MODEL = ModelStatus()
 
 
 class Subscription:
@@ -46,7 +53,7 @@ class Subscription:
     def put(self, event: JobEvent) -> None:
         """Add an event, on any thread."""
         kind = event.event.kind
-        if kind in FLEETING:
+        if kind in FLEETING_KINDS:
             if not self._fleeting:
                 return
             with self._lock:
@@ -55,7 +62,8 @@ class Subscription:
                     self._waiting.remove(each)
         with self._lock:
             self._waiting.append(event)
-        self._loop.call_soon_threadsafe(self._wake.set)
+        if not self._wake.is_set():  # else it is read too, since that begins by clearing
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     async def __aiter__(self) -> AsyncIterator[JobEvent]:
         """Yield all events, the past ones first, until the job has ended."""
@@ -89,14 +97,14 @@ class _JobEvents:
         if event.event.kind == "started":
             self.started = time.monotonic()
         self.progress = self.progress.apply(event)
-        if event.event.kind in FLEETING:
+        if event.event.kind in FLEETING_KINDS:
             self.fleeting[event.event.kind] = event
         else:
             self.lasting.append(event)
 
     def past(self) -> list[JobEvent]:
         """Return the events so far; the final event comes last."""
-        fleeting = [self.fleeting[kind] for kind in _IN_ORDER if kind in self.fleeting]
+        fleeting = [self.fleeting[kind] for kind in FLEETING_KINDS if kind in self.fleeting]
         if self.progress.is_over:
             return self.lasting[:-1] + fleeting + self.lasting[-1:]
         return self.lasting + fleeting
@@ -196,16 +204,10 @@ class JobEventBroker:
     def put(self, event: JobEvent) -> None:
         """Note an event. Called by the queue on any thread."""
         with self._lock:
-            if isinstance(event.event, Finished):
-                self.internal_failures = 0
-            elif isinstance(event.event, Failed) and event.event.error_type in _INTERNAL_ERRORS:
-                self.internal_failures += 1
             if event.event.kind == "queued":
                 self._jobs.setdefault(event.job, _JobEvents(JobProgress(event.job)))
             job = self._jobs.get(event.job)
-            model = self._models.pop(event.worker, ModelStatus())
-            progress = job.progress if job else JobProgress(event.job)
-            self._models[event.worker] = model.apply(event, progress)
+            self._note_worker(event, job)
             if job is None:
                 self._preloads.put(event)
                 return
@@ -215,6 +217,17 @@ class JobEventBroker:
             subscriptions = tuple(job.subscriptions)
         for subscription in subscriptions:
             subscription.put(event)
+
+    def _note_worker(self, envelope: JobEvent, job: _JobEvents | None) -> None:
+        event = envelope.event
+        model = self._models.pop(envelope.worker, _NO_MODEL)  # to the end
+        if event.kind not in FLEETING_KINDS:
+            if isinstance(event, Finished):
+                self.internal_failures = 0
+            elif isinstance(event, Failed) and event.error_type in _INTERNAL_ERRORS:
+                self.internal_failures += 1
+            model = model.apply(envelope, job.progress if job else JobProgress(envelope.job))
+        self._models[envelope.worker] = model
 
     def expect(self, job: str) -> None:
         """Know a job that was submitted. Its first event may come later, from another machine."""

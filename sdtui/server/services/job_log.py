@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sdtui.jobs import Job
-from sdtui.requests.events import Cancelled, Failed, FinalEvent, JobEvent, Loaded
+from sdtui.requests.events import Cancelled, Failed, FinalEvent, JobEvent
 
 _log = logging.getLogger(__name__)
 
@@ -32,19 +32,20 @@ class JobLog:
     def put(self, envelope: JobEvent) -> None:
         """Note an event."""
         event, now = envelope.event, time.monotonic()
-        if isinstance(event, FinalEvent):
-            if (times := self._times.pop(envelope.job, None)) is not None:  # not a preload
-                self._log_end(envelope.job, event, times, now)
-        elif isinstance(event, Loaded):
-            _log.info(
-                "%s is loaded on %s in %s (%.1f s)",
-                *(event.model, event.device, event.dtype, event.seconds),
-                extra={"fields": event.model_dump(mode="json", exclude={"kind"})},
-            )
-        elif event.kind == "queued":
-            self._times[envelope.job] = _Times(now)
-        elif event.kind == "started" and envelope.job in self._times:
-            self._times[envelope.job].started = now
+        match event.kind:
+            case "queued":
+                self._times[envelope.job] = _Times(now)
+            case "started" if envelope.job in self._times:
+                self._times[envelope.job].started = now
+            case "loaded":
+                _log.info(
+                    "%s is loaded on %s in %s (%.1f s)",
+                    *(event.model, event.device, event.dtype, event.seconds),
+                    extra={"fields": event.model_dump(mode="json", exclude={"kind"})},
+                )
+            case "finished" | "failed" | "cancelled":
+                if (times := self._times.pop(envelope.job, None)) is not None:  # not a preload
+                    self._log_end(envelope.job, event, times, now)
 
     def _log_end(self, job_id: str, event: FinalEvent, times: _Times, now: float) -> None:
         try:

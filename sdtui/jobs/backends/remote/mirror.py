@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sdtui.core.enums import JobState
 from sdtui.jobs.job import Job
 from sdtui.requests.events import (
+    FLEETING_KINDS,
     Cancelled,
     Event,
     Failed,
@@ -19,14 +20,11 @@ from sdtui.requests.events import (
     Queued,
     Saved,
     Started,
-    Step,
-    Tile,
 )
 from sdtui.requests.record import GenerationRecord
 
 _REMEMBERED = 200
 """Finished jobs that stay listed."""
-_FLEETING = (Preview, Step, Tile)
 
 
 @dataclass
@@ -89,7 +87,8 @@ class Mirror:
         elif isinstance(event, Queued):
             self.past.setdefault(envelope.job, []).append(envelope)
         elif (past := self.past.get(envelope.job)) is not None and not isinstance(event, Preview):
-            if past and isinstance(event, _FLEETING) and isinstance(past[-1].event, _FLEETING):
+            newest = past[-1].event.kind if past else ""
+            if event.kind in FLEETING_KINDS and newest in FLEETING_KINDS:
                 past[-1] = envelope
             else:
                 past.append(envelope)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.errors import HistoryError
 from sdtui.jobs import Job, JobPicture, JobState
-from sdtui.requests.events import Failed, FinalEvent
+from sdtui.requests.events import FLEETING_KINDS, Failed, FinalEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.server.api.native.schemas import JobBody
 from sdtui.server.api.native.webhooks import add_webhook, check_webhook
@@ -25,7 +25,7 @@ from sdtui.server.scopes import root_path_of
 from sdtui.server.services.caller_jobs import seen_by
 from sdtui.server.services.callers import Caller, caller_of
 from sdtui.server.services.generation import goes_on_later, prepare, submit, until_saved
-from sdtui.server.services.job_events import FLEETING, Subscription
+from sdtui.server.services.job_events import Subscription
 from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as_lines
 
 router = APIRouter(tags=["sdtui"], route_class=GenerationRoute)
@@ -135,7 +135,7 @@ async def events(
     """
     find_job(services, job_id)
     lasting = [
-        each for each in services.job_events.events(job_id) if each.event.kind not in FLEETING
+        each for each in services.job_events.events(job_id) if each.event.kind not in FLEETING_KINDS
     ]
     after = _number(services, last_event_id)
     if after > len(lasting):
@@ -197,7 +197,7 @@ async def _format(
             return
         if isinstance(event, Failed):
             event = _public(services, envelope.job, event)
-        if event.kind in FLEETING:
+        if event.kind in FLEETING_KINDS:
             yield ServerSentEvent(event.kind, event)
             continue
         count += 1
