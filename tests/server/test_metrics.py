@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import time
 from collections import Counter
@@ -14,12 +13,12 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from sdtui.core.enums import MemoryMode
-from sdtui.docs import read_page
 from sdtui.jobs import JobState
 from sdtui.monitor import GpuSample, Sample
 from sdtui.requests.record import Stage
 from tests.support.faults import Fault, failing
 from tests.support.live_server import QUICK, Live, live
+from tests.support.manual import metrics
 
 LONG = {**QUICK, "num_inference_steps": 150, "width": 256, "height": 256}
 
@@ -80,15 +79,14 @@ def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None
         )
         running.backend.hardware.latest = Sample(time.time(), 1, 2, 1, 0.5, gpus=(card,))
         found = read(ask)
-        names = {sample.name for family in families(ask) for sample in family.samples}
-    page = read_page("server")
-    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `sdtui_")]
-    for _, listed, *_ in rows:
-        for name in re.findall(r"`(sdtui_\w+)`", listed):
-            suffix = "_count" if name.endswith("_seconds") else ""
-            assert name + suffix in names, name
-    assert len(rows) > 8
-    assert not any(name.endswith("_created") for name in names)
+        samples = [sample for family in families(ask) for sample in family.samples]
+        exposed = {sample.name: set(sample.labels) for sample in samples}
+    manual = metrics()
+    assert len(manual) > 8
+    for name, labels in manual.items():
+        sample = name + ("_count" if name.endswith("_seconds") else "")
+        assert exposed[sample] == labels, name
+    assert not any(name.endswith("_created") for name in exposed)
     assert any(name.startswith("sdtui_info ") for name in found)
     expected = {
         "sdtui_jobs_total state=finished": 2,

@@ -54,6 +54,17 @@ def command_lines(page: Path) -> Iterator[list[str]]:
                 yield shlex.split(found["arguments"], comments=True)
 
 
+def metrics() -> dict[str, set[str]]:
+    """The labels of each metric in the manual's table."""
+    table = page_file("server").read_text().partition("## Metrics")[2]
+    found: dict[str, set[str]] = {}
+    for row in (line.split("|") for line in table.splitlines() if line.startswith("| `sdtui_")):
+        names = re.findall(r"`(\w+)`", row[1])
+        labels = [set(re.findall(r"\w+", each)) - {"none"} for each in row[2].split(";")]
+        found |= zip(names, labels * len(names) if len(labels) == 1 else labels, strict=True)
+    return found
+
+
 def parse(arguments: list[str]) -> None:
     """Parse a command line without running it. Raises click.UsageError."""
     command: click.Command = sdtui
