@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import io
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
@@ -67,15 +68,17 @@ class StrictRequest(Request):
     their picture.
     """
 
-    _raw = bytearray()
+    _raw = b""
     received: tuple[str, ...] = ()
     """Names of the pictures that were stored."""
 
     async def body(self) -> bytes:
         """Read the body; returns a placeholder, empty if the body is. `json` parses it."""
-        self._raw = bytearray()
+        # Its buffer is cut to size at the end, unlike a bytearray, which may be an eighth larger.
+        buffer = io.BytesIO()
         async for chunk in self.stream():
-            self._raw += chunk
+            buffer.write(chunk)
+        self._raw = buffer.getvalue()
         return b"..." if self._raw else b""
 
     async def picture(self) -> bytes:
@@ -84,23 +87,20 @@ class StrictRequest(Request):
         await self.body()
         if not self._raw.startswith(_PICTURE_STARTS):
             return b""
-        data = bytes(self._raw)
-        self._raw.clear()
+        data, self._raw = self._raw, b""
         self.state.release_body()
         return data
 
     async def json(self) -> Any:
         """Parse the body. Raises ApiError."""
         services = self.app.state.services
-        parsing = _Parsing(self._raw, services.uploads)
+        is_short = len(self._raw) <= _PARSED_AT_ONCE
+        parsing, self._raw = _Parsing(self._raw, services.uploads), b""
         try:
-            if len(self._raw) <= _PARSED_AT_ONCE:
+            if is_short:
                 return parsing.run()
-            async with services.parsing:
-                try:
-                    return await asyncio.to_thread(parsing.run)
-                finally:
-                    await asyncio.to_thread(runtime.return_free_memory)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(services.parsing, parsing.run_alone)
         finally:
             self.received = tuple(parsing.received)
             self.state.release_body()
@@ -133,7 +133,7 @@ class StrictRequest(Request):
 class _Parsing:
     """Parses JSON, on any thread."""
 
-    def __init__(self, raw: bytearray, uploads: Uploads) -> None:
+    def __init__(self, raw: bytes, uploads: Uploads) -> None:
         self._raw = raw
         self._uploads = uploads
         self._text = 0
@@ -145,15 +145,20 @@ class _Parsing:
         # Counts those in texts too, which are short but for pictures, whose base64 has none.
         if sum(map(self._raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
             raise _too_large(f"more than {MAX_VALUES:,} values")
-        if self._raw.startswith(codecs.BOM_UTF8):
-            del self._raw[: len(codecs.BOM_UTF8)]
         try:
-            values = from_json(self._raw)
+            values = from_json(self._raw.removeprefix(codecs.BOM_UTF8))
         except ValueError as error:
             raise ApiError(400, "BadRequest", f"The body is not valid JSON: {error}.") from error
         finally:
-            self._raw.clear()
+            self._raw = b""
         return self._without_pictures(values, "")
+
+    def run_alone(self) -> Any:
+        """Do the same for a large body, and give its memory back. Raises ApiError."""
+        try:
+            return self.run()
+        finally:
+            runtime.return_free_memory()
 
     def _without_pictures(self, value: Any, name: str) -> Any:
         """Return a value with the names of stored pictures in place of long ones."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
@@ -41,9 +42,6 @@ from sdtui.server.services.webhook_targets import WebhookHosts
 from sdtui.server.services.webhooks import Webhooks
 from sdtui.server.services.webhooks import read_secret as read_webhook_secret
 
-_PARSED_AT_ONCE = 2
-"""Large bodies that are parsed at the same time."""
-
 
 @dataclass
 class ServerServices:
@@ -75,8 +73,11 @@ class ServerServices:
     attach_ids: KnownIds = field(default_factory=KnownIds)
     """Lists of ids that attached clients have."""
     attach_ids_lock: threading.Lock = field(default_factory=threading.Lock)
-    parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
-    """Held while a large body is parsed."""
+    parsing: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="sdtui-parsing")
+    )
+    """Parses large bodies, one at a time and on one thread: glibc keeps freed memory of each thread
+    apart."""
     reload: Reload = field(default_factory=Reload)
     """What is read again on SIGHUP."""
     refusals: RefusalLog = field(default_factory=RefusalLog)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Output
+from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.huggingface.schemas import ImageBody
 from sdtui.server.bodies import StrictRequest
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -60,6 +61,23 @@ async def named_model(
 
 
 async def _answer(services: ServerServices, http: StrictRequest, model: str | None) -> Response:
+    request, headers = await _prepared(services, http, model)
+    media_type = next((each for each in _FORMATS if each in http.headers.get("accept", "")), None)
+    output = Output(format=_FORMATS[media_type or "image/png"])
+    made = all_made(services, await make(services, http, request, output))
+    picture = made.pictures[0]
+    data = await asyncio.to_thread(services.backend.pictures.read, picture.id)
+    headers |= {"X-Seed": str(picture.seed), "X-Job": made.job, **made.headers()}
+    return Response(data, media_type=media_type or "image/png", headers=headers)
+
+
+async def _prepared(
+    services: ServerServices, http: StrictRequest, model: str | None
+) -> tuple[GenerationRequest, dict[str, str]]:
+    """Return the request, and the header that names what has no effect.
+
+    A picture that was sent is a file from here on; its bytes aren't kept while the job waits.
+    """
     body, values = await _read(http)
     if model is not None:
         values["model"] = model
@@ -69,14 +87,7 @@ async def _answer(services: ServerServices, http: StrictRequest, model: str | No
     if request.num_images_per_prompt > 1:
         services.uploads.forget(request.input_images().values())
         raise ApiError(400, "InvalidRequestError", "The answer is one picture: ask for one.")
-    media_type = next((each for each in _FORMATS if each in http.headers.get("accept", "")), None)
-    output = Output(format=_FORMATS[media_type or "image/png"])
-    made = all_made(services, await make(services, http, request, output))
-    picture = made.pictures[0]
-    data = await asyncio.to_thread(services.backend.pictures.read, picture.id)
-    headers = {"X-Seed": str(picture.seed), "X-Job": made.job, **made.headers()}
-    headers |= not_applied_header(body.not_applied())
-    return Response(data, media_type=media_type or "image/png", headers=headers)
+    return request, not_applied_header(body.not_applied())
 
 
 async def _read(http: StrictRequest) -> tuple[ImageBody, dict[str, Any]]:
