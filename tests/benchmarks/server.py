@@ -10,21 +10,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import re
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
 import httpx
-import psutil
+
+from tests.benchmarks.server_process import served as serve
 
 _LONGEST = 0.050
 """Maximum seconds of /health and /metrics, p99."""
@@ -50,38 +45,9 @@ def main() -> None:
     sys.exit(1 if missed else 0)
 
 
-@dataclass
-class _Served:
-    url: str
-    process: psutil.Process
-
-
-@contextmanager
-def _served(*arguments: str) -> Iterator[_Served]:
-    """Run the command in its own process with its own folders."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "SDTUI_PICTURES": f"{folder}/pictures"}
-        environment |= {"XDG_STATE_HOME": f"{folder}/state", "XDG_CONFIG_HOME": f"{folder}/config"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sdtui", "serve", "--port", "0", *arguments],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        assert process.stderr is not None
-        url = process.stderr.readline().split()[-1]
-        while httpx.get(f"{url}/readyz", timeout=_PATIENCE).status_code != 200:
-            time.sleep(0.2)
-        try:
-            yield _Served(url, psutil.Process(process.pid))
-        finally:
-            process.terminate()
-            assert process.wait(60) == 0
-
-
 def _latency(seconds: float) -> list[str]:
     """Measure /health and /metrics while pictures are made one after the other."""
-    with _served() as served, httpx.Client(base_url=served.url, timeout=30) as ask:
+    with serve() as served, httpx.Client(base_url=served.url, timeout=30) as ask:
         body = {"prompt": "a red apple", "num_inference_steps": 150, "width": 256, "height": 256}
         for _ in range(10):
             ask.post("/jobs", json=body)
@@ -113,7 +79,7 @@ async def _crowd(seconds: float, clients: int) -> list[str]:
     ends: Counter[str] = Counter()
     waits: list[float] = []
     resident: list[float] = []
-    with _served("--queue", "16") as served:
+    with serve("--queue", "16") as served:
         end = time.monotonic() + seconds
         body = {"prompt": "a red apple", "num_inference_steps": 2, "width": 64, "height": 64}
 

@@ -32,7 +32,13 @@ def operations(url: str, headers: Mapping[str, str] | None = None) -> list[Any]:
     return [each.ok() for each in results]
 
 
-def fuzz(operation: Any, examples: int, *, repeatable: bool = True) -> int:
+def fuzz(
+    operation: Any,
+    examples: int,
+    *,
+    repeatable: bool = True,
+    headers: Mapping[str, str] | None = None,
+) -> int:
     """Send requests, half of them valid by the schema; returns their number."""
     count = 0
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
@@ -50,7 +56,7 @@ def fuzz(operation: Any, examples: int, *, repeatable: bool = True) -> int:
         def call(case: Any) -> None:
             nonlocal count
             count += 1
-            case.call_and_validate(checks=_CHECKS, timeout=PATIENCE)
+            case.call_and_validate(checks=_CHECKS, timeout=PATIENCE, headers=headers)
 
         # Operations without parameters can't be called wrongly.
         with suppress(hypothesis.errors.Unsatisfiable):
