@@ -28,6 +28,7 @@ from sdtui.history.infotext import own_record
 from sdtui.history.names import PICTURE_SUFFIXES, sidecar_name, sidecar_path, split
 from sdtui.history.picture_errors import UNREADABLE
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
+from sdtui.history.tags import is_tag
 from sdtui.requests.lora_uses import all_lora_uses
 from sdtui.requests.record import (
     GenerationRecord,
@@ -129,7 +130,8 @@ def read_incoming(path: Path) -> IncomingPicture:
     except (OSError, UnreadableError, HistoryError):
         record = None
     if record is not None and _belongs(record, path, sha256):
-        return IncomingPicture(data, sha256, record, summary.starred, summary.tags)
+        tags = tuple(filter(is_tag, summary.tags))  # others could never be found or removed
+        return IncomingPicture(data, sha256, record, summary.starred, tags)
     own = own_record(read_texts(path))
     found = own or _foreign_record(path, read_picture_settings(path))
     return IncomingPicture(data, sha256, found, owns_json=not os.path.lexists(sidecar_path(path)))

@@ -230,6 +230,15 @@ def test_files_of_any_time_are_exported(history: History, tmp_path: Path, change
         assert archive.testzip() is None
 
 
+def test_import_leaves_out_what_is_no_tag(history: History, tmp_path: Path) -> None:
+    path = save(history)
+    fields = json.loads(path.with_suffix(".json").read_bytes())
+    path.with_suffix(".json").write_text(json.dumps({**fields, "tags": ["a b", "\x1b[2J", "cats"]}))
+    with History(tmp_path / "other", tmp_path / "other.db") as other:
+        other.import_([path])
+        assert other.entries().entries[0].tags == ("cats",)
+
+
 def test_exported_archive_is_imported_with_its_marks(history: History, tmp_path: Path) -> None:
     history.star(save(history, "a cat", 1))
     save(history, "a dog", 2)
