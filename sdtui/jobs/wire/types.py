@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Base64Bytes, BaseModel, PlainSerializer, PlainValidator
+from pydantic import Base64Bytes, BaseModel, ConfigDict, PlainSerializer, PlainValidator
 
 import sdtui.history
 import sdtui.jobs.job
@@ -24,13 +24,17 @@ from sdtui.requests.request import GenerationRequest
 from sdtui.requests.styles import Style
 
 
-class _Cell(BaseModel):
+class _Sent(BaseModel):
+    model_config = ConfigDict(defer_build=True)  # of a request it takes tens of milliseconds
+
+
+class _Cell(_Sent):
     place: tuple[int, int, int]
     changes: dict[str, Any]
     """The flat values that differ from the grid's request."""
 
 
-class _Grid(BaseModel):
+class _Grid(_Sent):
     request: GenerationRequest
     record: GridRecord
     cells: list[_Cell]
@@ -57,7 +61,7 @@ def _read_grid(sent: Any) -> Grid:
     return Grid.restored(grid.request, grid.record, cells)
 
 
-class _Wildcards(BaseModel):
+class _Wildcards(_Sent):
     lists: dict[str, list[WeightedText]]
     problems: dict[Path, str]
 
@@ -72,7 +76,7 @@ def _read_wildcards(sent: Any) -> WildcardFiles:
     return ReadWildcards(wildcards.lists, wildcards.problems)
 
 
-class _Counter(BaseModel):
+class _Counter(_Sent):
     limit: int
     tokenizer: str | None = None
     """The JSON of one of the library's."""
