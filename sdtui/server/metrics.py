@@ -96,6 +96,17 @@ class Metrics:
             buckets=_STAGE_SECONDS,
             registry=registry,
         )
+        self._wait = Histogram(
+            "sdtui_queue_wait_seconds",
+            "How long jobs waited in the queue.",
+            buckets=_REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._add_memory_and_loads()
+        self._add_gauges(jobs, queue_limit)
+
+    def _add_memory_and_loads(self) -> None:
+        registry = self._registry
         self._retries = Counter(
             "sdtui_retries",
             "New attempts after memory ran out, by what was changed and the stage that failed.",
@@ -114,13 +125,6 @@ class Metrics:
             buckets=_STAGE_SECONDS,
             registry=registry,
         )
-        self._wait = Histogram(
-            "sdtui_queue_wait_seconds",
-            "How long jobs waited in the queue.",
-            buckets=_REQUEST_SECONDS,
-            registry=registry,
-        )
-        self._add_gauges(jobs, queue_limit)
 
     def _add_gauges(self, jobs: Jobs, queue_limit: int) -> None:
         self._gauge("sdtui_queue_limit", "Jobs that may wait.").set(queue_limit)
