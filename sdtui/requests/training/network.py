@@ -63,6 +63,5 @@ class Network(Section):
             label="Train text encoder",
             help="Change the text encoders as well.",
             group=_GROUP,
-            flags=("--text-encoder/--no-text-encoder",),
         ),
     ] = False
