@@ -80,9 +80,10 @@ class TrainingProcess:
         self._events.put(None)
 
     def _death(self, code: int) -> str:
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        said = _last_line(self._errors)
-        return f"The training's process {how}{said}. `sdtui train resume` goes on with it."
+        how = f"was killed by signal {-code}"
+        if code > 0:
+            how = f"ended with code {code}{_last_line(self._errors)}"
+        return f"The training's process {how}. `sdtui train resume` goes on with it."
 
 
 def _last_line(file: Path) -> str:
@@ -92,4 +93,4 @@ def _last_line(file: Path) -> str:
     except OSError:
         return ""
     last = next((line for line in reversed(lines) if line.strip()), "")
-    return f": {one_line(last)}" if last else ""
+    return f": {one_line(last).rstrip('.')}" if last else ""

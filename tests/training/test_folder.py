@@ -119,3 +119,10 @@ def test_commands_reach_the_process(start: Callable[[str], TrainingProcess]) -> 
     assert process.next_event() == Notice(text="pause")
     assert process.next_event() is None
     process.send("stop")  # too late, and harmless
+
+
+def test_a_process_that_was_killed_has_no_last_words(
+    start: Callable[[str], TrainingProcess],
+) -> None:
+    process = start("echo 'a warning.' >&2; kill -9 $$")
+    assert "was killed by signal 9. `sdtui" in str(process.next_event())
