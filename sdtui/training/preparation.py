@@ -15,13 +15,13 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.models import native_size
 from sdtui.requests.request import GenerationRequest, nth_seed
-from sdtui.requests.training.events import Notice, Preparing, ReportTraining
+from sdtui.requests.training.events import Notice, Preparing
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.buckets import bucket_sizes, crop_to_bucket
 from sdtui.training.conditions import CaptionEncoder
-from sdtui.training.control import TrainingControl
 from sdtui.training.dataset import Dataset, TrainingPicture
 from sdtui.training.latent_store import LatentStore, PreparedPicture
+from sdtui.training.session import TrainingSession
 
 FAMILIES = ("sd1", "sd2", "sdxl", "pocket")
 """Those whose U-Nets are trained."""
@@ -78,22 +78,13 @@ def class_folder(request: TrainingRequest, folder: Path) -> Path | None:
 class Preparation:
     """Prepares the pictures of a training with a loaded model."""
 
-    def __init__(
-        self,
-        request: TrainingRequest,
-        engine: StableDiffusionEngine,
-        folder: Path,
-        report: ReportTraining,
-        control: TrainingControl,
-    ) -> None:
-        """`folder` is that of the training."""
-        assert engine.loaded is not None
-        self._request = request
-        self._engine = engine
-        self._model = engine.loaded
-        self._folder = folder
-        self._report = report
-        self._control = control
+    def __init__(self, session: TrainingSession) -> None:
+        self._request = session.request
+        self._engine = session.engine
+        self._model = session.model
+        self._folder = session.folder
+        self._report = session.report
+        self._control = session.control
 
     def prepare(self, dataset: Dataset) -> PreparedData:
         """Make what the steps need. Raises TrainingError, CancelledError, and torch's errors when

@@ -44,6 +44,7 @@ from sdtui.training.preparation import (
     load_trained_model,
 )
 from sdtui.training.samples import Samples
+from sdtui.training.session import TrainingSession
 from sdtui.training.trainer import StepResult, Trainer
 
 _log = logging.getLogger(__name__)
@@ -75,39 +76,33 @@ def train(
         with _memory_errors("loading"):
             report(Preparing(what="model"))
             load_trained_model(engine, request)
-            prepared = Preparation(request, engine, folder, report, control).prepare(dataset)
-        run = _Run(request, settings, engine, prepared, folder, report, control)
-        return run.finish()
+            session = TrainingSession(request, engine, folder, report, control)
+            prepared = Preparation(session).prepare(dataset)
+        lora_folder = request.output.output_dir or settings.lora_folders[0]
+        return _Run(session, prepared, lora_folder).finish()
 
 
 class _Run:
     """The steps of a training, with samples and checkpoints between them."""
 
-    def __init__(
-        self,
-        request: TrainingRequest,
-        settings: Settings,
-        engine: StableDiffusionEngine,
-        prepared: PreparedData,
-        folder: Path,
-        report: ReportTraining,
-        control: TrainingControl,
-    ) -> None:
-        assert engine.loaded is not None
+    def __init__(self, session: TrainingSession, prepared: PreparedData, lora_folder: Path) -> None:
+        """`lora_folder` is where LoRAs are written."""
         self._started = time.time()
-        self._request = request
-        self._engine = engine
-        self._model = engine.loaded
+        self._request = session.request
+        self._engine = session.engine
+        self._model = session.model
         self._prepared = prepared
-        self._folder = folder
-        self._report = report
-        self._control = control
-        self._lora_folder = request.output.output_dir or settings.lora_folders[0]
-        torch.manual_seed(request.seed)  # PEFT draws the first weights from the global generator
+        self._folder = session.folder
+        self._report = session.report
+        self._control = session.control
+        self._lora_folder = lora_folder
+        torch.manual_seed(
+            session.request.seed
+        )  # PEFT draws the first weights from the global generator
         with _memory_errors("loading"):
-            self._network = TrainedNetwork(self._model.pipeline, request)
+            self._network = TrainedNetwork(self._model.pipeline, session.request)
             self._trainer = self._make_trainer()
-        self._samples = Samples(request, engine, folder, report, control)
+        self._samples = Samples(session)
         self._restore()
 
     def finish(self) -> Path:

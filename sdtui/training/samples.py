@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sdtui.core.enums import Policy
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.engine.generator import generate
 from sdtui.engine.lora.layers import TEXT_ENCODERS
-from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.request import GenerationRequest, nth_seed
-from sdtui.requests.training.events import Notice, ReportTraining, Sample
-from sdtui.requests.training.request import TrainingRequest
-from sdtui.training.control import TrainingControl
+from sdtui.requests.training.events import Notice, Sample
+from sdtui.training.session import TrainingSession
 
 _log = logging.getLogger(__name__)
 
@@ -25,22 +22,13 @@ class Samples:
     """Makes the sample pictures of a training. What only they need is off the device between
     them."""
 
-    def __init__(
-        self,
-        request: TrainingRequest,
-        engine: StableDiffusionEngine,
-        folder: Path,
-        report: ReportTraining,
-        control: TrainingControl,
-    ) -> None:
-        """`folder` is that of the training."""
-        assert engine.loaded is not None
-        self._request = request
-        self._engine = engine
-        self._model = engine.loaded
-        self._folder = folder / "samples"
-        self._report = report
-        self._control = control
+    def __init__(self, session: TrainingSession) -> None:
+        self._request = session.request
+        self._engine = session.engine
+        self._model = session.model
+        self._folder = session.folder / "samples"
+        self._report = session.report
+        self._control = session.control
 
     def make(self, step: int) -> None:
         """Make a picture of each prompt after a step. One that fails is no reason to end the

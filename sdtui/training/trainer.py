@@ -105,9 +105,7 @@ class Trainer:
         return StepResult(self.step, loss, self._shown_mean(), rate, time.perf_counter() - started)
 
     def use_less_memory(self, plan: MemoryPlan) -> None:
-        """Go on with another plan."""
-        if plan.optimizer is not self.plan.optimizer:
-            self._optimizer, self._rates = self._optimizer_of(plan.optimizer)
+        """Go on with another plan of the same optimizer."""
         self._use_checkpointing(plan.gradient_checkpointing)
         self.plan = plan
 
