@@ -39,8 +39,8 @@ def lora(folder: Path, anew: bool, as_json: bool, quiet: bool, **flags: Any) -> 
     Captions are in .txt files beside the pictures. Folders named 10_NAME are shown ten times an
     epoch. Ctrl-C ends it with what was learnt so far; `sdtui train resume` goes on.
     """
+    from sdtui.requests.training.pictures import check_folder
     from sdtui.requests.training.request import TrainingRequest
-    from sdtui.training.dataset import check_folder
     from sdtui.training.folder import begin_training
 
     values = request_values(flags, TRAINING_FIELDS)

@@ -6,7 +6,6 @@ each picture in `NAME.txt`), and so are plain folders of pictures.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +13,15 @@ from pathlib import Path
 
 from sdtui.core.errors import ImageError, TrainingError
 from sdtui.core.text import counted, one_line, shortened
-from sdtui.core.text_files import UnreadableTextError, decode_text, split_lines
+from sdtui.core.text_files import UnreadableTextError
 from sdtui.requests.input_images import size_of_picture
+from sdtui.requests.training.captions import caption_file, caption_line, read_caption, tags_of
+from sdtui.requests.training.pictures import (
+    PICTURE_SUFFIXES,
+    PictureFolder,
+    training_folders,
+)
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
-CAPTION_SUFFIXES = (".txt", ".caption")
-"""Everyone's, and the default of kohya's scripts."""
-_REPEATS = re.compile(r"(\d{1,5})_(.*)", re.DOTALL)
-_LEARNED_FOLDER, _CLASS_FOLDER = "img", "reg"
-"""Names in the folder of a project of kohya's window."""
 _MOST_NAMED = 3
 """Files that a notice names."""
 
@@ -65,8 +64,7 @@ class Dataset:
         """Return how often each tag stands in the captions, by folder."""
         found: dict[str, Counter[str]] = {}
         for each in self.pictures:
-            tags = (tag.strip().lower() for tag in each.caption.split(","))
-            found.setdefault(each.folder, Counter()).update(tag for tag in tags if tag)
+            found.setdefault(each.folder, Counter()).update(tags_of(each.caption.lower()))
         return {folder: dict(tags) for folder, tags in found.items()}
 
     def folders(self) -> dict[str, tuple[int, int]]:
@@ -86,21 +84,9 @@ def read_dataset(
 
     Raises TrainingError if there is no picture that can be read.
     """
-    check_folder(folder)
-    learned = folder / _LEARNED_FOLDER
-    if not learned.is_dir() or any(_files(folder)):
-        learned = folder
-    if class_folder is None:
-        beside = (folder / _CLASS_FOLDER, learned.parent / _CLASS_FOLDER)
-        class_folder = next((each for each in beside if each != learned and each.is_dir()), None)
-    elif not class_folder.is_dir() and class_folder.exists():
-        raise TrainingError(f"{class_folder} is no folder", "Name a folder of class pictures")
+    folders = training_folders(folder, class_folder)
     found = _Found()
-    pictures = [
-        picture
-        for each, repeats in _picture_folders(learned, class_folder)
-        for picture in found.read(each, repeats, caption)
-    ]
+    pictures = [picture for each in folders.learned for picture in found.read(each, caption)]
     if not pictures:
         there = " that can be read" if found.unreadable else ""
         raise TrainingError(
@@ -108,42 +94,12 @@ def read_dataset(
             f"Put {', '.join(sorted(PICTURE_SUFFIXES))} files there, best with a caption beside"
             " each in a .txt file",
         )
-    class_pictures: list[TrainingPicture] = []
-    if class_folder is not None and class_folder.is_dir():
-        for each, repeats in _picture_folders(class_folder, None):
-            class_pictures += found.read(each, repeats, class_prompt, is_class=True)
+    class_pictures = [
+        picture
+        for each in folders.classes
+        for picture in found.read(each, class_prompt, is_class=True)
+    ]
     return Dataset(tuple(pictures), tuple(class_pictures), tuple(found.notices()))
-
-
-def check_folder(folder: Path) -> None:
-    """Raise TrainingError if there is no such folder."""
-    if not folder.is_dir():
-        raise TrainingError(f"there is no folder {folder}", "Name a folder of pictures")
-
-
-def _picture_folders(folder: Path, excluded: Path | None) -> Iterator[tuple[Path, int]]:
-    """Yield a folder and the folders in it with how often their pictures count."""
-    inner = sorted(each for each in _entries(folder) if each.is_dir() and each != excluded)
-    for each in (folder, *inner):
-        match = _REPEATS.fullmatch(each.name)
-        if not each.name.startswith("."):
-            yield each, int(match[1]) if match else 1
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder that should be pictures, in the order of their names."""
-    for each in sorted(_entries(folder)):
-        is_hidden = each.name.startswith(".")
-        if each.suffix.lower() in PICTURE_SUFFIXES and not is_hidden and each.is_file():
-            yield each
-
-
-def _entries(folder: Path) -> list[Path]:
-    """Return what is in a folder. Raises TrainingError."""
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise TrainingError(f"{folder} can't be read: {error}", "Check its permissions") from error
 
 
 @dataclass
@@ -156,14 +112,12 @@ class _Found:
     bad_captions: list[Path] = field(default_factory=list)
 
     def read(
-        self, folder: Path, repeats: int, caption: str, *, is_class: bool = False
+        self, folder: PictureFolder, caption: str, *, is_class: bool = False
     ) -> Iterator[TrainingPicture]:
-        if repeats == 0:
+        if folder.repeats == 0:
             return  # switched off, as with kohya's scripts
-        match = _REPEATS.fullmatch(folder.name)
-        words = match[2] if match else folder.name
-        default = caption or one_line(words.replace("_", " ")).strip()
-        for path in _files(folder):
+        default = caption or folder.words
+        for path in folder.pictures():
             size = _size(path)
             if size is None:
                 self.unreadable.append(path)
@@ -172,21 +126,16 @@ class _Found:
             if own is None and not is_class:
                 self.uncaptioned.setdefault(default, []).append(path)
             text = default if own is None else own
-            yield TrainingPicture(path, size, text, repeats, is_class)
+            yield TrainingPicture(path, size, text, folder.repeats, is_class)
 
     def _caption(self, picture: Path) -> str | None:
-        """Return the caption beside a picture, its first line; None if there is none."""
-        for suffix in CAPTION_SUFFIXES:
-            file = picture.with_suffix(suffix)
-            try:
-                lines = split_lines(decode_text(file.read_bytes()))
-            except FileNotFoundError:
-                continue
-            except (OSError, UnreadableTextError):
-                self.bad_captions.append(file)
-                return None
-            return next((line.strip() for line in lines if line.strip()), "")
-        return None
+        """Return the caption of a picture; None if there is none."""
+        try:
+            text = read_caption(picture)
+        except (OSError, UnreadableTextError):
+            self.bad_captions.append(caption_file(picture) or picture)
+            return None
+        return None if text is None else caption_line(text)
 
     def notices(self) -> Iterator[str]:
         if self.unreadable:
