@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from sdtui.core.enums import DType, MemoryMode, Speed
 from sdtui.core.errors import TrainingError, UnsupportedModelError
 from sdtui.core.text import counted
-from sdtui.engine.generator import generate
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.models import native_size
-from sdtui.requests.request import GenerationRequest, nth_seed
 from sdtui.requests.training.events import Notice, Preparing
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.buckets import bucket_sizes, crop_to_bucket
+from sdtui.training.class_pictures import with_class_pictures
 from sdtui.training.conditions import CaptionEncoder
-from sdtui.training.dataset import Dataset, TrainingPicture
+from sdtui.training.dataset import Dataset
 from sdtui.training.latent_store import LatentStore, PreparedPicture
 from sdtui.training.session import TrainingSession
 
@@ -68,17 +66,11 @@ def load_trained_model(engine: StableDiffusionEngine, request: TrainingRequest) 
     return engine.load(request.model, dtype, MemoryMode.FULL, Speed.QUALITY)
 
 
-def class_folder(request: TrainingRequest, folder: Path) -> Path | None:
-    """Return the folder of the class pictures of a training, whose own folder is `folder`; None if
-    it has none but those beside its pictures."""
-    made = folder / "class" if request.data.class_prompt else None
-    return request.data.class_data_dir or made
-
-
 class Preparation:
     """Prepares the pictures of a training with a loaded model."""
 
     def __init__(self, session: TrainingSession) -> None:
+        self._session = session
         self._request = session.request
         self._engine = session.engine
         self._model = session.model
@@ -90,7 +82,7 @@ class Preparation:
         """Make what the steps need. Raises TrainingError, CancelledError, and torch's errors when
         memory runs out."""
         request = self._request
-        dataset = self._with_class_pictures(dataset)
+        dataset = with_class_pictures(self._session, dataset)
         native = native_size(self._model.description)
         resolution = request.data.resolution or max(native)
         buckets: tuple[tuple[int, int], ...] = ((resolution, resolution),)
@@ -146,31 +138,6 @@ class Preparation:
                     " isn't used"
                 )
             )
-
-    def _with_class_pictures(self, dataset: Dataset) -> Dataset:
-        """Return the dataset with the missing pictures of the class, which are made."""
-        data = self._request.data
-        missing = data.num_class_images - len(dataset.class_pictures)
-        if not data.class_prompt or missing <= 0:
-            return dataset
-        folder = class_folder(self._request, self._folder)
-        assert folder is not None
-        folder.mkdir(parents=True, exist_ok=True)
-        report = self._reporter("class pictures")
-        made = list(dataset.class_pictures)
-        for number in range(missing):
-            report(number, missing)
-            seed = nth_seed(self._request.seed, len(made))
-            request = GenerationRequest.parse(
-                {"prompt": data.class_prompt, "model": self._request.model, "seed": seed}
-            )
-            image = generate(self._engine, request, cancellation=self._control.cancellation).images[
-                0
-            ]
-            path = folder / f"class-{seed}.png"
-            image.save(path)
-            made.append(TrainingPicture(path, image.size, data.class_prompt, is_class=True))
-        return replace(dataset, class_pictures=tuple(made))
 
     def _reporter(self, what: str) -> Callable[[int, int], None]:
         return lambda done, total: self._report(Preparing(what=what, done=done, total=total))

@@ -29,6 +29,7 @@ from sdtui.requests.training.events import (
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.batches import Batches
 from sdtui.training.checkpoint import read_checkpoint, write_checkpoint
+from sdtui.training.class_pictures import class_folder, usual_class_caption
 from sdtui.training.control import TrainingControl
 from sdtui.training.dataset import read_dataset
 from sdtui.training.lora_file import kohya_metadata, kohya_tensors, write_lora
@@ -40,7 +41,6 @@ from sdtui.training.plan import steps_for
 from sdtui.training.preparation import (
     Preparation,
     PreparedData,
-    class_folder,
     load_trained_model,
 )
 from sdtui.training.samples import Samples
@@ -67,7 +67,7 @@ def train(
         request.instance_data_dir,
         request.data.instance_prompt,
         class_folder(request, folder),
-        request.data.class_prompt,
+        usual_class_caption(request.data),
     )
     for notice in dataset.notices:
         report(Notice(text=notice))

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sdtui.core.enums import Policy
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.engine.generator import generate
 from sdtui.engine.lora.layers import TEXT_ENCODERS
-from sdtui.requests.request import GenerationRequest, nth_seed
+from sdtui.requests.request import nth_seed
 from sdtui.requests.training.events import Notice, Sample
 from sdtui.training.session import TrainingSession
 
@@ -23,6 +22,7 @@ class Samples:
     them."""
 
     def __init__(self, session: TrainingSession) -> None:
+        self._session = session
         self._request = session.request
         self._engine = session.engine
         self._model = session.model
@@ -49,13 +49,8 @@ class Samples:
     def _make_one(self, number: int, prompt: str, step: int) -> None:
         self._control.cancellation.check()
         self._model.embeddings.clear()  # text encoders may have been trained since
-        request = GenerationRequest.parse(
-            {
-                **{"prompt": prompt, "model": self._request.model},
-                **{"seed": nth_seed(self._request.seed, number), "policy": Policy.STRICT},
-                **{"dtype": self._model.dtype, "memory_mode": self._model.memory_mode},
-            }
-        )
+        seed = nth_seed(self._request.seed, number)
+        request = self._session.picture_request(prompt, seed)
         image = generate(self._engine, request, cancellation=self._control.cancellation).images[0]
         path = self._folder / f"{step:06}-{number}.png"
         path.parent.mkdir(exist_ok=True)

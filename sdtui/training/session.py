@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdtui.core.enums import Policy
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.request import GenerationRequest
 from sdtui.requests.training.events import ReportTraining
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.control import TrainingControl
@@ -28,3 +30,14 @@ class TrainingSession:
         """The model that learns."""
         assert self.engine.loaded is not None
         return self.engine.loaded
+
+    def picture_request(self, prompt: str, seed: int) -> GenerationRequest:
+        """Return the request of a picture by the model as it is loaded."""
+        model = self.model
+        return GenerationRequest.parse(
+            {
+                **{"prompt": prompt, "model": self.request.model, "seed": seed},
+                **{"dtype": model.dtype, "memory_mode": model.memory_mode},
+                "policy": Policy.STRICT,
+            }
+        )

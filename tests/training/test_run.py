@@ -152,17 +152,21 @@ def test_a_picture_that_turns_out_to_be_damaged_is_left_out(
     assert notices[0].startswith("1 picture left out")
 
 
-def test_class_pictures_are_made_with_the_model_and_learnt_with_the_others(
-    training: _Training, tmp_path: Path
+def test_missing_class_pictures_are_made_with_the_model_and_learnt_with_the_others(
+    training: _Training, add_picture: AddPicture, tmp_path: Path
 ) -> None:
+    there = add_picture("../class/class-0.png", "a dog").read_bytes()
     training.run(
-        class_prompt="a dog",
-        num_class_images=2,
+        class_prompt="a {@dog|cat|cow} {|__no__}",
+        num_class_images=3,
         class_data_dir=tmp_path / "class",
         max_train_steps=1,
     )
     planned = next(each for each in training.events if each.kind == "planned")
-    assert planned.class_pictures == len(list((tmp_path / "class").glob("*.png"))) == 2
+    assert planned.class_pictures == len(list((tmp_path / "class").glob("*.png"))) == 3
+    assert (tmp_path / "class/class-0.png").read_bytes() == there
+    captions = [each.read_text() for each in sorted((tmp_path / "class").glob("*.txt"))]
+    assert [each.split()[1] for each in captions] == ["dog", "cat", "cow"]
 
 
 def test_text_encoders_are_trained_if_that_is_asked_for(training: _Training) -> None:

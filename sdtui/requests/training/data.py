@@ -103,7 +103,8 @@ class TrainingData(Section):
         str,
         FieldSpec(
             label="Class prompt",
-            help='What the class pictures show, such as "a photo of a dog".',
+            help='What the class pictures show, such as "a photo of a dog". Alternatives and'
+            " wildcards make different ones: a {@dog|cat} on a {red|blue} background.",
             group=_GROUP,
             max_length=1000,
         ),

@@ -1,0 +1,86 @@
+"""The pictures of the class that the model must not forget, made with the model before it learns.
+
+The class prompt may have alternatives and wildcards, as prompts have: the more different the
+pictures are, the less is forgotten. Each picture has its own caption beside it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count, tee
+from pathlib import Path
+
+from sdtui.core.dynamic_prompts.expansion import expand
+from sdtui.core.dynamic_prompts.parser import is_dynamic
+from sdtui.core.files import write_atomic
+from sdtui.engine.generator import generate
+from sdtui.models import WildcardFiles
+from sdtui.requests.request import nth_seed
+from sdtui.requests.training.data import TrainingData
+from sdtui.requests.training.events import Notice, Preparing
+from sdtui.requests.training.request import TrainingRequest
+from sdtui.training.dataset import Dataset, TrainingPicture
+from sdtui.training.session import TrainingSession
+
+
+def class_folder(request: TrainingRequest, folder: Path) -> Path | None:
+    """Return the folder of the class pictures of a training, whose own folder is `folder`; None if
+    it has none but those beside its pictures."""
+    made = folder / "class" if request.data.class_prompt else None
+    return request.data.class_data_dir or made
+
+
+def usual_class_caption(data: TrainingData) -> str:
+    """Return the caption of class pictures that have none; "" for the words of their folder."""
+    return "" if is_dynamic(data.class_prompt) else data.class_prompt
+
+
+def with_class_pictures(session: TrainingSession, dataset: Dataset) -> Dataset:
+    """Return the dataset with the missing pictures of the class, which are made. Raises
+    CancelledError, OutOfMemoryError and OSError."""
+    data = session.request.data
+    missing = data.num_class_images - len(dataset.class_pictures)
+    if not data.class_prompt or missing <= 0:
+        return dataset
+    folder = class_folder(session.request, session.folder)
+    assert folder is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    made: list[TrainingPicture] = []
+    for seed, prompt in _prompts(session):
+        path = folder / f"class-{seed}.png"
+        if path.exists():
+            continue
+        session.report(Preparing(what="class pictures", done=len(made), total=missing))
+        size = _write_picture(session, prompt, seed, path)
+        made.append(TrainingPicture(path, size, prompt, is_class=True))
+        if len(made) == missing:
+            break
+    return replace(dataset, class_pictures=(*dataset.class_pictures, *made))
+
+
+def _prompts(session: TrainingSession) -> Iterator[tuple[int, str]]:
+    """Yield the seeds of pictures without end, and what the class prompt becomes with them."""
+    prompt = session.request.data.class_prompt
+    wildcards = WildcardFiles(session.engine.settings)
+    seeds, those = tee(nth_seed(session.request.seed, number) for number in count())
+    reported: set[str] = set()
+    for seed, expansion in zip(seeds, expand((prompt,), wildcards, those), strict=False):
+        for notice in expansion.notices:
+            if notice not in reported:
+                session.report(Notice(text=f"Of the class prompt: {notice}"))
+        reported.update(expansion.notices)
+        yield seed, expansion.texts[0]
+
+
+def _write_picture(session: TrainingSession, prompt: str, seed: int, path: Path) -> tuple[int, int]:
+    """Make a picture and write it with its caption; return its size."""
+    request = session.picture_request(prompt, seed)
+    cancellation = session.control.cancellation
+    image = generate(session.engine, request, cancellation=cancellation).images[0]
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_atomic(path.with_suffix(".txt"), prompt.encode())
+    write_atomic(path, buffer.getvalue())
+    return image.size
