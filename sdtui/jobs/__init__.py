@@ -21,6 +21,7 @@ from sdtui.jobs.picture_api import (
     Pictures,
     SheetPicture,
 )
+from sdtui.jobs.training_api import Trainings
 
 __all__ = [
     "MOST_LOSSES",
@@ -39,4 +40,5 @@ __all__ = [
     "Pictures",
     "Prompts",
     "SheetPicture",
+    "Trainings",
 ]

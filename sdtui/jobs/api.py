@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.jobs.model_api import Models
 from sdtui.jobs.picture_api import Pictures
+from sdtui.jobs.training_api import Trainings
 
 if TYPE_CHECKING:
     from sdtui.jobs.job import Job, Output
@@ -273,7 +274,7 @@ class Connection(Protocol):
 
 
 class Backend(Protocol):
-    """Generates and stores pictures: jobs, models, prompts, pictures and hardware."""
+    """Generates and stores pictures, and trains models."""
 
     @property
     def connection(self) -> Connection | None:
@@ -296,6 +297,9 @@ class Backend(Protocol):
 
     @property
     def pictures(self) -> Pictures: ...
+
+    @property
+    def trainings(self) -> Trainings: ...
 
     @property
     def hardware(self) -> Hardware: ...

@@ -28,6 +28,8 @@ class WorkerStatus:
     """How often since it finished a job."""
     is_away: bool = False
     """True while its machine can't be reached, or takes no more work."""
+    training: str = ""
+    """The name of the running training; empty if there is none."""
 
 
 class WorkerStatuses:

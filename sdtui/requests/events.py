@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sdtui.core.errors import SdtuiError
 from sdtui.requests.record import GenerationRecord, PassPlace, Stage, Truncation
+from sdtui.requests.training.events import Preparing, TrainingEvent, TrainingStep
 
 
 class _Event(BaseModel):
@@ -251,6 +252,24 @@ class WorkerAway(_Event):
     name: str
 
 
+class Training(_Event):
+    """Something happened to a training. The envelope has the id of its task."""
+
+    kind: Literal["training"] = "training"
+    name: str
+    """Of the training."""
+    event: TrainingEvent = Field(discriminator="kind")
+
+
+class TrainingProgress(_Event):
+    """A training has made a step, or goes on with its preparations."""
+
+    kind: Literal["training_step"] = "training_step"
+    name: str
+    """Of the training."""
+    event: Annotated[Preparing | TrainingStep, Field(discriminator="kind")]
+
+
 class Finished(_Event):
     """The job is done."""
 
@@ -285,7 +304,7 @@ class Cancelled(_Event):
 FinalEvent = Finished | Failed | Cancelled
 """The last event of a job is one of these."""
 FINAL_KINDS = ("finished", "failed", "cancelled")
-FLEETING_KINDS = ("step", "tile", "preview")
+FLEETING_KINDS = ("step", "tile", "preview", "training_step")
 """Kinds of events of which only the newest matters. They come many times a second."""
 
 Event = Annotated[
@@ -313,6 +332,8 @@ Event = Annotated[
     | WorkerLost
     | WorkerJoined
     | WorkerAway
+    | Training
+    | TrainingProgress
     | Finished
     | Failed
     | Cancelled,

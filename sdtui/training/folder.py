@@ -16,6 +16,7 @@ from sdtui.requests.training.events import (
     TrainingEvent,
     TrainingFinished,
     TrainingStep,
+    event_line,
     event_of_line,
 )
 from sdtui.requests.training.request import TRAINING_FIELDS, TrainingRequest
@@ -47,12 +48,20 @@ class TrainingFolder:
     def request(self) -> TrainingRequest:
         """Return what was asked for. Raises TrainingError and InvalidRequestError."""
         try:
-            values = json.loads(self._request_file.read_bytes())
-        except (OSError, ValueError) as error:
+            values = dict(json.loads(self._request_file.read_bytes()))
+        except (OSError, ValueError, TypeError) as error:
             raise TrainingError(
                 f"there is no training in {self.path}", "`sdtui train list` shows all"
             ) from error
         return TrainingRequest.parse(values)
+
+    def begun_at(self) -> int:
+        """Return when the training was begun, in nanoseconds; 0 if it is unknown. Another one of
+        its name has another time."""
+        try:
+            return self._request_file.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def begin(self, request: TrainingRequest) -> None:
         """Make the folder, without anything of an earlier training. Raises OSError."""
@@ -68,6 +77,11 @@ class TrainingFolder:
         except OSError:
             return
         yield from (event for line in lines if (event := event_of_line(line)))
+
+    def add_event(self, event: TrainingEvent) -> None:
+        """Add an event of a training whose process doesn't run. Raises OSError."""
+        with self.events_file.open("a", encoding="utf-8") as events:
+            events.write(event_line(event))
 
     def state(self) -> TrainingState:
         """Return how far the training has come."""

@@ -13,7 +13,7 @@ from sdtui.core import errors
 from sdtui.core.errors import GenerationError, InvalidRequestError, Problem, SdtuiError
 from sdtui.jobs.backends.remote.calls import RemotePart
 from sdtui.jobs.backends.remote.jobs import RemoteJobs
-from sdtui.jobs.backends.remote.others import RemoteHardware, RemoteModels
+from sdtui.jobs.backends.remote.others import RemoteHardware, RemoteModels, RemoteTrainings
 from sdtui.jobs.backends.remote.pictures import RemotePictures
 from sdtui.jobs.wire import CALLS, PARTS, error_from_wire, error_to_wire, is_property, members
 from sdtui.jobs.wire.calls import AT_THE_CLIENT
@@ -27,6 +27,7 @@ _REMOTE: dict[str, type] = {
     "models": RemoteModels,
     "prompts": RemotePart,
     "pictures": RemotePictures,
+    "trainings": RemoteTrainings,
     "hardware": RemoteHardware,
 }
 

@@ -12,6 +12,7 @@ from sdtui.core.settings import Settings
 from sdtui.jobs import Job, JobState, Output
 from sdtui.jobs.api import Connection, ConnectionStatus, Subscriber
 from sdtui.jobs.backends.prompts import LocalPrompts
+from sdtui.jobs.backends.trainings import LocalTrainings
 from sdtui.jobs.model_api import DownloadSubscriber
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.worker_status import WorkerStatus
@@ -320,6 +321,7 @@ class FakeBackend:
         self.models = FakeModels(*models)
         self.prompts = LocalPrompts(Settings())
         self.pictures = FakePictures(*prompts)
+        self.trainings = LocalTrainings()
         self.hardware = FakeHardware()
         self.saved = 0
         self.closed = False

@@ -13,6 +13,7 @@ from sdtui.jobs.api import Connection
 from sdtui.jobs.backends.models import LocalModels
 from sdtui.jobs.backends.pictures import LocalPictures
 from sdtui.jobs.backends.prompts import LocalPrompts
+from sdtui.jobs.backends.trainings import LocalTrainings
 from sdtui.jobs.generator import MakeGenerator, make_generator
 from sdtui.jobs.job import MOST_LOSSES, Job
 from sdtui.jobs.queue import JobQueue
@@ -75,6 +76,7 @@ class LocalBackend:
             needs,
             groups_models,
         )
+        self.trainings = LocalTrainings()
         self.hardware = make_monitor(sample_interval)
         self._queue_file = QueueFile(queue_folder)
         self._pool = pool

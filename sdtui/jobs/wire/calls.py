@@ -19,12 +19,14 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 from sdtui.jobs.api import Backend, Hardware, Jobs, Prompts
 from sdtui.jobs.model_api import Models
 from sdtui.jobs.picture_api import Pictures
+from sdtui.jobs.training_api import Trainings
 
 PARTS: Mapping[str, type] = {
     "jobs": Jobs,
     "models": Models,
     "prompts": Prompts,
     "pictures": Pictures,
+    "trainings": Trainings,
     "hardware": Hardware,
     "backend": Backend,
 }
@@ -33,6 +35,7 @@ PARTS: Mapping[str, type] = {
 AT_THE_CLIENT: Mapping[str, frozenset[str]] = {
     "jobs": frozenset({"jobs", "running", "subscribe", "wait", "finish", "close"}),
     "pictures": frozenset({"read", "local_file", "ids", "changes_by_others", "export", "import_"}),
+    "trainings": frozenset({"continue_interrupted"}),
     "hardware": frozenset({"start", "stop", "wait_for_sample"}),
     "backend": frozenset(
         {

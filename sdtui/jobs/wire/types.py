@@ -22,6 +22,8 @@ from sdtui.requests.grids import Grid, GridPlace, GridRecord
 from sdtui.requests.record import GenerationRecord, ImageRecord
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.styles import Style
+from sdtui.requests.training.request import TrainingRequest
+from sdtui.requests.training.status import TrainingCurve, TrainingStatus
 
 
 class _Sent(BaseModel):
@@ -114,6 +116,9 @@ NAMES: Mapping[str, Any] = {
     "GenerationRecord": GenerationRecord,
     "GenerationRequest": GenerationRequest,
     "Style": Style,
+    "TrainingRequest": TrainingRequest,
+    "TrainingStatus": TrainingStatus,
+    "TrainingCurve": TrainingCurve,
     "WorkerStatus": WorkerStatus,
     "bytes": Base64Bytes,
     "Grid": Annotated[Grid, PlainValidator(_read_grid), PlainSerializer(_write_grid)],

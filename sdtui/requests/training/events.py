@@ -116,6 +116,21 @@ class Resumed(_Event):
     step: int
 
 
+class Queued(_Event):
+    """The training waits in the queue for its device."""
+
+    kind: Literal["queued"] = "queued"
+
+
+class Kept(_Event):
+    """A checkpoint was made the training's LoRA."""
+
+    kind: Literal["kept"] = "kept"
+    step: int
+    path: str
+    """Of the LoRA."""
+
+
 class TrainingFinished(_Event):
     """The training has ended with a LoRA."""
 
@@ -136,7 +151,8 @@ class TrainingFailed(_Event):
 
 
 TrainingEvent = (
-    Preparing
+    Queued
+    | Preparing
     | Planned
     | Notice
     | TrainingStep
@@ -145,12 +161,13 @@ TrainingEvent = (
     | MemoryShort
     | Paused
     | Resumed
+    | Kept
     | TrainingFinished
     | TrainingFailed
 )
 
 _ADAPTER: TypeAdapter[TrainingEvent] = TypeAdapter(
-    Annotated[TrainingEvent, Field(discriminator="kind")]
+    Annotated[TrainingEvent, Field(discriminator="kind")], config=ConfigDict(defer_build=True)
 )
 
 ReportTraining = Callable[[TrainingEvent], None]

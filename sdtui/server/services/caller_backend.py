@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdtui.jobs import Backend, Hardware, Job, Models, Pictures, Prompts
+from sdtui.jobs import Backend, Hardware, Job, Models, Pictures, Prompts, Trainings
 from sdtui.jobs.api import Connection
 from sdtui.server.services.caller_jobs import Allowance, CallerJobs
 from sdtui.server.services.caller_pictures import CallerPictures
@@ -52,6 +52,10 @@ class CallerBackend:
     @property
     def pictures(self) -> Pictures:
         return self._pictures
+
+    @property
+    def trainings(self) -> Trainings:
+        return self._backend.trainings
 
     @property
     def hardware(self) -> Hardware:

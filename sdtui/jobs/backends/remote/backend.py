@@ -17,7 +17,7 @@ from sdtui.jobs.backends.remote.calls import Caller, Hand, RemotePart
 from sdtui.jobs.backends.remote.http import Requests
 from sdtui.jobs.backends.remote.jobs import RemoteJobs
 from sdtui.jobs.backends.remote.keys import key_of
-from sdtui.jobs.backends.remote.others import RemoteHardware, RemoteModels
+from sdtui.jobs.backends.remote.others import RemoteHardware, RemoteModels, RemoteTrainings
 from sdtui.jobs.backends.remote.picture_cache import PictureCache
 from sdtui.jobs.backends.remote.pictures import RemotePictures
 from sdtui.jobs.backends.remote.stream import EventStream, ServerConnection
@@ -26,6 +26,7 @@ from sdtui.jobs.backends.remote.where import Where
 from sdtui.jobs.job import Job
 from sdtui.jobs.model_api import Models
 from sdtui.jobs.picture_api import JobPicture, Pictures
+from sdtui.jobs.training_api import Trainings
 from sdtui.jobs.wire import messages
 from sdtui.requests.events import JobEvent, Preview
 
@@ -68,6 +69,7 @@ class RemoteBackend:
         self.models = cast("Models", self._models)
         self.prompts = cast("Prompts", RemotePart("prompts", self._caller))
         self.pictures = cast("Pictures", self._pictures)
+        self.trainings = cast("Trainings", RemoteTrainings(self._caller))
         self.hardware = cast("Hardware", self._hardware)
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""The models and the hardware of a server."""
+"""The models, the trainings and the hardware of a server."""
 
 from __future__ import annotations
 
@@ -137,6 +137,17 @@ class RemoteModels(RemotePart):
                 del self._downloads[envelope.job]
                 self._remembered.clear()
         download.subscriber(envelope.model_copy(update={"job": download.id}))
+
+
+class RemoteTrainings(RemotePart):
+    """Implements the protocol `Trainings`."""
+
+    def __init__(self, caller: Caller) -> None:
+        super().__init__("trainings", caller)
+
+    def continue_interrupted(self) -> list[str]:
+        """Return no names: the server goes on with its own trainings."""
+        return []
 
 
 class RemoteHardware(RemotePart):

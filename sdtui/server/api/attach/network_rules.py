@@ -28,7 +28,7 @@ from sdtui.history import Entry
 from sdtui.jobs import AttachmentPicture, JobPicture, Output, SheetPicture
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.request_checks import check_resolved
-from sdtui.jobs.wire import Call
+from sdtui.jobs.wire import CALLS, Call
 from sdtui.models import ModelSource
 from sdtui.requests.grids import Grid
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
@@ -51,7 +51,7 @@ _MOST_ENTRIES = 1000
 _MOST_IDS = 10_000
 _MOST_GRID_BYTES = 2**18
 """Of the axes of a grid, which each of its pictures records."""
-_REFUSED = {("pictures", "save_sheets")}
+_REFUSED = {("pictures", "save_sheets"), *(key for key in CALLS if key[0] == "trainings")}
 _HARMLESS_TYPES = (
     *(bool, int, float, bytes, NoneType, Enum, Style),
     *(JobPicture, SheetPicture, AttachmentPicture),
