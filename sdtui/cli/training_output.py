@@ -38,8 +38,6 @@ class TrainingOutput:
                 )
             case "paused":
                 self._output.say(f"paused after step {event.step}")
-            case "resumed":
-                self._output.say("resumed")
             case "finished":
                 ended = "stopped" if event.is_stopped else "finished"
                 self._output.say(

@@ -32,7 +32,7 @@ from sdtui.history.lineage import Lineage, Relative, tree_lines
 from sdtui.history.names import PICTURE_SUFFIXES, numbered, sidecar_path
 from sdtui.history.search import is_query
 from sdtui.history.sheet import contact_sheet, default_columns, missing_letters_notice
-from sdtui.history.sidecar import read_record
+from sdtui.history.sidecar import MAX_TAG, read_record
 
 if TYPE_CHECKING:
     from sdtui.history.folder import check_replaceable
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IDS_PER_MILLISECOND",
     "INFOTEXT_KEYWORD",
+    "MAX_TAG",
     "PICTURE_SUFFIXES",
     "POSITIONS",
     "Changes",

@@ -3,14 +3,22 @@ nothing else."""
 
 from __future__ import annotations
 
+import os
 import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from sdtui.core.text import one_line
-from sdtui.requests.training.events import TrainingEvent, TrainingFailed, event_of_line
+from sdtui.requests.training.events import (
+    END_KINDS,
+    TrainingEvent,
+    TrainingFailed,
+    event_of_line,
+)
 from sdtui.training.folder import TrainingFolder
 
 _END_SECONDS = 10.0
@@ -19,9 +27,14 @@ _END_SECONDS = 10.0
 class TrainingProcess:
     """The process of a training, which is started at once."""
 
-    def __init__(self, folder: TrainingFolder) -> None:
-        """Raises OSError if it can't be started."""
+    def __init__(
+        self, folder: TrainingFolder, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`environment` has variables besides those of this process. Raises OSError if it can't be
+        started."""
+        self._folder = folder
         self._errors = folder.path / "stderr.txt"
+        folder.take_command()  # that of an earlier process
         with self._errors.open("wb") as errors:
             # A session of its own: Ctrl-C is for the command, which asks it to stop.
             self._process = subprocess.Popen(
@@ -30,6 +43,7 @@ class TrainingProcess:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 encoding="utf-8",
+                env={**os.environ, **environment},
                 start_new_session=True,
             )
         self._events: queue.SimpleQueue[TrainingEvent | None] = queue.SimpleQueue()
@@ -45,13 +59,9 @@ class TrainingProcess:
         return event
 
     def send(self, command: str) -> None:
-        """Send "pause", "resume" or "stop"; nothing happens if the process has ended."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(f"{command}\n")
-            self._process.stdin.flush()
-        except (BrokenPipeError, ValueError):
-            return
+        """Send "pause" or "stop"; nothing happens if the process has ended. Raises
+        TrainingError."""
+        self._folder.send(command)
 
     def kill(self) -> None:
         """End the process at once; the training can be resumed."""
@@ -75,13 +85,15 @@ class TrainingProcess:
         code = self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
-        if code and last not in ("failed", "notice"):
-            self._events.put(TrainingFailed(error=self._death(code), error_type="TrainingError"))
+        if last not in END_KINDS:
+            failed = TrainingFailed(error=self._death(code), error_type="TrainingError")
+            self._folder.add_event(failed)
+            self._events.put(failed)
         self._events.put(None)
 
     def _death(self, code: int) -> str:
         how = f"was killed by signal {-code}"
-        if code > 0:
+        if code >= 0:
             how = f"ended with code {code}{_last_line(self._errors)}"
         return f"The training's process {how}. `sdtui train resume` goes on with it."
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from sdtui.core.cancellation import Cancellation
 
 
@@ -12,33 +10,20 @@ class TrainingControl:
 
     def __init__(self) -> None:
         self.cancellation = Cancellation()
-        """Stops what is running now: a step, or a sample."""
-        self._may_run = threading.Event()
-        self._may_run.set()
+        """Stops what is running now: preparations, a step, or a sample."""
+        self.is_paused = False
+        """True if the training ends to go on another time."""
 
     @property
-    def is_paused(self) -> bool:
-        """True if the training should wait."""
-        return not self._may_run.is_set()
-
-    @property
-    def is_stopped(self) -> bool:
+    def is_ended(self) -> bool:
         """True if the training should end and keep what it has learnt."""
         return self.cancellation.is_requested
 
     def pause(self) -> None:
-        """Let the training wait before its next step."""
-        self._may_run.clear()
-
-    def resume(self) -> None:
-        """Let the training go on."""
-        self._may_run.set()
+        """Let the training end before its next step, with a checkpoint."""
+        self.is_paused = True
+        self.cancellation.stop_now()
 
     def stop(self) -> None:
-        """Let the training end before its next step."""
+        """Let the training end before its next step, with a LoRA."""
         self.cancellation.stop_now()
-        self._may_run.set()
-
-    def wait(self) -> None:
-        """Return once the training may go on or should end."""
-        self._may_run.wait()

@@ -43,6 +43,7 @@ class TrainingFolder:
         self.events_file = path / "events.jsonl"
         self.log_file = path / "training.log"
         self.lock_file = path / "lock"
+        self._command_file = path / "command"
         self._request_file = path / "request.json"
 
     def request(self) -> TrainingRequest:
@@ -82,6 +83,23 @@ class TrainingFolder:
         """Add an event of a training whose process doesn't run. Raises OSError."""
         with self.events_file.open("a", encoding="utf-8") as events:
             events.write(event_line(event))
+
+    def send(self, command: str) -> None:
+        """Send "pause" or "stop" to the training's process, whichever has started it. Raises
+        TrainingError."""
+        try:
+            write_atomic(self._command_file, command.encode(), durable=False)
+        except OSError as error:
+            raise TrainingError(f"{self.path} can't be written: {error.strerror}") from error
+
+    def take_command(self) -> str:
+        """Return the command that was sent, and forget it; "" if there is none."""
+        try:
+            command = self._command_file.read_text("utf-8")
+            self._command_file.unlink()
+        except OSError:
+            return ""
+        return command
 
     def state(self) -> TrainingState:
         """Return how far the training has come."""

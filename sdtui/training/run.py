@@ -18,11 +18,9 @@ from sdtui.requests.training.events import (
     CheckpointWritten,
     MemoryShort,
     Notice,
-    Paused,
     Planned,
     Preparing,
     ReportTraining,
-    Resumed,
     TrainingFinished,
     TrainingStep,
 )
@@ -60,7 +58,8 @@ def train(
     """Train a LoRA and return its file. `folder` is that of the training: states, latents and
     samples; a training that was interrupted goes on from there.
 
-    Raises TrainingError, OutOfMemoryError, CancelledError before there is anything to keep,
+    Raises TrainingError, OutOfMemoryError, CancelledError if it was paused or stopped before there
+    is anything to keep,
     OSError, and the errors of loading a model.
     """
     dataset = read_dataset(
@@ -111,28 +110,27 @@ class _Run:
         trainer, output = self._trainer, self._request.output
         self._samples.rest_encoders()
         if trainer.step == 0:
-            self._samples.make(0)
-        while trainer.step < trainer.steps and not self._control.is_stopped:
-            self._wait_while_paused()
-            if self._control.is_stopped:
-                break
+            self._samples.make(0, None)
+        lora: Path | None = None
+        while trainer.step < trainer.steps and not self._control.is_ended:
             self._report_step(self._advance())
+            lora = self._write_after(trainer.step)
             is_last = trainer.step == trainer.steps
-            if trainer.step % output.checkpointing_steps == 0 and not is_last:
-                self._write_checkpoint()
-            if trainer.step % output.validation_steps == 0 or is_last:
-                self._samples.make(trainer.step)
+            if is_last or trainer.step % output.validation_steps == 0:
+                self._samples.make(trainer.step, lora)
+        is_whole = trainer.step == trainer.steps
         if trainer.step == 0:
             raise CancelledError
-        write_checkpoint(self._folder, trainer.checkpoint())
-        path = self._lora_folder / f"{self._request.output_name}.safetensors"
-        self._write_lora(path)
+        if self._control.is_paused and not is_whole:
+            self._write_checkpoint()
+            raise CancelledError
+        path = lora if lora and is_whole else self._write_end()
         self._report(
             TrainingFinished(
                 step=trainer.step,
                 path=str(path),
                 seconds=time.time() - self._started,
-                is_stopped=trainer.step < trainer.steps,
+                is_stopped=not is_whole,
             )
         )
         return path
@@ -198,23 +196,29 @@ class _Run:
             self._trainer.use_less_memory(plan)
             self._report(MemoryShort(step=self._trainer.step + 1, change=change))
 
-    def _wait_while_paused(self) -> None:
-        if self._control.is_paused:
-            self._write_checkpoint()
-            self._report(Paused(step=self._trainer.step))
-            self._control.wait()
-            self._report(Resumed(step=self._trainer.step))
+    def _write_after(self, step: int) -> Path | None:
+        """Write what is wanted after a step; return the path of the LoRA, if there is one."""
+        if step == self._trainer.steps:
+            return self._write_end()
+        is_wanted = step % self._request.output.checkpointing_steps == 0
+        return self._write_checkpoint() if is_wanted else None
 
-    def _write_checkpoint(self) -> None:
-        step = self._trainer.step
-        if step == 0:
-            return
+    def _write_end(self) -> Path:
+        """Write the LoRA that the training ends with, and the state to go on from."""
         write_checkpoint(self._folder, self._trainer.checkpoint())
-        path = self._lora_folder / f"{self._request.output_name}-{step:06}.safetensors"
-        self._write_lora(path)
-        self._report(CheckpointWritten(step=step, path=str(path)))
+        return self._write_lora()
 
-    def _write_lora(self, path: Path) -> None:
+    def _write_checkpoint(self) -> Path:
+        """Write a LoRA of this step, whose path is returned, and the state to go on from."""
+        step = self._trainer.step
+        write_checkpoint(self._folder, self._trainer.checkpoint())
+        path = self._write_lora(f"-{step:06}")
+        self._report(CheckpointWritten(step=step, path=str(path)))
+        return path
+
+    def _write_lora(self, suffix: str = "") -> Path:
+        """Write the LoRA as it is now; return its path."""
+        path = self._lora_folder / f"{self._request.output_name}{suffix}.safetensors"
         request, trainer = self._request, self._trainer
         kind = trainer.plan.optimizer
         rate, text_rate = learning_rates(request.optimization, kind)
@@ -237,6 +241,7 @@ class _Run:
             several_encoders=self._model.description.family == "sdxl",
         )
         write_lora(path, tensors, kohya_metadata(metadata))
+        return path
 
     def _report_plan(self) -> None:
         trainer, model = self._trainer, self._model

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sdtui.core.errors import CancelledError, SdtuiError
+from sdtui.core.settings import Settings
 from sdtui.engine.generator import generate
 from sdtui.engine.lora.layers import TEXT_ENCODERS
+from sdtui.history import MAX_TAG, History
+from sdtui.models import find_lora
+from sdtui.requests.record import GenerationRecord, LoraRecord
 from sdtui.requests.request import nth_seed
 from sdtui.requests.training.events import Notice, Sample
 from sdtui.training.session import TrainingSession
@@ -26,35 +31,36 @@ class Samples:
         self._request = session.request
         self._engine = session.engine
         self._model = session.model
-        self._folder = session.folder / "samples"
         self._report = session.report
         self._control = session.control
 
-    def make(self, step: int) -> None:
-        """Make a picture of each prompt after a step. One that fails is no reason to end the
-        training."""
+    def make(self, step: int, lora: Path | None) -> None:
+        """Make a picture of each prompt after a step and save it in the history. `lora` is the file
+        that was written after this step. A picture that fails is no reason to end the training."""
         prompts = self._request.output.validation_prompts
         if not prompts:
             return
         with self._encoders_on_device():
             for number, prompt in enumerate(prompts):
                 try:
-                    self._make_one(number, prompt, step)
+                    self._make_one(number, prompt, step, lora)
                 except CancelledError:
                     return
                 except SdtuiError as error:
                     _log.info("sample %s failed", number, exc_info=error)
                     self._report(Notice(text=f"No sample of step {step}: {error}"))
 
-    def _make_one(self, number: int, prompt: str, step: int) -> None:
+    def _make_one(self, number: int, prompt: str, step: int, lora: Path | None) -> None:
         self._control.cancellation.check()
         self._model.embeddings.clear()  # text encoders may have been trained since
         seed = nth_seed(self._request.seed, number)
         request = self._session.picture_request(prompt, seed)
-        image = generate(self._engine, request, cancellation=self._control.cancellation).images[0]
-        path = self._folder / f"{step:06}-{number}.png"
-        path.parent.mkdir(exist_ok=True)
-        image.save(path)
+        result = generate(self._engine, request, cancellation=self._control.cancellation)
+        settings, name = self._engine.settings, self._request.output_name
+        record = sample_record(result.record, name, step, lora, settings)
+        with History(settings.pictures) as history:
+            path = history.save(result.images[0], record, 0).path
+            history.tag(path, sample_tag(name))
         self._report(Sample(step=step, number=number, prompt=prompt, path=str(path)))
 
     def rest_encoders(self) -> None:
@@ -79,3 +85,31 @@ class Samples:
         encodes = self._request.network.train_text_encoder or self._request.data.shuffle_caption
         encoders = [] if encodes else [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
         return [each for each in (pipeline.vae, *encoders) if each is not None]
+
+
+def sample_record(
+    record: GenerationRecord, name: str, step: int, lora: Path | None, settings: Settings
+) -> GenerationRecord:
+    """Return the record of a picture that the training `name` made after a step. With the file of
+    the LoRA at that step, its prompt names that, so that others can be made like it."""
+    notice = f"Made during the training {name}, after step {step}"
+    record = record.model_copy(update={"notices": (*record.notices, notice)})
+    if lora is None or record.settings is None:
+        return record
+    is_found = lora.parent.resolve() in (each.resolve() for each in settings.lora_folders)
+    mention = lora.stem if is_found else str(lora)
+    found = find_lora(str(lora), settings)
+    used = LoraRecord(name=mention, autov2=found.autov2, autov3=found.autov3, te=1.0, unet=1.0)
+    prompt = f"{record.prompt} <lora:{mention}:1>"
+    return record.model_copy(
+        update={
+            "prompt": prompt,
+            "request": record.request.changed(prompt=prompt),
+            "settings": record.settings.model_copy(update={"lora_files": (used,)}),
+        }
+    )
+
+
+def sample_tag(name: str) -> str:
+    """Return the tag of the samples of a training: its name as one word."""
+    return "-".join(name.split()).lstrip("-")[:MAX_TAG] or "training"

@@ -12,7 +12,6 @@ from sdtui.core.errors import InvalidRequestError, TrainingError
 from sdtui.core.locks import try_hold
 from sdtui.jobs.training_process import TrainingProcess
 from sdtui.requests.training.events import (
-    Notice,
     TrainingEvent,
     TrainingFinished,
     TrainingStep,
@@ -111,14 +110,14 @@ def test_a_process_that_dies_is_a_failure_with_its_last_words(
     events: list[TrainingEvent] = list(iter(process.next_event, None))
     assert [each.kind for each in events] == ["failed"]
     assert "ended with code 3: Bus error. `sdtui train resume`" in str(events[0])
+    assert list(find_training("my dog").events()) == events
 
 
-def test_commands_reach_the_process(start: Callable[[str], TrainingProcess]) -> None:
-    process = start("""read said; echo '{"kind": "notice", "text": "'$said'"}'""")
-    process.send("pause")
-    assert process.next_event() == Notice(text="pause")
-    assert process.next_event() is None
-    process.send("stop")  # too late, and harmless
+def test_commands_reach_the_process_from_any_other() -> None:
+    folder = begin_training(_request(), anew=False)
+    find_training("my dog").send("pause")
+    assert folder.take_command() == "pause"
+    assert folder.take_command() == ""
 
 
 def test_a_process_that_was_killed_has_no_last_words(

@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from sdtui.core.errors import OutOfMemoryError, TrainingError, UnsupportedModelError
+from sdtui.core.errors import CancelledError, OutOfMemoryError, TrainingError, UnsupportedModelError
 from sdtui.core.settings import Settings
+from sdtui.history import History
+from sdtui.models.headers import read_header
 from sdtui.requests.training.events import TrainingEvent
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training import objective, run, trainer
@@ -33,6 +35,7 @@ class _Training:
         self.events: list[TrainingEvent] = []
         self.control = TrainingControl()
         self.stop_after = 0
+        self.end = TrainingControl.stop
 
     def run(self, name: str = "new", work: str = "work", **values: Any) -> dict[str, torch.Tensor]:
         """Train and return the tensors of the file."""
@@ -42,14 +45,18 @@ class _Training:
             **{"model": str(self.model), "output_name": name, "learning_rate": 1e-3},
         }
         request = TrainingRequest.parse({**usual, **values})
-        settings = Settings(device="cpu", lora_folders=(self.folder / "loras",))
+        settings = Settings(
+            device="cpu",
+            lora_folders=(self.folder / "loras",),
+            pictures=self.folder / "pictures",
+        )
         path = run.train(request, settings, self.folder / work, self._note, self.control)
         return load_file(path)
 
     def _note(self, event: TrainingEvent) -> None:
         self.events.append(event)
         if event.kind == "step" and event.step == self.stop_after:
-            self.control.stop()
+            self.end(self.control)
 
     def kinds(self) -> list[str]:
         """Return the kinds of the events but those of preparations."""
@@ -68,14 +75,14 @@ def training(
     return _Training(tmp_path, tiny_sd1)
 
 
-def test_training_reports_what_it_does_and_writes_checkpoints_and_samples(
+def test_training_writes_checkpoints_and_samples_that_name_the_lora_of_their_step(
     training: _Training, tmp_path: Path
 ) -> None:
-    tensors = training.run(
-        checkpointing_steps=2, validation_steps=4, validation_prompts=("a dog",), seed=3
-    )
+    options: dict[str, Any] = {"checkpointing_steps": 2, "validation_steps": 2, "seed": 3}
+    tensors = training.run("my dog", validation_prompts=("a dog",), **options)
     assert training.kinds() == [
-        *("planned", "sample", "step", "step", "checkpoint", "step", "step", "sample", "finished"),
+        *("planned", "sample", "step", "step", "checkpoint", "sample"),
+        *("step", "step", "sample", "finished"),
     ]
     planned = next(each for each in training.events if each.kind == "planned")
     assert planned.buckets == {"64x64": 3, "80x48": 1}
@@ -83,27 +90,48 @@ def test_training_reports_what_it_does_and_writes_checkpoints_and_samples(
         each.numel() for name, each in tensors.items() if not name.endswith("alpha")
     )
     assert {each.name for each in (tmp_path / "loras").iterdir()} == {
-        *("new.safetensors", "new-000002.safetensors"),
+        *("my dog.safetensors", "my dog-000002.safetensors"),
     }
-    assert len(list((tmp_path / "work/samples").iterdir())) == 2
+    with History(tmp_path / "pictures") as history:
+        entries = history.entries("tag:my-dog").entries[::-1]
+        records = [history.record(each) for each in entries]
+    samples = [each for each in training.events if each.kind == "sample"]
+    assert [str(each.path) for each in entries] == [each.path for each in samples]
+    tags = ("", " <lora:my dog-000002:1>", " <lora:my dog:1>")
+    assert [each.prompt for each in records] == [f"a dog{tag}" for tag in tags]
+    loras = [each.settings.lora_files if each.settings else () for each in records]
+    header = read_header(tmp_path / "loras/my dog.safetensors")
+    assert loras[0] == ()
+    assert loras[2][0].autov3 == header.metadata["sshs_model_hash"][:12]
+    assert records[1].notices == ("Made during the training my dog, after step 2",)
     changed = [each for name, each in tensors.items() if "lora_up" in name]
     assert all(each.abs().max() > 0 for each in changed)
 
 
-def test_a_stopped_training_goes_on_as_if_it_had_not_been(training: _Training) -> None:
+def test_a_stopped_or_paused_training_goes_on_as_if_it_had_not_been(
+    training: _Training, tmp_path: Path
+) -> None:
     options: dict[str, Any] = {
         "random_flip": True,
         "shuffle_caption": True,
         "caption_dropout_rate": 0.3,
     }
     whole = training.run(work="whole", **options)
-    training.stop_after = 2
-    half = training.run(**options)
+    training.stop_after = 1
+    begun = training.run(**options)
     assert training.events[-1].kind == "finished"
     assert training.events[-1].is_stopped
+    training.stop_after, training.control, training.end = (
+        3,
+        TrainingControl(),
+        TrainingControl.pause,
+    )
+    with pytest.raises(CancelledError):
+        training.run(**options)
+    assert training.kinds()[-1] == "checkpoint"
     training.stop_after, training.control = 0, TrainingControl()
     resumed = training.run(**options)
-    assert any(not torch.equal(whole[name], half[name]) for name in whole)
+    assert any(not torch.equal(whole[name], begun[name]) for name in whole)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 

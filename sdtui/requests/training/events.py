@@ -103,16 +103,9 @@ class MemoryShort(_Event):
 
 
 class Paused(_Event):
-    """The training waits until it is resumed."""
+    """The training has ended after writing a checkpoint, and waits until it is resumed."""
 
     kind: Literal["paused"] = "paused"
-    step: int
-
-
-class Resumed(_Event):
-    """The training goes on."""
-
-    kind: Literal["resumed"] = "resumed"
     step: int
 
 
@@ -137,6 +130,7 @@ class TrainingFinished(_Event):
     kind: Literal["finished"] = "finished"
     step: int
     path: str
+    """"" if it was stopped before there was anything to keep."""
     seconds: float
     is_stopped: bool = False
     """True if it was stopped before its last step."""
@@ -160,11 +154,13 @@ TrainingEvent = (
     | CheckpointWritten
     | MemoryShort
     | Paused
-    | Resumed
     | Kept
     | TrainingFinished
     | TrainingFailed
 )
+
+END_KINDS = ("paused", "finished", "failed")
+"""The last event of a training's process is of one of these kinds."""
 
 _ADAPTER: TypeAdapter[TrainingEvent] = TypeAdapter(
     Annotated[TrainingEvent, Field(discriminator="kind")], config=ConfigDict(defer_build=True)
