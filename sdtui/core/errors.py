@@ -133,6 +133,15 @@ class TrainingError(SdtuiError):
     """A training can't begin or go on: its pictures, checkpoint or settings can't be used."""
 
 
+class TrainingNotFoundError(TrainingError):
+    """No training of that name, or it has no checkpoint of that step."""
+
+
+class TrainingConflictError(TrainingError):
+    """A training whose condition doesn't allow what was asked for, as to resume it while it
+    runs."""
+
+
 class BenchError(SdtuiError):
     """A benchmark that can't be run, read or compared."""
 

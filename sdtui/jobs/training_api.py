@@ -14,8 +14,8 @@ class Trainings(Protocol):
     happens is reported by the events `training` and `training_step` of `Jobs.subscribe`, with the
     id of the task.
 
-    Every method raises TrainingError for a name that is unknown, and if its folder can't be read
-    or written.
+    Every method raises TrainingNotFoundError for a name that is unknown, and TrainingError if its
+    folder can't be read or written.
     """
 
     def all(self) -> list[TrainingStatus]:
@@ -31,34 +31,36 @@ class Trainings(Protocol):
         ...
 
     def start(self, request: TrainingRequest, *, anew: bool = False) -> str:
-        """Queue a new training; return the id of its task. Raises TrainingError if one of its name
-        is queued or running or, unless `anew`, unfinished; and QueueClosedError."""
+        """Queue a new training; return the id of its task. Raises TrainingConflictError if one of
+        its name is queued or running or, unless `anew`, unfinished; TrainingError if its pictures
+        can't be read; and QueueClosedError."""
         ...
 
     def resume(self, name: str) -> str:
         """Queue a training that was paused, stopped or interrupted or has failed; return the id of
-        its task. Raises TrainingError if it is queued, running or finished; and
+        its task. Raises TrainingConflictError if it is queued, running or finished; and
         QueueClosedError."""
         ...
 
     def pause(self, name: str) -> None:
         """Let a queued or running training wait until `resume`: it writes a checkpoint and its
-        device is free. Doesn't wait for that. Raises TrainingError if it is neither."""
+        device is free. Doesn't wait for that. Raises TrainingConflictError if it is neither."""
         ...
 
     def stop(self, name: str) -> None:
         """End an unfinished training with the LoRA as it is. Doesn't wait for that. Raises
-        TrainingError if it has ended already."""
+        TrainingConflictError if it has ended already."""
         ...
 
     def keep(self, name: str, step: int) -> str:
-        """Make the checkpoint of a step the training's LoRA; return its path. Raises TrainingError
-        if there is no such checkpoint, or the training is queued or running."""
+        """Make the checkpoint of a step the training's LoRA; return its path. Raises
+        TrainingNotFoundError if there is no such checkpoint, and TrainingConflictError if the
+        training is queued or running."""
         ...
 
     def delete(self, name: str) -> None:
-        """Delete the folder of a training; its LoRAs and samples stay. Raises TrainingError if it
-        is queued or running."""
+        """Delete the folder of a training; its LoRAs and samples stay. Raises
+        TrainingConflictError if it is queued or running."""
         ...
 
     def continue_interrupted(self) -> list[str]:

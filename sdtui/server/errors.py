@@ -46,6 +46,9 @@ _STATUSES: Mapping[str, int] = {
     "UnsafeModelError": 400,
     "UnsupportedModelError": 400,
     "ImageError": 400,
+    "TrainingError": 422,
+    "TrainingNotFoundError": 404,
+    "TrainingConflictError": 409,
     "QueueFullError": 429,
     "LimitReachedError": 429,
     "ForbiddenError": 403,
@@ -262,10 +265,11 @@ _MEANINGS: Mapping[int, str] = {
     400: "The request can't be carried out",
     401: "The API key is missing or wrong",
     403: "A web page of another origin sent the request, or the key may not do it",
-    404: "The path, model, job or picture doesn't exist",
+    404: "The path, model, job, picture or training doesn't exist",
     406: "The result can't be sent in an accepted format",
     408: "The body of the request arrived too slowly",
-    409: "The job has ended, or another model was chosen meanwhile",
+    409: "The job has ended, another model was chosen meanwhile, or the training is in a condition"
+    " that doesn't allow it",
     410: "The job was cancelled by someone else",
     413: "The body of the request is too large",
     415: "The content type or encoding of the body is not supported",
@@ -288,7 +292,10 @@ _OPENAI_CODES: Mapping[str, str] = {
 }
 
 
-_WITH_PATHS = ("HistoryError", "ModelDamagedError", "UnsafeModelError", "UnsupportedModelError")
+_WITH_PATHS = (
+    *("HistoryError", "ModelDamagedError", "UnsafeModelError", "UnsupportedModelError"),
+    *("TrainingError", "TrainingNotFoundError", "TrainingConflictError"),
+)
 _FOLDERS = re.compile(r"(?<!\S)/(?:[^/:]*/)+")
 """The folders of the path in a message; they may have spaces."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdtui.core import paths
-from sdtui.core.errors import TrainingError
+from sdtui.core.errors import TrainingConflictError, TrainingError, TrainingNotFoundError
 from sdtui.core.files import write_atomic
 from sdtui.core.locks import is_held
 from sdtui.requests.training.events import (
@@ -132,17 +132,17 @@ def all_trainings() -> list[TrainingFolder]:
 
 
 def begin_training(request: TrainingRequest, *, anew: bool) -> TrainingFolder:
-    """Return the folder of a new training. Raises TrainingError if one of its name is running, or,
-    unless `anew`, unfinished; and OSError."""
+    """Return the folder of a new training. Raises TrainingConflictError if one of its name is
+    running, or, unless `anew`, unfinished; and OSError."""
     folder = TrainingFolder(trainings_folder() / request.output_name)
     if folder.path.is_dir():
         state = folder.state()
         if state.is_running:
-            raise TrainingError(
+            raise TrainingConflictError(
                 f"the training {state.name} is running already", "Give another --name"
             )
         if state.step and not state.lora and not anew:
-            raise TrainingError(
+            raise TrainingConflictError(
                 f"the training {state.name} was interrupted after step {state.step}",
                 f'Go on with `sdtui train resume "{state.name}"`, or begin it --anew',
             )
@@ -151,10 +151,10 @@ def begin_training(request: TrainingRequest, *, anew: bool) -> TrainingFolder:
 
 
 def find_training(name: str) -> TrainingFolder:
-    """Return the folder of a training. Raises TrainingError if there is none."""
+    """Return the folder of a training. Raises TrainingNotFoundError."""
     found = next((each for each in all_trainings() if each.path.name == name), None)
     if found is None:
         names = ", ".join(each.path.name for each in all_trainings())
         hint = f"There are: {names}" if names else "`sdtui train lora` begins one"
-        raise TrainingError(f"there is no training {name}", hint)
+        raise TrainingNotFoundError(f"there is no training {name}", hint)
     return found

@@ -6,7 +6,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from sdtui.core.errors import TrainingError
+from sdtui.core.errors import TrainingConflictError, TrainingError, TrainingNotFoundError
 from sdtui.core.files import write_atomic
 from sdtui.core.locks import is_held
 from sdtui.jobs.training_log import TrainingLog
@@ -52,7 +52,7 @@ class LocalTrainings:
         found = next((each for each in self.status(name).checkpoints if each.step == step), None)
         if found is None:
             steps = ", ".join(str(each.step) for each in self.status(name).checkpoints)
-            raise TrainingError(
+            raise TrainingNotFoundError(
                 f"{name} has no checkpoint of step {step}",
                 f"There are: {steps}" if steps else "A training writes them as it goes on",
             )
@@ -81,7 +81,9 @@ class LocalTrainings:
         folder = find_training(name)
         condition = self._status(folder).condition
         if condition in _ACTIVE:
-            raise TrainingError(f"the training {name} is {condition}", "Pause or stop it first")
+            raise TrainingConflictError(
+                f"the training {name} is {condition}", "Pause or stop it first"
+            )
         return folder
 
     def _status(self, folder: TrainingFolder) -> TrainingStatus:
