@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
@@ -29,6 +30,8 @@ seconds and gigabytes."""
 
 LARGEST_FILE = 256 * 2**20
 """Bytes."""
+
+_PNG_SIGNATURE_BYTES = 8
 
 _ON_THEIR_SIDE = (5, 6, 7, 8)
 """EXIF orientations of pictures that are turned by a quarter."""
@@ -77,16 +80,37 @@ def size_of_picture(path: Path) -> tuple[int, int]:
             warnings.simplefilter("ignore")
             with Image.open(file) as opened:
                 width, height = opened.size
-                return (height, width) if _is_on_its_side(opened) else (width, height)
+                is_turned = _is_on_its_side(opened, file)
+                return (height, width) if is_turned else (width, height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise _unusable(path, "picture", "its size can't be read") from error
 
 
-def _is_on_its_side(image: Image.Image) -> bool:
+def _is_on_its_side(image: Image.Image, file: BinaryIO) -> bool:
+    # Of a PNG, Pillow would decode all pixels to find tags behind them.
+    is_read = image.format == "PNG" and not _has_tags_behind_pixels(file)
+    tags = Image.Image.getexif if is_read else type(image).getexif
     try:
-        return image.getexif().get(ExifTags.Base.Orientation) in _ON_THEIR_SIDE
+        return tags(image).get(ExifTags.Base.Orientation) in _ON_THEIR_SIDE
     except _DAMAGED_EXIF:
         return False
+
+
+def _has_tags_behind_pixels(png: BinaryIO) -> bool:
+    """True if other chunks than the last follow the pixels. The file's position stays."""
+    before, position = png.tell(), _PNG_SIGNATURE_BYTES
+    has_pixels = is_behind = False
+    while not is_behind:
+        png.seek(position)
+        head = png.read(8)
+        kind = head[4:]
+        if len(head) < 8 or kind == b"IEND":
+            break
+        is_behind = has_pixels and kind != b"IDAT"
+        has_pixels = has_pixels or kind == b"IDAT"
+        position += int.from_bytes(head[:4], "big") + 12  # length, kind, data, checksum
+    png.seek(before)
+    return is_behind
 
 
 def check_input_images(request: GenerationRequest) -> None:

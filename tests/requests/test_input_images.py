@@ -65,6 +65,22 @@ def test_size_is_that_of_the_upright_picture(tmp_path: Path) -> None:
     assert size == open_init_image(tmp_path / "a.jpg").image.size == (10, 30)
 
 
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_size_of_a_png_is_read_without_its_pixels(tmp_path: Path, is_behind: bool) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    path = tmp_path / "a.png"
+    Image.new("RGB", (30, 10)).save(path, exif=exif)
+    data = path.read_bytes()
+    tags = data[data.index(b"eXIf") - 4 : data.index(b"IDAT") - 4]
+    pixels = data[data.index(b"IDAT") - 4 : -12]
+    if is_behind:
+        path.write_bytes(data.replace(tags, b"")[:-12] + tags + data[-12:])
+    else:
+        path.write_bytes(data.replace(pixels, pixels[:8] + bytes(len(pixels) - 8)))
+    assert size_of_picture(path) == (10, 30)
+
+
 def _text(path: Path) -> None:
     path.write_text("a text")
 
