@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
+from sdtui.engine.loaded import LoadedModel
 from sdtui.training.buckets import Crop
+from sdtui.training.tensor_files import TensorFiles, read_tensors
+
+_HIDDEN, _POOLED = "hidden", "pooled"
 
 
 class Embedding(NamedTuple):
@@ -20,18 +25,25 @@ class Embedding(NamedTuple):
 
 
 class CaptionEncoder:
-    """Encodes captions with a pipeline's text encoders; what isn't trained is encoded once."""
+    """Encodes captions with a pipeline's text encoders."""
 
-    def __init__(self, pipeline: Any, device: torch.device, *, is_trained: bool) -> None:
-        self._pipeline = pipeline
-        self._device = device
+    def __init__(self, model: LoadedModel, folder: Path | None, *, is_trained: bool) -> None:
+        """What is encoded is kept in files in `folder`; None for captions or text encoders that
+        change. With `is_trained`, gradients reach the text encoders."""
+        self._pipeline = model.pipeline
+        self._device = model.execution_device
+        self._files = TensorFiles(folder, model) if folder else None
         self._is_trained = is_trained
-        self._known: dict[str, Embedding] = {}
 
-    def prepare(self, captions: Sequence[str]) -> None:
-        """Encode captions ahead, so that the text encoders needn't stay in memory."""
-        for caption in captions:
-            self._encoded(caption)
+    @property
+    def is_ahead(self) -> bool:
+        """True if `prepare` makes the text encoders needless."""
+        return self._files is not None
+
+    def prepare(self, caption: str) -> None:
+        """Encode a caption ahead. Raises OSError."""
+        assert self._files is not None
+        self._files.fill(self._files.file(caption), lambda: self._tensors(caption))
 
     def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the captions' hidden states (n x tokens x width) and pooled ones (n x width, None
@@ -42,19 +54,26 @@ class CaptionEncoder:
         return hidden, torch.stack(pooled) if pooled else None
 
     def _encoded(self, caption: str) -> Embedding:
-        if self._is_trained:
+        if self._files is None:
             return self._embedding(caption)
-        if caption not in self._known:
-            with torch.no_grad():
-                made = self._embedding(caption)
-            pooled = None if made.pooled is None else made.pooled.cpu()
-            self._known[caption] = Embedding(made.hidden.cpu(), pooled)
-        return self._known[caption]
+        file = self._files.file(caption)
+        self._files.fill(file, lambda: self._tensors(caption))
+        tensors = read_tensors(file)
+        return Embedding(tensors[_HIDDEN], tensors.get(_POOLED))
+
+    def _tensors(self, caption: str) -> dict[str, torch.Tensor]:
+        embedding = self._embedding(caption)
+        tensors = {_HIDDEN: embedding.hidden, _POOLED: embedding.pooled}
+        return {name: each for name, each in tensors.items() if each is not None}
 
     def _embedding(self, caption: str) -> Embedding:
-        made = self._pipeline.encode_prompt(
-            caption, device=self._device, num_images_per_prompt=1, do_classifier_free_guidance=False
-        )
+        with torch.set_grad_enabled(self._is_trained):
+            made = self._pipeline.encode_prompt(
+                caption,
+                device=self._device,
+                num_images_per_prompt=1,
+                do_classifier_free_guidance=False,
+            )
         return Embedding(made[0][0], made[2][0] if len(made) > 2 else None)
 
 

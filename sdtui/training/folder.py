@@ -21,6 +21,9 @@ from sdtui.requests.training.events import (
 )
 from sdtui.requests.training.request import TRAINING_FIELDS, TrainingRequest
 
+CACHE = "cache"
+"""The folder of latents and embeddings in that of a training."""
+
 
 @dataclass(frozen=True)
 class TrainingState:
@@ -114,7 +117,7 @@ class TrainingFolder:
 
     def clean(self) -> None:
         """Delete what only an unfinished training needs."""
-        shutil.rmtree(self.path / "latents", ignore_errors=True)
+        shutil.rmtree(self.path / CACHE, ignore_errors=True)
         for state in self.path.glob("state-*.pt"):
             state.unlink(missing_ok=True)
 

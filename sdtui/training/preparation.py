@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,11 +20,13 @@ from sdtui.training.buckets import bucket_sizes, crop_to_bucket
 from sdtui.training.class_pictures import with_class_pictures
 from sdtui.training.conditions import CaptionEncoder
 from sdtui.training.dataset import Dataset
+from sdtui.training.folder import CACHE
 from sdtui.training.latent_store import LatentStore, PreparedPicture
 from sdtui.training.session import TrainingSession
 
 FAMILIES = ("sd1", "sd2", "sdxl", "pocket")
 """Those whose U-Nets are trained."""
+_REPORT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Preparation:
             for each in (*dataset.pictures, *dataset.class_pictures)
         ]
         store = LatentStore(
-            self._folder / "latents", self._model, with_flipped=request.data.random_flip
+            self._folder / CACHE / "latents", self._model, with_flipped=request.data.random_flip
         )
         prepared, errors = store.prepare(
             pictures, self._reporter("latents"), self._control.cancellation
@@ -109,18 +113,17 @@ class Preparation:
 
     def _captions(self, prepared: Sequence[PreparedPicture]) -> CaptionEncoder:
         """Return the encoder of captions, which are encoded ahead if that is possible."""
-        data = self._request.data
         is_trained = self._request.network.train_text_encoder
-        encoder = CaptionEncoder(
-            self._model.pipeline, self._model.execution_device, is_trained=is_trained
-        )
+        are_known = not (is_trained or self._request.data.shuffle_caption)
+        folder = self._folder / CACHE / "embeddings"
+        encoder = CaptionEncoder(self._model, folder if are_known else None, is_trained=is_trained)
         texts = list(dict.fromkeys(each.picture.caption for each in prepared))
         self._note_long(texts)
-        if not is_trained and not data.shuffle_caption:
+        if encoder.is_ahead:
             report = self._reporter("captions")
             for number, text in enumerate(("", *texts)):
                 self._control.cancellation.check()
-                encoder.prepare([text])
+                encoder.prepare(text)
                 report(number, len(texts))
         return encoder
 
@@ -140,7 +143,17 @@ class Preparation:
             )
 
     def _reporter(self, what: str) -> Callable[[int, int], None]:
-        return lambda done, total: self._report(Preparing(what=what, done=done, total=total))
+        """Return what reports progress, not more often than people can read."""
+        reported = -math.inf
+
+        def report(done: int, total: int) -> None:
+            nonlocal reported
+            now = time.monotonic()
+            if done == total or now - reported > _REPORT_SECONDS:
+                reported = now
+                self._report(Preparing(what=what, done=done, total=total))
+
+        return report
 
     def _size_multiple(self) -> int:
         """The pixels of which a picture's sides are multiples."""
