@@ -60,6 +60,8 @@ class FieldSpec:
     """A shorter label for the form."""
     step: float = 1
     """The change of a number per key press in the form."""
+    item_separator: str = ""
+    """What stands between the texts of a list in the form, if they may have commas in them."""
     open_text: str = "auto"
     """What the form shows while the field is left open."""
     choice_names: Mapping[str, str] = field(default_factory=dict, hash=False)

@@ -184,7 +184,7 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
         if not text.strip():
             continue
         if field is not None and field.is_list:
-            items = list_items(text)
+            items = list_items(text, field.spec.item_separator)
             values |= fields.map_files({name: items}, lambda _, typed: _path(str(typed)))
         elif field is not None and field.is_file:
             values[name] = _path(text)
@@ -198,8 +198,11 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
     return values
 
 
-def list_items(text: str) -> list[str]:
-    """Return the items of a list that was written in one line."""
+def list_items(text: str, separator: str = "") -> list[str]:
+    """Return the items of a list that was written in one line; without a separator, commas and
+    semicolons are between them."""
+    if separator:
+        return [part.strip() for part in text.split(separator) if part.strip()]
     return [part.strip() for part in _ITEM.findall(text) if part.strip()]
 
 
@@ -247,20 +250,22 @@ def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
 
 
 def problems_of(
-    texts: Mapping[str, str], checked_files: Mapping[str, str] | None = None
+    texts: Mapping[str, str],
+    checked_files: Mapping[str, str] | None = None,
+    fields: FieldTable = REQUEST_FIELDS,
 ) -> dict[str, str]:
-    """Return a form's problems: field → message. An empty prompt isn't a problem yet.
+    """Return a form's problems: field → message. Fields without a text aren't a problem yet.
 
     `checked_files` are the problems of files; they are read, which may take a while, if it is None.
     """
     from sdtui.requests.validation import validate_fields
 
     found = {**(file_problems(texts) if checked_files is None else checked_files)}
-    values = request_values(texts)
-    for name, missing in REQUEST_FIELDS.orphans(values).items():
+    values = request_values(texts, fields)
+    for name, missing in fields.orphans(values).items():
         found[name] = f"only has a meaning together with {label_of(missing).lower()}"
     try:
-        validate_fields(REQUEST_FIELDS, values)
+        validate_fields(fields, values)
     except InvalidRequestError as error:
         found |= {each.field.partition(".")[0]: each.message for each in error.problems}
     return found

@@ -12,7 +12,8 @@ from sdtui.core.text import one_line
 from sdtui.requests.request import random_seed
 from sdtui.requests.sections.vae import OWN_VAE
 from sdtui.requests.sizes import parse_size
-from sdtui.tui.fields import FormField, problems_of
+from sdtui.tui.fields import FormField
+from sdtui.tui.form_texts import FormTexts
 from sdtui.tui.recipe import Recipe
 
 Then = Literal["done", "next", "previous"]
@@ -44,7 +45,9 @@ class ValueEditing:
     added_options: ClassVar[int] = 0
     """Options that may join the first ones while something is typed."""
 
-    def __init__(self, recipe: Recipe, *names: str) -> None:
+    recipe: FormTexts
+
+    def __init__(self, recipe: FormTexts, *names: str) -> None:
         self.recipe = recipe
         self.names = names
         self.field: FormField = recipe.fields[names[0]]
@@ -69,8 +72,12 @@ class ValueEditing:
         """What can be written."""
         low, high = self.field.minimum, self.field.maximum
         about = f"{low:g} to {high:g}, empty = {self._own_value}"
-        needs_image = self.field.name == "strength" and not self.recipe["init_image"].strip()
-        return f"{about}; needs an init image" if needs_image else about
+        return f"{about}{self._condition}"
+
+    @property
+    def _condition(self) -> str:
+        """What the field needs besides, to have an effect."""
+        return ""
 
     @property
     def _own_value(self) -> str:
@@ -94,7 +101,7 @@ class ValueEditing:
     def texts(self, typed: str) -> dict[str, str]:
         """Return the texts of the fields for what was written. Raises WrongTextError."""
         texts = self.parse(typed)
-        problems = problems_of(texts, {})
+        problems = self.recipe.problems_of(texts)
         for name, problem in problems.items():
             label = f"{self.recipe.fields[name].label}: " if len(self.names) > 1 else ""
             raise WrongTextError(f"{label}{problem}")
@@ -103,6 +110,14 @@ class ValueEditing:
     def parse(self, typed: str) -> dict[str, str]:
         """Return the texts that are checked then. Raises WrongTextError."""
         return {self.names[0]: typed.strip()}
+
+
+class StrengthEditing(ValueEditing):
+    """The strength, which needs an init image."""
+
+    @property
+    def _condition(self) -> str:
+        return "" if self.recipe["init_image"].strip() else "; needs an init image"
 
 
 class ChoiceEditing(ValueEditing):
@@ -144,6 +159,8 @@ class ChoiceEditing(ValueEditing):
 class SeedEditing(ValueEditing):
     """The seed: random, that of the last picture, or a new one that is kept."""
 
+    recipe: Recipe
+
     about: ClassVar[str] = "a whole number, empty = random"
 
     def options(self, typed: str) -> Sequence[Option]:
@@ -164,6 +181,8 @@ class SeedEditing(ValueEditing):
 
 class SizeEditing(ValueEditing):
     """Width and height in one."""
+
+    recipe: Recipe
 
     about: ClassVar[str] = "such as 512x768, empty = the model's own"
 
@@ -278,18 +297,25 @@ class VaeEditing(NameEditing):
 
 
 def editing_of(recipe: Recipe, name: str) -> ValueEditing:
-    """Return how a field is edited; width and height together."""
-    field = recipe.fields[name]
+    """Return how a field of the recipe is edited; width and height together."""
     if name in ("width", "height"):
         return SizeEditing(recipe, "width", "height")
+    if name == "strength":
+        return StrengthEditing(recipe, name)
     if name == "seed":
         return SeedEditing(recipe, name)
-    if field.choices:
-        return ChoiceEditing(recipe, name)
     if name == "vae":
         return VaeEditing(recipe, name)
     if name == "styles":
         return NamesEditing(recipe, name)
+    return plain_editing(recipe, name)
+
+
+def plain_editing(recipe: FormTexts, name: str) -> ValueEditing:
+    """Return how a field of any form is edited."""
+    field = recipe.fields[name]
+    if field.choices:
+        return ChoiceEditing(recipe, name)
     if field.kind == "names":
         return NameEditing(recipe, name)
     if field.kind == "paths":

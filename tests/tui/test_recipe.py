@@ -7,8 +7,9 @@ from pathlib import Path
 from sdtui.core.enums import Speed
 from sdtui.models import ModelDescription, NativeValues
 from sdtui.models.pipeline_traits import traits_of
+from sdtui.tui.form_texts import MAX_STEPS
 from sdtui.tui.model_values import ModelValues
-from sdtui.tui.recipe import MAX_STEPS, Recipe
+from sdtui.tui.recipe import Recipe
 
 
 class Clock:

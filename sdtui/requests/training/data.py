@@ -55,6 +55,7 @@ class TrainingData(Section):
             group=_GROUP,
             flags=("--caption",),
             max_length=1000,
+            open_text="the folder's words",
         ),
     ] = ""
     shuffle_caption: Annotated[
@@ -107,6 +108,7 @@ class TrainingData(Section):
             " wildcards make different ones: a {@dog|cat} on a {red|blue} background.",
             group=_GROUP,
             max_length=1000,
+            open_text="none",
         ),
     ] = ""
     num_class_images: Annotated[

@@ -42,6 +42,7 @@ class Optimization(Section):
             flags=("--steps",),
             ge=1,
             le=1_000_000,
+            step=100,
             open_text="by pictures",
         ),
     ] = None
@@ -85,6 +86,7 @@ class Optimization(Section):
             flags=("--lr",),
             ge=1e-9,
             le=10,
+            step=1e-5,
             open_text="the optimizer's",
         ),
     ] = None
@@ -96,6 +98,7 @@ class Optimization(Section):
             group=_GROUP,
             ge=1e-9,
             le=10,
+            step=1e-5,
             open_text="half",
         ),
     ] = None

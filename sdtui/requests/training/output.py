@@ -35,6 +35,7 @@ class TrainingOutput(Section):
             flags=("--checkpoint-every",),
             ge=1,
             le=1_000_000,
+            step=50,
         ),
     ] = 250
     validation_prompts: Annotated[
@@ -46,6 +47,8 @@ class TrainingOutput(Section):
             group=_OUTPUT,
             flags=("--sample",),
             metavar="PROMPT",
+            item_separator=";",
+            open_text="none; several with ; between them",
         ),
     ] = ()
     validation_steps: Annotated[
@@ -57,6 +60,7 @@ class TrainingOutput(Section):
             flags=("--sample-every",),
             ge=1,
             le=1_000_000,
+            step=50,
         ),
     ] = 250
 

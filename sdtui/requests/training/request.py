@@ -51,6 +51,7 @@ class TrainingRequest(Section):
             " 10_name, in which each picture counts ten times an epoch.",
             group="Pictures",
             flags=("--folder",),
+            open_text="a folder, needed",
         ),
     ]
     output_name: Annotated[
@@ -60,6 +61,7 @@ class TrainingRequest(Section):
             help="The name of the LoRA.",
             group="Output",
             flags=("--name",),
+            open_text="of the LoRA, needed",
             min_length=1,
             max_length=100,
             check=_file_name,
@@ -73,6 +75,7 @@ class TrainingRequest(Section):
             group="Network",
             flags=("--model", "-m"),
             min_length=1,
+            widget="model",
         ),
     ] = POCKET
     seed: Annotated[

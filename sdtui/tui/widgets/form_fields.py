@@ -20,8 +20,8 @@ from sdtui.core.typed_paths import PathTextError, parse_typed_paths, typed_text
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.chips import MARK
 from sdtui.tui.fields import FormField, list_items, path_item
+from sdtui.tui.form_texts import FormTexts
 from sdtui.tui.messages import message
-from sdtui.tui.recipe import Recipe
 from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.line_input import LineInput
 
@@ -43,11 +43,11 @@ class Form(VerticalScroll, can_focus=False, inherit_bindings=False):
 
 
 class FieldRow(Widget):
-    """Shows a field of the recipe. It draws its label into its left padding; a widget of its own
+    """Shows a field of a form. It draws its label into its left padding; a widget of its own
     would appear later."""
 
     spec: FormField
-    recipe: Recipe
+    recipe: FormTexts
 
     @property
     def text(self) -> str:
@@ -101,7 +101,7 @@ class FieldRow(Widget):
 class TextRow(LineInput, FieldRow):
     """A field to write in."""
 
-    def __init__(self, recipe: Recipe, spec: FormField) -> None:
+    def __init__(self, recipe: FormTexts, spec: FormField) -> None:
         super().__init__(id=f"field-{spec.name}")
         self.recipe = recipe
         self.spec = spec
@@ -127,7 +127,7 @@ class NumberRow(TextRow):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("number")
 
-    def __init__(self, recipe: Recipe, spec: FormField) -> None:
+    def __init__(self, recipe: FormTexts, spec: FormField) -> None:
         super().__init__(recipe, spec)
         self.select_on_focus = True  # what is typed takes the old number's place
 
@@ -216,7 +216,7 @@ class ChoiceRow(FieldRow, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("choice")
 
-    def __init__(self, recipe: Recipe, spec: FormField) -> None:
+    def __init__(self, recipe: FormTexts, spec: FormField) -> None:
         super().__init__(id=f"field-{spec.name}")
         self.recipe = recipe
         self.spec = spec
@@ -289,7 +289,7 @@ class SectionRow(Widget, can_focus=True):
         self.action_switch()
 
 
-def row_for(recipe: Recipe, spec: FormField) -> TextRow | ChoiceRow:
+def row_for(recipe: FormTexts, spec: FormField) -> TextRow | ChoiceRow:
     """Return the row of a field."""
     if spec.kind in ("choice", "model", "names"):
         return ChoiceRow(recipe, spec)
