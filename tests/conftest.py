@@ -7,13 +7,21 @@ import itertools
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 # Tiny models gain nothing from threads, and lose much on busy cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Each program that a test starts would compile sdtui again, and each run the tests' assertions.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+TESTS = Path(__file__).parent
 
 
 def pytest_configure() -> None:
@@ -21,6 +29,20 @@ def pytest_configure() -> None:
     nohup ignores hangups."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let every worker of a whole run begin with other files: what one has compiled, the others
+    read. Rewriting the assertions of all files takes longer than all else before the first test."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if count == 1 or session.config.args != session.config.getini("testpaths"):
+        return
+    files = sorted(TESTS.rglob("test_*.py"))
+    first = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) * len(files) // count
+    for file in files[first:] + files[:first]:
+        with suppress(Exception):  # which is reported when the file is collected
+            import_module(".".join(file.relative_to(TESTS.parent).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:
