@@ -125,7 +125,7 @@ def test_what_was_written_before_the_disk_was_full_can_be_undone(
 
     with monkeypatch.context() as patch:
         patch.setattr("sdtui.requests.training.captions.write_atomic", write)
-        with pytest.raises(OutputError, match="2.png can't be written: No space left on device"):
+        with pytest.raises(OutputError, match=r"2\.png can't be written: No space left on device"):
             captions.change("words", lambda line: f"zorb, {line}", (one, two))
     assert captions.undo() == ("words", 1)
     assert read_caption(one) == "a dog"
