@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdtui.cli.captions import caption
 from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.options import FilePath, options_for, request_values
 from sdtui.cli.output import echo_json, echo_path
@@ -25,6 +26,9 @@ _OWN = ("instance_data_dir",)
 @click.group()
 def train() -> None:
     """Train a LoRA from your own pictures."""
+
+
+train.add_command(caption)
 
 
 @train.command()

@@ -116,6 +116,14 @@ class Settings:
     ip_adapter_folders: tuple[Path, ...] = _folders_of("IP-Adapters")
     clip_vision_folders: tuple[Path, ...] = _folders_of("image encoders of IP-Adapters")
     preprocessor_folders: tuple[Path, ...] = _folders_of("models that make control maps")
+    captioner: str = field(
+        default="",
+        metadata=_parsed_by(
+            read.text,
+            "The model that writes captions: a folder, a name in model_folders or a hub id;"
+            " by default the only one there is.",
+        ),
+    )
     styles_file: Path | None = field(
         default=None,
         metadata=_parsed_by(

@@ -4,6 +4,12 @@ Needs neither torch nor diffusers; libraries that are slow to import are importe
 import from here.
 """
 
+from sdtui.models.captioners import (
+    CaptionerKind,
+    InstalledCaptioner,
+    find_captioner,
+    installed_captioners,
+)
 from sdtui.models.catalog import (
     ModelSource,
     SourceKind,
@@ -80,11 +86,13 @@ __all__ = [
     "CONTROLNETS",
     "IP_ADAPTERS",
     "USUAL_SCALE",
+    "CaptionerKind",
     "ControlNet",
     "Estimate",
     "FileKind",
     "FoundFile",
     "IPAdapter",
+    "InstalledCaptioner",
     "InstalledEmbedding",
     "InstalledFile",
     "InstalledLora",
@@ -118,6 +126,7 @@ __all__ = [
     "family_name",
     "fastest_mode",
     "files_of_kind",
+    "find_captioner",
     "find_hashed",
     "find_lora",
     "find_lora_by_name",
@@ -128,6 +137,7 @@ __all__ = [
     "front_end_roots",
     "has_hash",
     "hub_cache_folder",
+    "installed_captioners",
     "installed_embeddings",
     "installed_loras",
     "installed_models",

@@ -203,12 +203,16 @@ def _snapshot(repository: Path) -> Path | None:
 
 def snapshots() -> Iterator[tuple[str, Path]]:
     """The hub ids and folders of all models in the hub's cache, complete or not."""
+    return (each for each in repositories() if is_file(index_file(each[1])))
+
+
+def repositories() -> Iterator[tuple[str, Path]]:
+    """The hub ids and newest folders of all that is in the hub's cache, whatever it holds."""
     cache = hub_cache_folder()
     for repository in sorted(cache.glob("models--*--*")) if is_folder(cache) else ():
-        hub_id = repository.name.removeprefix("models--").replace("--", "/", 1)
         snapshot = _snapshot(repository)
-        if snapshot is not None and is_file(index_file(snapshot)):
-            yield hub_id, snapshot
+        if snapshot is not None:
+            yield repository.name.removeprefix("models--").replace("--", "/", 1), snapshot
 
 
 def _is_complete(snapshot: Path) -> bool:

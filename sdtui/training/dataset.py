@@ -11,17 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdtui.core.errors import ImageError, TrainingError
+from sdtui.core.errors import ImageError
 from sdtui.core.text import counted, one_line, shortened
 from sdtui.core.text_files import UnreadableTextError
 from sdtui.requests.input_images import size_of_picture
 from sdtui.requests.training.captions import caption_file, caption_line, read_caption, tags_of
-from sdtui.requests.training.pictures import (
-    PICTURE_SUFFIXES,
-    PictureFolder,
-    training_folders,
-)
+from sdtui.requests.training.pictures import PictureFolder, no_pictures, training_folders
 
+UNREADABLE = "left out, since it can't be read as a picture"
+"""What is said of files."""
 _MOST_NAMED = 3
 """Files that a notice names."""
 
@@ -88,12 +86,7 @@ def read_dataset(
     found = _Found()
     pictures = [picture for each in folders.learned for picture in found.read(each, caption)]
     if not pictures:
-        there = " that can be read" if found.unreadable else ""
-        raise TrainingError(
-            f"there are no pictures{there} in {folder}",
-            f"Put {', '.join(sorted(PICTURE_SUFFIXES))} files there, best with a caption beside"
-            " each in a .txt file",
-        )
+        raise no_pictures(folder, " that can be read" if found.unreadable else "")
     class_pictures = [
         picture
         for each in folders.classes
@@ -139,15 +132,20 @@ class _Found:
 
     def notices(self) -> Iterator[str]:
         if self.unreadable:
-            yield _notice(self.unreadable, "file", "left out, since it can't be read as a picture")
+            yield about_files(
+                self.unreadable, "file", "left out, since it can't be read as a picture"
+            )
         if self.bad_captions:
-            yield _notice(self.bad_captions, "caption", "not used, since it is no text in UTF-8")
+            yield about_files(
+                self.bad_captions, "caption", "not used, since it is no text in UTF-8"
+            )
         for caption, pictures in self.uncaptioned.items():
             given = f'gets "{shortened(caption)}"'
-            yield _notice(pictures, "picture", f"without a caption of its own: {given}")
+            yield about_files(pictures, "picture", f"without a caption of its own: {given}")
 
 
-def _notice(files: Sequence[Path], kind: str, what: str) -> str:
+def about_files(files: Sequence[Path], kind: str, what: str) -> str:
+    """Return a notice about files, of which a few are named: "2 files left out (a.png, b.png)"."""
     named = ", ".join(one_line(each.name) for each in files[:_MOST_NAMED])
     more = ", …" if len(files) > _MOST_NAMED else ""
     return f"{counted(len(files), kind)} {what} ({named}{more})"

@@ -93,6 +93,15 @@ def check_folder(folder: Path) -> None:
         raise TrainingError(f"there is no folder {folder}", "Name a folder of pictures")
 
 
+def no_pictures(folder: Path, which: str = "") -> TrainingError:
+    """Return the error of a folder without pictures; `which` follows the word."""
+    return TrainingError(
+        f"there are no pictures{which} in {folder}",
+        f"Put {', '.join(sorted(PICTURE_SUFFIXES))} files there, best with a caption beside each"
+        " in a .txt file",
+    )
+
+
 def _with_inner(folder: Path, excluded: Path | None) -> Iterator[PictureFolder]:
     """Yield a folder and the folders in it."""
     inner = sorted(each for each in _entries(folder) if each.is_dir() and each != excluded)

@@ -1,0 +1,1 @@
+"""Captions written by models of transformers, in a process of its own."""
