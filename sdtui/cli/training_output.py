@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdtui.cli.progress_output import ProgressOutput
 from sdtui.core.text import counted, one_line
 from sdtui.core.units import data_size, duration
+from sdtui.jobs.training_event_text import training_event_text
 from sdtui.requests.training.events import Planned, TrainingEvent, TrainingStep
 
 
@@ -24,25 +25,14 @@ class TrainingOutput:
             case "planned":
                 for line in plan_lines(event):
                     self._output.say(line)
-            case "notice":
-                self._output.say(one_line(event.text))
             case "step":
                 self._output.advance(self._step_text(event), event.step, event.steps)
-            case "sample":
-                self._output.say(f"sample of step {event.step}: {one_line(event.path)}")
-            case "checkpoint":
-                self._output.say(f"checkpoint: {one_line(event.path)}")
-            case "memory_short":
-                self._output.say(
-                    f"Memory ran out in step {event.step}: going on with {event.change}"
-                )
-            case "paused":
-                self._output.say(f"paused after step {event.step}")
-            case "finished":
-                ended = "stopped" if event.is_stopped else "finished"
-                self._output.say(
-                    f"{ended} after {counted(event.step, 'step')} in {duration(event.seconds)}"
-                )
+            case "failed":
+                pass
+            case _:
+                _, text = training_event_text(event)
+                if text:
+                    self._output.say(one_line(text))
 
     def _step_text(self, event: TrainingStep) -> str:
         self._seconds += (event.seconds - self._seconds) / min(event.step, 50)

@@ -10,6 +10,7 @@ from sdtui.core.enums import EventLevel
 from sdtui.core.text import one_line
 from sdtui.core.units import data_size, duration, gibibytes, step_rate
 from sdtui.jobs.progress import JobProgress
+from sdtui.jobs.training_event_text import training_event_text
 from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.requests.events import Attempt, Downloading, Event, Loaded, Loading, Step, Truncated
 from sdtui.requests.record import PassPlace, Stage
@@ -35,6 +36,9 @@ class EventText(NamedTuple):
 
 def event_text(event: Event) -> EventText | None:
     """Return the text of an event, or None if it has none."""
+    if event.kind == "training":
+        level, text = training_event_text(event.event)
+        return EventText(level, f"{event.name}: {text}") if text else None
     line = _text(event)
     return EventText(_LEVELS.get(event.kind, EventLevel.DETAIL), line) if line else None
 
@@ -212,6 +216,8 @@ def _work_of(worker: WorkerStatus) -> str:
         return "is away"
     if worker.model.loading is not None:
         return "loads a model"
+    if worker.training:
+        return f"trains {one_line(worker.training)}"
     if worker.job:
         return "works" if loaded is None else f"works with {one_line(loaded.model)}"
     return "idle" if loaded is None else f"has {one_line(loaded.model)}"

@@ -31,8 +31,10 @@ from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.job_notifications import JobNotifications
 from sdtui.tui.job_progress import LogLine, ShownProgress
 from sdtui.tui.mailbox import Mailbox
+from sdtui.tui.messages import TrainingChanged
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.stagger import stagger
+from sdtui.tui.training_progress import TrainingPlace, shown_training
 from sdtui.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class EventPresenter:
         """How many jobs wait."""
         self._total: float | None = None
         """Seconds that all jobs will take."""
+        self._training = TrainingPlace()
         self.progress = ShownProgress()
         self._notifications = JobNotifications(
             screen.app, self._queue, context.terminal, context.settings.notify
@@ -185,6 +188,11 @@ class EventPresenter:
         there = sum(not each.is_away for each in workers)
         is_worth_showing = len(workers) > 1 or there < len(workers)
         self._panes.queue.show_workers(workers_text(workers) if is_worth_showing else "")
+        training = self._training
+        is_in_the_way = all(each.training or each.is_away for each in workers)
+        self._panes.queue.show_training(
+            training.text if training.name else "", training.name if is_in_the_way else ""
+        )
         jobs = self._queue.jobs()
         times = self._estimator.remaining_times(jobs, running)
         total = times.total if times else None
@@ -197,6 +205,8 @@ class EventPresenter:
 
     def _follow(self, envelope: JobEvent) -> LogLine | None:
         """Show an event; return its line of the log."""
+        if isinstance(envelope.event, events.Training | events.TrainingProgress):
+            return self._follow_training(envelope, envelope.event)
         before, panes = self.progress, self._panes
         progress = apply_event(self._open_jobs, envelope)
         self.progress = now = shown_after(before, progress)
@@ -230,6 +240,19 @@ class EventPresenter:
             with suppress(KeyError):  # a model was loaded in advance, or the job is forgotten
                 self._pictures.job_over(self._queue.job(envelope.job))
         return log_line(envelope, progress)
+
+    def _follow_training(
+        self, envelope: JobEvent, event: events.Training | events.TrainingProgress
+    ) -> LogLine | None:
+        self._training = self._training.after(event)
+        self.progress = shown_training(self.progress, envelope.job, event, self._training)
+        self._screen.post_message(TrainingChanged())
+        if event.event.kind == "sample":
+            self._panes.gallery.reload()
+        elif event.event.kind == "failed":
+            failure = SdtuiError(f"{event.name}: {event.event.error}")
+            self._context.show_error(failure, is_logged=True)
+        return log_line(envelope, JobProgress(envelope.job))
 
     def _show_lossy_changes(self, record: GenerationRecord) -> None:
         lossy = [each.changes for each in record.attempts if not each.lossless]

@@ -24,7 +24,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class ShownProgress:
-    """The progress of the visible job or preload."""
+    """The progress of the visible job, preload or training."""
 
     job: str = ""
     is_running: bool = False
@@ -44,6 +44,8 @@ class ShownProgress:
     """SUCCESS, WARNING (cancelled) or ERROR once the job is over."""
     message: str = ""
     """The outcome, or the current activity."""
+    training: str = ""
+    """The name of the training, if it is one."""
 
     @property
     def is_active(self) -> bool:

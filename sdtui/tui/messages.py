@@ -51,6 +51,10 @@ class ConnectionChanged(Message):
     """The connection to the backend was lost or found again, or something changed there."""
 
 
+class TrainingChanged(Message):
+    """Something happened with a training."""
+
+
 @message
 class HistoryRead(Message):
     """The index contains the changes on disk since the last start."""

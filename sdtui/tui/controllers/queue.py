@@ -105,8 +105,14 @@ class QueueController:
         target = self._stoppable(after_picture=after_picture)
         now = time.monotonic()
         asked_for, asked_at = self._asked
+        shown = self.presenter.progress
         if not target:
             self._context.notify("Nothing is running.", timeout=3)
+        elif target == shown.job and shown.training:
+            key = written_key("window.training", self._context.settings.keys)
+            self._context.notify(
+                f"{key} shows the training {one_line(shown.training)}: p pauses it."
+            )
         elif after_picture or (asked_for == target and now - asked_at <= _TWICE_SECONDS):
             self.stop(target, after_picture=after_picture)
         else:
@@ -198,7 +204,6 @@ class QueueController:
         from sdtui.tui.screens.dialogs import OrphanedJobsScreen
 
         backend = self._context.backend
-        await self._continue_trainings()
         jobs = await asyncio.to_thread(backend.orphaned_jobs)
         if not jobs:
             await asyncio.to_thread(backend.forget_orphaned_jobs)
@@ -212,13 +217,6 @@ class QueueController:
             await self._adopt_orphaned()
         elif answer is not None:
             await asyncio.to_thread(backend.forget_orphaned_jobs)
-
-    async def _continue_trainings(self) -> None:
-        """Go on with trainings that ended with an earlier process."""
-        try:
-            await asyncio.to_thread(self._context.backend.trainings.continue_interrupted)
-        except SdtuiError as error:
-            self._context.show_error(error)
 
     async def _adopt_orphaned(self) -> None:
         adopt = partial(self._context.backend.adopt_orphaned_jobs, twice_lost=True)

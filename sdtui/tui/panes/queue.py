@@ -67,6 +67,8 @@ class QueueLines(VirtualList["Job"]):
         """The progress of running jobs, by id."""
         self.times: Mapping[str, float | None] = {}
         """Seconds that unfinished jobs will take, by id."""
+        self.training = ""
+        """The name of the training that all waiting jobs wait for."""
         self._has_several_models = False
 
     def show_items(self, items: Sequence[Job]) -> None:
@@ -106,6 +108,8 @@ class QueueLines(VirtualList["Job"]):
         """Return a job's progress, and the seconds that it will take or has taken."""
         if job.state is JobState.RUNNING:
             parts = [self.places.get(job.id, "")]
+        elif job.state is JobState.QUEUED and self.training:
+            return f"after {one_line(self.training)}"
         else:
             parts = [_WORDS.get(job.state, "")]
         left = self.times.get(job.id)
@@ -127,7 +131,7 @@ class QueuePane(Pane):
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("queue")
     DEFAULT_CSS = """
-    .queue--workers {
+    .queue--workers, .queue--training {
         width: 100%;
         height: auto;
         max-height: 3;
@@ -153,10 +157,12 @@ class QueuePane(Pane):
         self._heading_text = ""
         self._workers = Static(classes="queue--workers")
         self._workers_text = ""
+        self._training = Static(classes="queue--training")
+        self._training_text = ""
 
     def contents(self) -> Sequence[Widget]:
-        self.heading.display = self._workers.display = False
-        return self.heading, self._workers, self.list
+        self.heading.display = self._workers.display = self._training.display = False
+        return self.heading, self._workers, self._training, self.list
 
     def show(self, jobs: Sequence[Job], *, paused: bool) -> None:
         """Show the jobs. The cursor stays on its job. Without the focus it leaves a finished one,
@@ -191,6 +197,16 @@ class QueuePane(Pane):
             self._workers_text = text
             self._workers.update(Content(text))
             self._workers.display = bool(text)
+
+    def show_training(self, text: str, in_the_way: str) -> None:
+        """Show how far a training is; `in_the_way` is its name if all jobs wait for it."""
+        if text != self._training_text:
+            self._training_text = text
+            self._training.update(Content(text))
+            self._training.display = bool(text)
+        if in_the_way != self.list.training:
+            self.list.training = in_the_way
+            self.list.refresh()
 
     def _summarise(self) -> None:
         """Show how many jobs wait and how long all will take."""

@@ -65,7 +65,7 @@ def _sign(now: ShownProgress) -> str:
 
 def _place(now: ShownProgress) -> str:
     """Return where a job stands: its step, or its stage with what is being read."""
-    if now.speed:
+    if now.speed and now.is_running:
         return now.count
     words = [now.stage, one_line(now.message), now.count]
     return " ".join(word for word in words if word)
