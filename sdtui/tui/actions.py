@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 GLOBAL = ("app", "window")
 """Scopes whose keys work wherever the focus is."""
-BEFORE_EDITORS = (*GLOBAL, "ask", "axes", "choose", "models", "value")
+BEFORE_EDITORS = (*GLOBAL, "ask", "axes", "choose", "models", "new_training", "value")
 """Scopes whose keys come before those of a text editor with the focus."""
 
 
@@ -66,14 +66,15 @@ ACTIONS = (
     Action("shelf.info_tab", "4", "Info", "Open all that is known of the picture"),
     Action("shelf.log_tab", "5", "Log", "Open the log"),
     Action("shelf.search", "slash", "Search", "Search the gallery", True),
-    Action("shelf.wider", "greater_than_sign", "Wider", "Make the picture wider"),
-    Action("shelf.narrower", "less_than_sign", "Narrower", "Make the picture narrower"),
+    Action("shelf.wider", "greater_than_sign", "Width", "Make the picture wider"),
+    Action("shelf.narrower", "less_than_sign", "Width", "Make the picture narrower"),
     Action("shelf.back", "escape", "Prompt", "Go back to the prompt", True),
     Action("shelf.focus_next", "tab", "Next part", "Go to the next part of the window", True),
     Action("shelf.focus_previous", "shift+tab", "Part before", "Go to the part before"),
     Action("window.undo", "ctrl+z", "Undo", "Undo the last change of the recipe"),
     Action("window.redo", "ctrl+y,ctrl+shift+z", "Redo", "Repeat what was undone"),
     Action("window.models", "alt+m", "Model", "Choose or download a model"),
+    Action("window.training", "alt+t", "Training", "Train LoRAs, and see how far trainings are"),
     Action("window.full_screen", "f6", "Full screen", "Show the picture on the whole screen"),
     Action("window.editor", "ctrl+t", "Editor", "Edit the prompt in $EDITOR"),
     Action(
@@ -84,8 +85,8 @@ ACTIONS = (
     Action("window.details", "f12", "Details", "Show all that is known of the last job"),
     Action("window.taller", "alt+down", "Taller", "Give the prompt one more row"),
     Action("window.shorter", "alt+up", "Shorter", "Give the prompt one row less"),
-    Action("window.wider", "alt+right", "Wider", "Make the picture wider"),
-    Action("window.narrower", "alt+left", "Narrower", "Make the picture narrower"),
+    Action("window.wider", "alt+right", "Width", "Make the picture wider"),
+    Action("window.narrower", "alt+left", "Width", "Make the picture narrower"),
     Action("window.usual_sizes", "alt+0", "Usual sizes", "Give all parts their usual sizes again"),
     Action("app.help", "f1", "Keys", "Show the keys that work here; once more, the manual", True),
     Action("reading.help", "question_mark", "Keys", "Show the keys that work here"),
@@ -250,6 +251,18 @@ ACTIONS = (
     Action("compare.divider_right", "right", "Divider right", "Move the divider to the right"),
     Action("compare.scroll_up", "pageup", "Page up", "Scroll up in what differs"),
     Action("compare.scroll_down", "pagedown", "Page down", "Scroll down in what differs"),
+    Action("training.switch", "tab,shift+tab", "Switch", "Go to the checkpoints, or back", True),
+    Action("training.new", "n", "New", "Begin a new training", True),
+    Action("training.pause", "p", "Pause", "Pause the training, or go on with it", True),
+    Action("training.stop", "s", "Stop", "End the training with what it has learnt", True),
+    Action("training.keep", "b", "Keep best", "Make the checkpoint with the cursor the LoRA", True),
+    Action("training.previous_sample", "left,h", "Sample", "Choose the sample before"),
+    Action("training.next_sample", "right,l", "Sample", "Choose the next sample"),
+    Action("training.show_sample", "enter", "Gallery", "Show the sample in the gallery", True),
+    Action("training.delete", "d,delete", "Delete", "Delete the training; its LoRAs stay", True),
+    Action("training.close", "escape,q", "Back", "Back to the window", True),
+    Action("new_training.start", "ctrl+g,f5", "Start", "Check the values, and train", True),
+    Action("new_training.close", "escape", "Back", "Don't train; the values are kept", True),
     Action("settings.change", "enter", "Change", "Change the setting in the config file", True),
     Action("settings.reset", "backspace,delete", "Default", "Leave the setting to sdtui", True),
     Action("settings.close", "escape,q", "Back", "Back to the window", True),

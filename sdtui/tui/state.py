@@ -35,6 +35,8 @@ class SavedState:
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Sizes that the user chose (see `WindowLayout`)."""
     theme: str = ""
+    training: Mapping[str, str] = field(default_factory=dict)
+    """The text of each field of the last new training."""
 
     def with_prompts(self, prompt: str, negative_prompt: str) -> SavedState:
         """Return the state with both prompts at the end; no prompt is listed twice."""
@@ -86,6 +88,7 @@ def load_state() -> SavedState:
             if 1 <= cells <= _MAX_CELLS
         },
         theme=theme if isinstance(theme, str) else "",
+        training=_values(saved.get("training"), str),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from sdtui.core.enums import EventLevel
 from sdtui.jobs import JobState
+from sdtui.requests.training.status import TrainingCondition, TrainingSample
 from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
@@ -30,10 +32,12 @@ from sdtui.tui.screens.grid import GridScreen
 from sdtui.tui.screens.manual import ManualScreen
 from sdtui.tui.screens.picture import CurrentPicture, PictureScreen
 from sdtui.tui.screens.search_dialog import ChooseScreen
+from sdtui.tui.screens.training import TrainingScreen
 from sdtui.tui.screens.which_key import WhichKeyScreen
 from sdtui.tui.widgets.form_fields import SectionRow
 from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.app_harness import AppHarness, running
+from tests.support.fake_trainings import FakeTrainings, running_training
 from tests.support.records import NOON, record
 
 pytestmark = pytest.mark.slow
@@ -60,6 +64,7 @@ FIRST_PRESSED = {
     "mask.fit": ("plus",),
     "mask.peek": ("a",),
     "mask.tint": ("a",),
+    "training.previous_sample": ("right",),
 }
 """Action id → keys after which the action changes something."""
 
@@ -275,6 +280,27 @@ async def at_axes(harness: AppHarness) -> None:
     await harness.app.push_screen(GridScreen("?", record().request, texts))
 
 
+async def at_training(harness: AppHarness) -> None:
+    """Show a paused training with two samples of a checkpoint."""
+    entries = harness.history.entries().entries[:2]
+    samples = [
+        TrainingSample(100, number, each.prompt, str(each.path))
+        for number, each in enumerate(entries)
+    ]
+    paused = replace(running_training(samples), condition=TrainingCondition.PAUSED)
+    vars(harness.backend)["trainings"] = FakeTrainings(paused)
+    harness.app.main.action_training()
+    screen = harness.app.screen
+    assert isinstance(screen, TrainingScreen)
+    await harness.until(lambda: screen.plot.curve)
+    await harness.until(lambda: screen.samples.chosen)
+
+
+async def at_new_training(harness: AppHarness) -> None:
+    await at_training(harness)
+    await harness.press("n")
+
+
 async def at_which_key(harness: AppHarness) -> None:
     """Show a panel of several pages."""
     choices = [KeyChoice(f"f{number}", "Something") for number in range(1000)]
@@ -315,6 +341,8 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "ask": at_ask,
     "axes": at_axes,
     "which_key": at_which_key,
+    "training": at_training,
+    "new_training": at_new_training,
 }
 
 

@@ -14,8 +14,10 @@ from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.manual import SECTIONS, ManualScreen
 from sdtui.tui.screens.mask import MaskScreen
 from sdtui.tui.screens.models import ModelScreen
+from sdtui.tui.screens.new_training import NewTrainingScreen
 from sdtui.tui.screens.picture import PictureScreen
 from sdtui.tui.screens.settings import SettingsScreen
+from sdtui.tui.screens.training import TrainingScreen
 from sdtui.tui.widgets.key_scroll import KeyScroll
 from tests.support.app_harness import AppHarness, running
 
@@ -43,7 +45,8 @@ def test_every_section_that_help_opens_is_in_the_manual(section: str) -> None:
 async def test_every_pane_has_a_section_and_every_section_a_place(harness: AppHarness) -> None:
     async with running(harness):
         panes = {str(pane.id) for pane in harness.app.main.query(Pane)}
-    classes = (ModelScreen, SettingsScreen, PictureScreen, CompareScreen, MaskScreen)
+    dialogs = (ModelScreen, SettingsScreen, NewTrainingScreen)
+    classes = (*dialogs, PictureScreen, CompareScreen, MaskScreen, TrainingScreen)
     assert set(SECTIONS) == panes | {each.__name__ for each in classes}
 
 

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from sdtui.core import paths
 from sdtui.core.enums import JobState
 from sdtui.core.settings import Settings
 from sdtui.jobs.api import Connection
@@ -76,9 +75,8 @@ class LocalBackend:
             None if pool is None and not slots else slots,
             needs,
             groups_models,
-            str(queue_folder or paths.state_folder()),
         )
-        self.trainings = LocalTrainings(self.jobs.trainings)
+        self.trainings = LocalTrainings()
         self.hardware = make_monitor(sample_interval)
         self._queue_file = QueueFile(queue_folder)
         self._pool = pool

@@ -243,10 +243,9 @@ class CallerJobs:
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
-        if self._caller.is_admin:
-            return self._jobs.workers
-        known = (replace(each, training="") for each in self._jobs.workers)
-        return tuple(each if self.sees(each.job) else replace(each, job="") for each in known)
+        return tuple(
+            each if self.sees(each.job) else replace(each, job="") for each in self._jobs.workers
+        )
 
     def running(self) -> Mapping[str, str]:
         running = self._jobs.running().items()

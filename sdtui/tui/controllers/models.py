@@ -14,6 +14,7 @@ from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.checking import RecipeChecker
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.fields import file_problems
+from sdtui.tui.form_texts import FormTexts
 from sdtui.tui.messages import ModelKnown
 from sdtui.tui.model_values import ModelValues
 from sdtui.tui.panes.collection import Panes
@@ -136,26 +137,26 @@ class ModelController:
         self._context.backend.jobs.load(model, dtype, memory_mode, Quantize(texts["quantize"]))
 
     def choose(self) -> None:
-        """Let the user choose a model, or download one."""
+        """Let the user choose the recipe's model, or download one."""
+        texts = self._context.recipe.texts
+        formats = DType(texts["dtype"]), Quantize(texts["quantize"])
+        self.choose_for(self._context.recipe, *formats)
+
+    def choose_for(self, form: FormTexts, dtype: DType, quantize: Quantize) -> None:
+        """Let the user choose the model of a form, or download one."""
         from sdtui.tui.screens.models import ModelScreen
 
         if self._dialog is not None:  # the palette was opened over it
             return
-        texts = self._context.recipe.texts
-        self._dialog = ModelScreen(
-            self._context.backend.models,
-            texts["model"],
-            self.memory_budget,
-            DType(texts["dtype"]),
-            Quantize(texts["quantize"]),
-            self.downloads,
-        )
-        self._context.push_screen(self._dialog, self._take)
 
-    def _take(self, chosen: str | None) -> None:
-        self._dialog = None
-        if chosen is not None:
-            self._context.recipe.change({"model": chosen})
+        def take(chosen: str | None) -> None:
+            self._dialog = None
+            if chosen is not None:
+                form.change({"model": chosen})
+
+        models, budget = self._context.backend.models, self.memory_budget
+        self._dialog = ModelScreen(models, form["model"], budget, dtype, quantize, self.downloads)
+        self._context.push_screen(self._dialog, take)
 
     def show_download(self, progress: DownloadProgress) -> None:
         """Show how much of a model has been downloaded."""

@@ -25,6 +25,7 @@ from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.controllers.presets import PresetController
 from sdtui.tui.controllers.prompt_samples import PromptSampler
 from sdtui.tui.controllers.queue import QueueController
+from sdtui.tui.controllers.training import TrainingController
 from sdtui.tui.controllers.values import ValueController
 from sdtui.tui.controllers.watching import HistoryWatcher
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress
@@ -42,6 +43,7 @@ from sdtui.tui.messages import (
     PartsImported,
     PathPasted,
     Sampled,
+    TrainingChanged,
 )
 from sdtui.tui.panes.gallery import Gallery
 from sdtui.tui.panes.log import LogPane
@@ -103,6 +105,7 @@ class MainScreen(WindowScreen):
             self.generation.checker,
             lambda: self.queue.presenter.progress.is_running,
         )
+        self.training = TrainingController(context, self, panes, self.window, self.models)
 
     def _stop_current(self, *, after_picture: bool) -> None:
         self.queue.stop_current(after_picture=after_picture)
@@ -210,6 +213,9 @@ class MainScreen(WindowScreen):
     def action_models(self) -> None:
         self.models.choose()
 
+    def action_training(self) -> None:
+        self.training.open()
+
     def action_cancel(self) -> None:
         """Copy what is selected in the text with the focus, or else stop the job."""
         text = self.focused
@@ -249,6 +255,7 @@ class MainScreen(WindowScreen):
             (KeyChoice("slash", "Search"), self.action_search),
             (KeyChoice("question_mark", "Keys"), self.context.show_keys),
             (KeyChoice("u", "Reading"), self.show_reading),
+            (KeyChoice("T", "Training"), self.action_training),
             *self.values.places(),
             (KeyChoice("p", "Preset", "Change"), self.presets.open_soon),
             (KeyChoice("v", "Grid", "Change"), self._ask_for_grid),
@@ -344,6 +351,11 @@ class MainScreen(WindowScreen):
         connection = self.context.backend.connection
         if connection is not None and connection.status.is_connected:
             self.models.use_default()
+            self.training.look()
+
+    @on(TrainingChanged)
+    def _training_changed(self) -> None:
+        self.training.look()
 
     @on(Sampled)
     def _sampled(self, event: Sampled) -> None:

@@ -30,6 +30,8 @@ SECTIONS: Mapping[str, str] = {
     "PictureScreen": "app#full-screen",
     "CompareScreen": "app#compare",
     "MaskScreen": "pictures#masks",
+    "TrainingScreen": "training#in-the-app",
+    "NewTrainingScreen": "training#in-the-app",
 }
 """The id of a pane, or the class of a screen over the window → "topic#heading" of the manual."""
 
