@@ -56,8 +56,8 @@ class DaemonStatus:
 
     @property
     def running(self) -> int:
-        """The number of running jobs."""
-        return sum(worker["job"] is not None for worker in self.workers)
+        """The number of running jobs and trainings."""
+        return sum(worker["job"] is not None or worker["is_training"] for worker in self.workers)
 
     @property
     def is_ending(self) -> bool:

@@ -90,6 +90,15 @@ class Dispatcher:
         """True unless the worker's machine is away."""
         return self._workers[worker].slot.is_available()
 
+    def can_train(self) -> bool:
+        """True if a worker can train, also if it is away now."""
+        return any(each.slot.training_environment is not None for each in self._workers.values())
+
+    def may_train(self, worker: str) -> bool:
+        """True if a worker can train now."""
+        can_train = self._workers[worker].slot.training_environment is not None
+        return can_train and self.seconds_aside(worker) is None
+
     def available(self) -> list[str]:
         """Return the workers whose machines aren't away."""
         return list(filter(self.is_available, self._workers))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Container, Mapping, Sequence
+from contextlib import ExitStack
 from types import MappingProxyType
 from typing import IO, ClassVar, Generic, Protocol, TypeVar
 
@@ -43,16 +44,18 @@ class EventProcess(Generic[Event]):
         end. `environment` has variables besides those of this process. Raises OSError if it can't
         be started."""
         self._errors = errors
-        # A session of its own: Ctrl-C is for the command, which asks it to stop.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            encoding="utf-8",
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
+        with ExitStack() as after_error:
+            after_error.enter_context(errors)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+                env={**os.environ, **environment},
+                start_new_session=True,  # Ctrl-C is for the command, which asks it to stop
+            )
+            after_error.pop_all()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 

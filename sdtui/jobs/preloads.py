@@ -41,7 +41,7 @@ class Preloads:
         self.stop()
         self._to_begin = set()
         if task.model is None:
-            there = self._dispatcher.available()
+            there = (each for each in self._dispatcher.available() if not self._status.trains(each))
             self._to_begin = {each for each in there if not task.workers or each in task.workers}
         error = self._dispatcher.missing_error(task.files)
         if error is not None:

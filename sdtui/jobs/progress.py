@@ -26,6 +26,8 @@ from sdtui.requests.events import (
     Step,
     Superseded,
     Tile,
+    Training,
+    TrainingProgress,
     Unloaded,
     WorkerAway,
     WorkerJoined,
@@ -159,8 +161,10 @@ class JobProgress:
 
 def apply_event(open_jobs: MutableMapping[str, JobProgress], envelope: JobEvent) -> JobProgress:
     """Apply an event to its job in `open_jobs` and remove the job if it is over. Returns the job's
-    progress."""
+    progress. Trainings have none."""
     job = envelope.job
+    if isinstance(envelope.event, Training | TrainingProgress):
+        return JobProgress(job)
     progress = open_jobs.pop(job, None) or JobProgress(job)
     progress = progress.apply(envelope)
     last = Loaded | ModelReady | Superseded | Unloaded | SheetSaved | WorkerJoined | WorkerAway

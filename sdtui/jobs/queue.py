@@ -14,21 +14,22 @@ from sdtui.jobs.api import Subscriber
 from sdtui.jobs.dispatcher import Dispatcher
 from sdtui.jobs.execution import JobOutcome, JobSaver, PictureStore, failed_event
 from sdtui.jobs.generator import MakeGenerator, make_generator
-from sdtui.jobs.grid_sheets import GridSheets
 from sdtui.jobs.job import Job, Output, new_id, new_job
+from sdtui.jobs.job_ends import JobEnds
 from sdtui.jobs.preload import PreloadTask
 from sdtui.jobs.preloads import Preloads
 from sdtui.jobs.prompts import ResolvedPrompts, one_combination
 from sdtui.jobs.queue_state import QueueState
 from sdtui.jobs.subscribers import Subscribers, envelope_of
-from sdtui.jobs.unsaved import UnsavedPictures
+from sdtui.jobs.training_task import TrainingTask
+from sdtui.jobs.training_tasks import TrainingTasks
 from sdtui.jobs.worker import Task, WorkerThread
 from sdtui.jobs.worker_status import WorkerStatus, WorkerStatuses
+from sdtui.jobs.workers.devices import own_slot
 from sdtui.jobs.workers.files import Files
-from sdtui.jobs.workers.local import LocalWorker
 from sdtui.jobs.workers.needs import NO_NEEDS, Needs
 from sdtui.jobs.workers.worker import UnsavedPicture, WorkerSlot
-from sdtui.requests.events import FLEETING_KINDS, Event, FinalEvent, Queued, WorkerLost
+from sdtui.requests.events import FLEETING_KINDS, Event, Queued, WorkerLost
 from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
@@ -50,28 +51,32 @@ class JobQueue:
         slots: Sequence[WorkerSlot] | None = None,
         needs: Needs = NO_NEEDS,
         groups_models: bool = False,
+        name: str = "",
     ) -> None:
         """`limit` is the maximum number of waiting jobs; None = unlimited. `resolve` returns the
         prompts of a request's pictures, by default as written. `slots` are the workers, by default
         one in this process. `needs` says what jobs need if workers differ. With `groups_models` one
-        worker too leaves the order of the queue for jobs of the loaded model."""
+        worker too leaves the order of the queue for jobs of the loaded model. `name` is that of the
+        queue over restarts."""
         self._resolve = resolve
         self._needs = needs
         self._changed = threading.Condition()
         self._state = QueueState(limit)
-        self._unsaved = UnsavedPictures(store)
         self._subscribers = Subscribers()
-        self._sheets = GridSheets(store, self._report_sheet)
-        self._store = store
-        self._savers: dict[str, JobSaver] = {}
-        """Of the jobs that have begun."""
         self._workers: list[WorkerThread] = []
         self._dispatcher = Dispatcher(needs.memory, groups_models=groups_models)
         self._status = WorkerStatuses()
+        self._ends = JobEnds(
+            *(self._state, self._dispatcher, self._status, self._subscribers, store)
+        )
         self._preloads = Preloads(self._dispatcher, self._status, self._subscribers)
+        self.trainings = TrainingTasks(
+            *(self._changed, self._dispatcher, self._status, self._subscribers, name),
+            self._open_for_training,
+        )
         self._paused = self._closed = False
         if slots is None:
-            slots = [WorkerSlot(settings.device, LocalWorker(settings, make_generator))]
+            slots = [own_slot(settings, make_generator)]
         for slot in slots:
             self.add_worker(slot)
 
@@ -122,7 +127,7 @@ class JobQueue:
         return jobs
 
     def sheets(self, grid_id: str, timeout: float | None = None) -> tuple[str, ...]:
-        return self._sheets.wait(grid_id, timeout)
+        return self._ends.sheets.wait(grid_id, timeout)
 
     def check_capacity(self) -> None:
         with self._changed:
@@ -153,10 +158,10 @@ class JobQueue:
     def add_worker(self, slot: WorkerSlot) -> None:
         """Let a further worker take jobs."""
         with self._changed:
-            self._workers.append(WorkerThread(slot.name, slot.worker, self))
+            self._workers.append(WorkerThread(slot, self))
             self._dispatcher.add(slot)
             self._status.add(slot.name)
-            if self._state.jobs or self._preloads.has_waiting:
+            if self._state.jobs or self._preloads.has_waiting or self.trainings.has_waiting:
                 self._start_workers()
 
     def look_again(self) -> None:
@@ -170,12 +175,18 @@ class JobQueue:
             self._preloads.leave_out_absent()
             for job_id, error in self._dispatcher.refused(self._state).items():
                 self._state.waiting.remove(job_id)
-                self._give_up(job_id, failed_event(error))
+                self._ends.give_up(job_id, failed_event(error))
             self._changed.notify_all()
 
     def _start_workers(self) -> None:
         for worker in self._workers if not self._closed else ():
             worker.start()
+
+    def _open_for_training(self) -> list[str]:
+        """Start the workers; return the waiting jobs."""
+        self._check_open()
+        self._start_workers()
+        return self._state.waiting
 
     def load(
         self,
@@ -202,7 +213,7 @@ class JobQueue:
             self._preloads.cancel(job_id)
             outcome = self._state.cancel(job_id, after_picture=after_picture)
             if outcome is not None:
-                self._give_up(job_id, outcome.event)
+                self._ends.give_up(job_id, outcome.event)
             self._changed.notify_all()
 
     def cancel_grid(self, grid_id: str) -> None:
@@ -229,18 +240,18 @@ class JobQueue:
 
     def save_again(self, job_id: str) -> list[str]:
         saved = []
-        for file in self._unsaved.save(self.job(job_id)):
+        for file in self._ends.unsaved.save(self.job(job_id)):
             saved.append(str(file.path))
             with self._changed:
                 self._state.add_saved(job_id, file)
         return saved
 
     def unsaved(self, job_id: str) -> tuple[ImageRecord, ...]:
-        return self._unsaved.images(job_id)
+        return self._ends.unsaved.images(job_id)
 
     def unsaved_picture(self, job_id: str, index: int) -> UnsavedPicture | None:
         """Return a held picture by its index in `unsaved`."""
-        return self._unsaved.picture(job_id, index)
+        return self._ends.unsaved.picture(job_id, index)
 
     # State
 
@@ -250,7 +261,7 @@ class JobQueue:
 
     @property
     def has_unsaved(self) -> bool:
-        return len(self._unsaved) > 0
+        return len(self._ends.unsaved) > 0
 
     def running(self) -> Mapping[str, str]:
         with self._changed:
@@ -288,13 +299,14 @@ class JobQueue:
         with self._changed:
             self._end(after_picture=False)
         ended = [worker.join(timeout) for worker in self._workers]
-        self._sheets.close(timeout)
+        self._ends.sheets.close(timeout)
         return all(ended)
 
     def _end(self, *, after_picture: bool, hanging: Collection[str] = ()) -> None:
         self._closed = True
         self._state.stop_running(after_picture=after_picture, hanging=hanging)
         self._preloads.stop()
+        self.trainings.close()
         self._changed.notify_all()
 
     def resumable(self) -> list[Job]:
@@ -318,6 +330,8 @@ class JobQueue:
     def _take(self, worker: str) -> Task | None:
         """Begin the next task of a worker, if there is one for it."""
         if not self._paused:
+            if (training := self.trainings.begin(worker, self._state.waiting)) is not None:
+                return training
             job_id = self._dispatcher.job_for(worker, self._state)
             if job_id is not None:
                 job = self._state.begin(worker, job_id)
@@ -327,9 +341,7 @@ class JobQueue:
 
     def saver(self, job_id: str) -> JobSaver:
         with self._changed:
-            if job_id not in self._savers:
-                self._savers[job_id] = JobSaver(self._state.jobs[job_id], self._store)
-            return self._savers[job_id]
+            return self._ends.saver(job_id)
 
     def cancellation(self, job_id: str) -> Cancellation:
         with self._changed:
@@ -349,7 +361,7 @@ class JobQueue:
     def job_ended(self, worker: str, job_id: str, outcome: JobOutcome) -> None:
         with self._changed:
             self._dispatcher.learn(self._state.jobs[job_id], worker, outcome.event)
-            self._finish(job_id, outcome, worker)
+            self._ends.finish(job_id, outcome, worker)
             self._changed.notify_all()
 
     def worker_lost(
@@ -361,10 +373,12 @@ class JobQueue:
         with self._changed:
             self._dispatcher.lost(worker, is_failure=error.is_failure)
             counts = has_begun and error.is_failure  # else the job can't be the cause
-            if not isinstance(task, Job):
+            if isinstance(task, PreloadTask):
                 self._preloads.end(worker, task, failed_event(error))
+            elif isinstance(task, TrainingTask):
+                self.trainings.give_back(worker, task)
             elif (event := self._state.end_by_loss(task.id, counts=counts)) is not None:
-                self._give_up(task.id, event, worker)
+                self._ends.give_up(task.id, event, worker)
             else:
                 self._state.give_back(task.id, counts=counts)
                 self._dispatcher.queued(task.id, front=True)
@@ -372,31 +386,10 @@ class JobQueue:
             self._status.apply(lost, is_preload=not isinstance(task, Job))
             self._changed.notify_all()
 
-    def _give_up(self, job_id: str, event: FinalEvent, worker: str = "") -> None:
-        """End a job that no attempt has ended."""
-        saver = self._savers.get(job_id)
-        outcome = JobOutcome(event) if saver is None else saver.given_up(event)
-        self._finish(job_id, outcome, worker)
-
-    def _finish(self, job_id: str, outcome: JobOutcome, worker: str = "") -> None:
-        if outcome.unsaved:
-            self._unsaved.hold(job_id, outcome.unsaved)
-        self._savers.pop(job_id, None)
-        self._dispatcher.forget(job_id)
-        for old in self._state.finish(job_id, outcome):
-            self._unsaved.forget(old)
-        job = self._state.jobs[job_id]
-        if job.grid is not None:
-            is_last = self._state.is_grid_over(job.grid.grid.id)
-            self._sheets.job_ended(job, is_last=is_last)
-        envelope = envelope_of(job_id, outcome.event, worker)
-        self._status.apply(envelope, is_preload=False)
-        self._subscribers.publish(envelope)
-
-    def _report_sheet(self, grid_id: str, event: Event) -> None:
-        self._subscribers.publish(envelope_of(grid_id, event))
-
-    def preload_ended(self, worker: str, task: PreloadTask, event: Event) -> None:
+    def task_ended(self, worker: str, task: PreloadTask | TrainingTask, event: Event) -> None:
         with self._changed:
-            self._preloads.end(worker, task, event)
+            if isinstance(task, PreloadTask):
+                self._preloads.end(worker, task, event)
+            else:
+                self.trainings.end(worker, task, event)
             self._changed.notify_all()

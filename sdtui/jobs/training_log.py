@@ -50,7 +50,7 @@ class TrainingLog:
     _last: TrainingStep | None = None
     _step_seconds: float = 0.0
     _activity: str = ""
-    _condition: TrainingCondition = TrainingCondition.INTERRUPTED
+    condition: TrainingCondition = TrainingCondition.INTERRUPTED
     """As the last event has it, if the training isn't queued or running."""
     _has_ended: bool = False
     _lora: str = ""
@@ -66,7 +66,7 @@ class TrainingLog:
 
     def status(self, condition: TrainingCondition | None, *, is_elsewhere: bool) -> TrainingStatus:
         """Return how far the training has come. `condition` is what is known otherwise."""
-        last, shown = self._last, condition or self._condition
+        last, shown = self._last, condition or self.condition
         is_running = shown is TrainingCondition.RUNNING
         left = self._step_seconds * (last.steps - last.step) if last and is_running else None
         return TrainingStatus(
@@ -127,7 +127,7 @@ class TrainingLog:
         if self._has_ended and not isinstance(event, Kept):  # it goes on
             self._has_ended, self._error = False, ""
             self._notices.clear()
-            self._condition = TrainingCondition.INTERRUPTED
+            self.condition = TrainingCondition.INTERRUPTED
         match event:
             case TrainingStep():
                 self._add_step(event)
@@ -157,7 +157,7 @@ class TrainingLog:
                 self._end(TrainingCondition.FAILED)
 
     def _end(self, condition: TrainingCondition) -> None:
-        self._condition, self._has_ended, self._activity = condition, True, ""
+        self.condition, self._has_ended, self._activity = condition, True, ""
 
     def _add_step(self, event: TrainingStep) -> None:
         known = bisect_left(self._steps, event.step)  # after a crash steps are repeated

@@ -38,7 +38,7 @@ class TrainingProcess(EventProcess[TrainingEvent]):
             error=f"The training's process {how}. `sdtui train resume` goes on with it.",
             error_type="TrainingError",
         )
-        self._folder.add_event(failed)
+        self._folder.note(failed)
         return failed
 
     def send(self, command: str) -> None:

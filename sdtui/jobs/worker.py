@@ -13,12 +13,21 @@ from sdtui.core.errors import CancelledError, DeviceLostError, SdtuiError, Worke
 from sdtui.jobs.execution import JobOutcome, JobSaver, carry_out, failed_event
 from sdtui.jobs.job import Job
 from sdtui.jobs.preload import PreloadTask
-from sdtui.jobs.workers.worker import Worker
-from sdtui.requests.events import Cancelled, Event, Failed, ModelReady, Unloaded
+from sdtui.jobs.training_task import TrainingTask
+from sdtui.jobs.workers.worker import WorkerSlot
+from sdtui.requests.events import (
+    Cancelled,
+    Event,
+    Failed,
+    ModelReady,
+    Training,
+    Unloaded,
+    training_event,
+)
 
 _log = logging.getLogger(__name__)
 
-Task = Job | PreloadTask
+Task = Job | PreloadTask | TrainingTask
 
 
 class TaskSource(Protocol):
@@ -44,8 +53,8 @@ class TaskSource(Protocol):
         """Receive the outcome of a job."""
         ...
 
-    def preload_ended(self, worker: str, task: PreloadTask, event: Event) -> None:
-        """Receive the last event of a preload."""
+    def task_ended(self, worker: str, task: PreloadTask | TrainingTask, event: Event) -> None:
+        """Receive the last event of a preload or training."""
         ...
 
     def worker_lost(
@@ -63,9 +72,10 @@ class WorkerThread:
     """Lets a worker run one task after another, for the lifetime of the process. A pipeline isn't
     thread-safe, so a device has one worker, and only the worker imports the engine."""
 
-    def __init__(self, name: str, worker: Worker, tasks: TaskSource) -> None:
-        self.name = name
-        self._worker = worker
+    def __init__(self, slot: WorkerSlot, tasks: TaskSource) -> None:
+        self.name = slot.name
+        self._worker = slot.worker
+        self._training_environment = slot.training_environment
         self._tasks = tasks
         self._thread: threading.Thread | None = None
 
@@ -86,13 +96,13 @@ class WorkerThread:
         while (task := self._tasks.next_task(self.name)) is not None:
             has_begun = False
             try:
-                if isinstance(task, Job) or task.model is not None:
+                if _needs_engine(task):
                     self._worker.start(partial(self._tasks.report, self.name, task))
                 has_begun = True
                 if isinstance(task, Job):
                     outcome = self._run_job(task)
                 else:
-                    self._tasks.preload_ended(self.name, task, self._preload(task))
+                    self._tasks.task_ended(self.name, task, self._run_other(task))
                     continue
             except CancelledError:
                 outcome = JobOutcome(Cancelled())
@@ -124,6 +134,9 @@ class WorkerThread:
             self._tasks.cancellation(job.id),
         )
 
+    def _run_other(self, task: PreloadTask | TrainingTask) -> Event:
+        return self._preload(task) if isinstance(task, PreloadTask) else self._train(task)
+
     def _preload(self, task: PreloadTask) -> Event:
         if task.model is None:
             self._worker.unload()
@@ -131,13 +144,28 @@ class WorkerThread:
         self._worker.load(task, partial(self._tasks.report, self.name, task))
         return ModelReady(model=task.model)
 
+    def _train(self, task: TrainingTask) -> Event:
+        """Free the device and let a training's process use it; return its last event."""
+        report = partial(self._tasks.report, self.name, task)
+        self._worker.unload()
+        report(Unloaded())
+        environment = self._training_environment
+        assert environment is not None
+        end = task.run(environment, lambda event: report(training_event(task.name, event)))
+        return Training(name=task.name, event=end)
+
     def _end(self, task: Task, outcome: JobOutcome) -> None:
         if isinstance(task, Job):
             self._tasks.job_ended(self.name, task.id, outcome)
             return
         if isinstance(outcome.event, Failed):
-            _log.warning("model %s can't be loaded: %s", task.model, outcome.event.error)
-        self._tasks.preload_ended(self.name, task, outcome.event)
+            what = f"model {task.model}" if isinstance(task, PreloadTask) else "a training"
+            _log.warning("%s can't be loaded: %s", what, outcome.event.error)
+        self._tasks.task_ended(self.name, task, outcome.event)
+
+
+def _needs_engine(task: Task) -> bool:
+    return isinstance(task, Job) or (isinstance(task, PreloadTask) and task.model is not None)
 
 
 def _lost(text: str) -> DeviceLostError:

@@ -48,6 +48,14 @@ class WorkerStatuses:
             replace(each, job=running.get(name, "")) for name, each in self._by_name.items()
         )
 
+    def train(self, worker: str, training: str) -> None:
+        """Note the name of the training that a worker carries out; "" if it has ended."""
+        self._by_name[worker] = replace(self._by_name[worker], training=training)
+
+    def trains(self, worker: str) -> bool:
+        """True if a worker carries out a training."""
+        return bool(self._by_name[worker].training)
+
     def presence_changes(self, there: Container[str]) -> dict[str, Event]:
         """Return the events of workers that came or went, by name. `there` are those whose machines
         are there."""

@@ -10,7 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sdtui.core.errors import SdtuiError
 from sdtui.requests.record import GenerationRecord, PassPlace, Stage, Truncation
-from sdtui.requests.training.events import Preparing, TrainingEvent, TrainingStep
+from sdtui.requests.training.events import (
+    END_KINDS,
+    Preparing,
+    TrainingEvent,
+    TrainingStep,
+)
 
 
 class _Event(BaseModel):
@@ -268,6 +273,18 @@ class TrainingProgress(_Event):
     name: str
     """Of the training."""
     event: Annotated[Preparing | TrainingStep, Field(discriminator="kind")]
+
+
+def training_event(name: str, event: TrainingEvent) -> Training | TrainingProgress:
+    """Return the event for what happened to a training."""
+    if isinstance(event, Preparing | TrainingStep):
+        return TrainingProgress(name=name, event=event)
+    return Training(name=name, event=event)
+
+
+def is_end_of_training(event: Event) -> bool:
+    """True if an event is the last one of a training's task."""
+    return isinstance(event, Training) and event.event.kind in END_KINDS
 
 
 class Finished(_Event):

@@ -237,13 +237,17 @@ class _Workers(Collector):
         away = GaugeMetricFamily(
             "sdtui_worker_away", "1 while its machine can't be reached.", labels=("worker",)
         )
+        training = GaugeMetricFamily(
+            "sdtui_worker_training", "1 while the worker trains a LoRA.", labels=("worker",)
+        )
         for each in self._jobs.workers:
+            training.add_metric((each.name,), bool(each.training))
             away.add_metric((each.name,), each.is_away)
             running.add_metric((each.name,), bool(each.job))
             losses.add_metric((each.name,), each.losses)
             if each.model.loaded is not None:
                 loaded.add_metric((each.name, each.model.loaded.model), 1)
-        yield from (running, loaded, losses, away)
+        yield from (running, training, loaded, losses, away)
 
 
 def _count(jobs: Jobs, state: JobState) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from sdtui.requests.training.request import TRAINING_FIELDS, TrainingRequest
 
 CACHE = "cache"
 """The folder of latents and embeddings in that of a training."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class TrainingFolder:
         self.events_file = path / "events.jsonl"
         self.log_file = path / "training.log"
         self.lock_file = path / "lock"
+        self.queue_file = path / "queue"
+        """Names the queue that the training belongs to, and is held by its process."""
         self._command_file = path / "command"
         self._request_file = path / "request.json"
 
@@ -58,6 +63,13 @@ class TrainingFolder:
                 f"there is no training in {self.path}", "`sdtui train list` shows all"
             ) from error
         return TrainingRequest.parse(values)
+
+    def note(self, event: TrainingEvent) -> None:
+        """Add an event if that can be done."""
+        try:
+            self.add_event(event)
+        except OSError as error:
+            _log.warning("%s can't be written: %s", self.events_file, error)
 
     def begun_at(self) -> int:
         """Return when the training was begun, in nanoseconds; 0 if it is unknown. Another one of

@@ -8,7 +8,9 @@ import pytest
 
 from sdtui.core.errors import TrainingError
 from sdtui.core.locks import try_hold
+from sdtui.core.settings import Settings
 from sdtui.jobs.backends.trainings import LocalTrainings
+from sdtui.jobs.queue import JobQueue
 from sdtui.requests.training.events import (
     CheckpointWritten,
     Notice,
@@ -22,8 +24,9 @@ from sdtui.requests.training.events import (
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.requests.training.status import TrainingCondition
 from sdtui.training.folder import TrainingFolder, begin_training
+from tests.support.picture_store import PictureStore
 
-TRAININGS = LocalTrainings()
+TRAININGS = LocalTrainings(JobQueue(Settings(device="cpu"), PictureStore()).trainings)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.backends.trainings import LocalTrainings
 from sdtui.jobs.model_api import DownloadSubscriber
 from sdtui.jobs.prompts import ResolvedPrompts
+from sdtui.jobs.queue import JobQueue
 from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.models import (
     ControlNet,
@@ -38,6 +39,7 @@ from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
 from tests.support.fake_pictures import FakePictures
+from tests.support.picture_store import PictureStore
 
 SAMPLE = Sample(time=0.0, ram_used=1, ram_total=4, own_ram=1, cpu=0.0)
 
@@ -321,7 +323,7 @@ class FakeBackend:
         self.models = FakeModels(*models)
         self.prompts = LocalPrompts(Settings())
         self.pictures = FakePictures(*prompts)
-        self.trainings = LocalTrainings()
+        self.trainings = LocalTrainings(JobQueue(Settings(device="cpu"), PictureStore()).trainings)
         self.hardware = FakeHardware()
         self.saved = 0
         self.closed = False

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from sdtui.core import paths
 from sdtui.core.enums import JobState
 from sdtui.core.settings import Settings
 from sdtui.jobs.api import Connection
@@ -75,8 +76,9 @@ class LocalBackend:
             None if pool is None and not slots else slots,
             needs,
             groups_models,
+            str(queue_folder or paths.state_folder()),
         )
-        self.trainings = LocalTrainings()
+        self.trainings = LocalTrainings(self.jobs.trainings)
         self.hardware = make_monitor(sample_interval)
         self._queue_file = QueueFile(queue_folder)
         self._pool = pool

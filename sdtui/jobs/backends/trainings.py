@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sdtui.core.errors import TrainingConflictError, TrainingError, TrainingNotFoundError
 from sdtui.core.files import write_atomic
 from sdtui.core.locks import is_held
 from sdtui.jobs.training_log import TrainingLog
-from sdtui.requests.training.events import Kept
+from sdtui.jobs.training_marks import is_queued
+from sdtui.jobs.training_tasks import TrainingTasks
+from sdtui.requests.training.events import Kept, Paused, TrainingFinished
+from sdtui.requests.training.pictures import check_folder
 from sdtui.requests.training.request import TrainingRequest
-from sdtui.requests.training.status import TrainingCondition, TrainingCurve, TrainingStatus
-from sdtui.training.folder import TrainingFolder, all_trainings, find_training
+from sdtui.requests.training.status import (
+    TrainingCheckpoint,
+    TrainingCondition,
+    TrainingCurve,
+    TrainingStatus,
+)
+from sdtui.training.folder import TrainingFolder, all_trainings, begin_training, find_training
 
 _ACTIVE = (TrainingCondition.QUEUED, TrainingCondition.RUNNING)
+_ENDED = (TrainingCondition.FINISHED, TrainingCondition.STOPPED)
 
 
 class LocalTrainings:
     """Implements the protocol `Trainings`, which documents its methods. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: TrainingTasks) -> None:
+        """`tasks` are those of the queue."""
+        self._tasks = tasks
         self._logs: dict[str, TrainingLog] = {}
         self._lock = threading.Lock()
 
@@ -36,62 +49,110 @@ class LocalTrainings:
             return self._log(find_training(name)).curve(points)
 
     def start(self, request: TrainingRequest, *, anew: bool = False) -> str:
-        raise TrainingError("trainings can't be queued yet", "`sdtui train lora` begins one")
+        check_folder(request.instance_data_dir)
+        self._tasks.check()
+        if any(each.path.name == request.output_name for each in all_trainings()):
+            self._inactive(request.output_name, "Give another name, or stop it first")
+        with _folder_errors(request.output_name):
+            folder = begin_training(request, anew=anew)
+        return self._tasks.add(folder)
 
     def resume(self, name: str) -> str:
-        raise TrainingError("trainings can't be queued yet", "`sdtui train lora` begins one")
+        folder = self._inactive(name, "Wait until it has ended")
+        if self._status(folder).condition is TrainingCondition.FINISHED:
+            raise TrainingConflictError(
+                f"the training {name} is finished", "Begin another one, or this one anew"
+            )
+        return self._tasks.add(folder)
 
     def pause(self, name: str) -> None:
-        raise TrainingError("trainings can't be queued yet", "`sdtui train lora` begins one")
+        folder = find_training(name)
+        found = self._status(folder)
+        if found.condition not in _ACTIVE:
+            raise TrainingConflictError(
+                f"the training {name} isn't running", f"It is {found.condition}"
+            )
+        if self._tasks.send(name, "pause"):
+            return
+        with _folder_errors(name):
+            if not self._tasks.take_out(name, Paused(step=found.step)):
+                _send_elsewhere(folder, found, "pause")
 
     def stop(self, name: str) -> None:
-        raise TrainingError("trainings can't be queued yet", "`sdtui train lora` begins one")
+        folder = find_training(name)
+        found = self._status(folder)
+        if found.condition in _ENDED:
+            raise TrainingConflictError(f"the training {name} is {found.condition} already")
+        if self._tasks.send(name, "stop"):
+            return
+        if found.is_elsewhere:
+            _send_elsewhere(folder, found, "stop")
+            return
+        with _folder_errors(name):
+            lora = str(_copied(name, found.checkpoints[-1])) if found.checkpoints else ""
+            end = TrainingFinished(step=found.step, path=lora, seconds=0.0, is_stopped=True)
+            if not self._tasks.take_out(name, end):
+                self._tasks.forget(folder)
+                folder.add_event(end)
 
     def keep(self, name: str, step: int) -> str:
-        folder = self._inactive(name)
-        found = next((each for each in self.status(name).checkpoints if each.step == step), None)
+        folder = self._inactive(name, "Pause or stop it first")
+        checkpoints = self.status(name).checkpoints
+        found = next((each for each in checkpoints if each.step == step), None)
         if found is None:
-            steps = ", ".join(str(each.step) for each in self.status(name).checkpoints)
+            steps = ", ".join(str(each.step) for each in checkpoints)
             raise TrainingNotFoundError(
                 f"{name} has no checkpoint of step {step}",
                 f"There are: {steps}" if steps else "A training writes them as it goes on",
             )
-        checkpoint = Path(found.path)
-        lora = checkpoint.with_name(f"{name}.safetensors")
-        try:
-            write_atomic(lora, checkpoint.read_bytes())
+        with _folder_errors(name):
+            lora = _copied(name, found)
             folder.add_event(Kept(step=step, path=str(lora)))
-        except OSError as error:
-            raise TrainingError(f"{lora} can't be written: {error.strerror}") from error
         return str(lora)
 
     def delete(self, name: str) -> None:
-        folder = self._inactive(name)
-        try:
+        folder = self._inactive(name, "Pause or stop it first")
+        self._tasks.forget(folder)
+        with _folder_errors(name):
             shutil.rmtree(folder.path)
-        except OSError as error:
-            raise TrainingError(f"{folder.path} can't be deleted: {error.strerror}") from error
 
     def continue_interrupted(self) -> list[str]:
-        return []
+        names = []
+        for folder in self._tasks.left(all_trainings()):
+            with self._lock:
+                condition = self._log(folder).condition
+            if condition in (TrainingCondition.PAUSED, TrainingCondition.INTERRUPTED):
+                self._tasks.add(folder)
+                names.append(folder.path.name)
+            else:  # its process has ended after that with the queue
+                self._tasks.forget(folder)
+        return names
 
-    def _inactive(self, name: str) -> TrainingFolder:
+    def _inactive(self, name: str, hint: str) -> TrainingFolder:
         """Return the folder of a training that is neither queued nor running. Raises
         TrainingError."""
         folder = find_training(name)
         condition = self._status(folder).condition
         if condition in _ACTIVE:
-            raise TrainingConflictError(
-                f"the training {name} is {condition}", "Pause or stop it first"
-            )
+            raise TrainingConflictError(f"the training {name} is {condition}", hint)
         return folder
 
     def _status(self, folder: TrainingFolder) -> TrainingStatus:
-        is_running = is_held(folder.lock_file)
+        condition = self._tasks.condition(folder.path.name)
+        is_elsewhere = condition is None
+        if condition is None and is_held(folder.lock_file):
+            condition = TrainingCondition.RUNNING
+        elif condition is None and is_queued(folder):
+            condition = TrainingCondition.QUEUED
         with self._lock:
-            return self._log(folder).status(
-                TrainingCondition.RUNNING if is_running else None, is_elsewhere=is_running
-            )
+            log = self._log(folder)
+            if (
+                condition is None
+                and folder.queue_file.exists()
+                and log.condition is TrainingCondition.PAUSED
+            ):
+                condition, is_elsewhere = TrainingCondition.INTERRUPTED, False
+            return log.status(condition, is_elsewhere=condition in _ACTIVE and is_elsewhere)
 
     def _log(self, folder: TrainingFolder) -> TrainingLog:
         """Return what the events of a folder say by now."""
@@ -104,3 +165,31 @@ class LocalTrainings:
         except OSError as error:
             raise TrainingError(f"{folder.path} can't be read: {error.strerror}") from error
         return log
+
+
+def _send_elsewhere(folder: TrainingFolder, status: TrainingStatus, command: str) -> None:
+    """Send a command to a training that another process has started. Raises TrainingError."""
+    if status.condition is TrainingCondition.QUEUED:
+        raise TrainingConflictError(
+            f"the training {status.name} is queued in another process",
+            f"{command.title()} it there",
+        )
+    folder.send(command)
+
+
+def _copied(name: str, checkpoint: TrainingCheckpoint) -> Path:
+    """Make a checkpoint the LoRA of its training; return the path. Raises OSError."""
+    written = Path(checkpoint.path)
+    lora = written.with_name(f"{name}.safetensors")
+    write_atomic(lora, written.read_bytes())
+    return lora
+
+
+@contextmanager
+def _folder_errors(name: str) -> Iterator[None]:
+    """Raise TrainingError in place of OSError."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or f"the folder of {name}"
+        raise TrainingError(f"{where} can't be used: {error.strerror or error}") from error

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdtui.core.errors import SettingsError
-from sdtui.core.settings import ALL_GPUS, Settings
+from sdtui.core.settings import ALL_GPUS, ENVIRONMENT_PREFIX, Settings
 from sdtui.jobs.generator import MakeGenerator
+from sdtui.jobs.workers.local import LocalWorker
 from sdtui.jobs.workers.worker import WorkerSlot
 from sdtui.monitor import Monitor
 
@@ -58,9 +59,31 @@ def worker_slots(
                 stall_seconds=stall_seconds,
             ),
             each.memory if is_mixed else None,
+            training_environment={
+                **each.environment,
+                **training_environment(replace(settings, device=each.device)),
+            },
         )
         for each in processes
     ]
+
+
+def own_slot(settings: Settings, make_generator: MakeGenerator) -> WorkerSlot:
+    """Return a worker in this process, for the device of the settings."""
+    return WorkerSlot(
+        settings.device,
+        LocalWorker(settings, make_generator),
+        training_environment=training_environment(settings),
+    )
+
+
+def training_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables of a process that trains on the device of these settings, and saves
+    samples in their folder."""
+    return {
+        f"{ENVIRONMENT_PREFIX}DEVICE": settings.device,
+        f"{ENVIRONMENT_PREFIX}PICTURES": str(settings.pictures),
+    }
 
 
 def with_only_device(settings: Settings) -> Settings:

@@ -79,6 +79,8 @@ class WorkerSlot:
     """Returns False while its machine is away. Quick, as the next is."""
     files: Callable[[], MachineFiles | None] = _same_files
     """Returns the files of its machine, also while that is away; None if it is this one."""
+    training_environment: Mapping[str, str] | None = None
+    """The variables of a process that trains on its device; None if it can't."""
 
 
 class Worker(Protocol):

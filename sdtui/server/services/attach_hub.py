@@ -17,7 +17,13 @@ from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Backend
 from sdtui.jobs.wire import PARTS, is_property, members
 from sdtui.jobs.wire.messages import State
-from sdtui.requests.events import FINAL_KINDS, FLEETING_KINDS, Downloading, JobEvent
+from sdtui.requests.events import (
+    FINAL_KINDS,
+    FLEETING_KINDS,
+    Downloading,
+    JobEvent,
+    is_end_of_training,
+)
 
 _log = logging.getLogger(__name__)
 _KEPT = 2000
@@ -89,7 +95,7 @@ class AttachHub:
         elif kind in FLEETING_KINDS:
             newest.steps[envelope.job] = envelope
         else:
-            if kind in FINAL_KINDS:
+            if kind in FINAL_KINDS or is_end_of_training(envelope.event):
                 newest.previews.pop(envelope.job, None)
                 newest.steps.pop(envelope.job, None)
             self._add(envelope)

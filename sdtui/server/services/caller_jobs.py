@@ -243,9 +243,10 @@ class CallerJobs:
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
-        return tuple(
-            each if self.sees(each.job) else replace(each, job="") for each in self._jobs.workers
-        )
+        if self._caller.is_admin:
+            return self._jobs.workers
+        known = (replace(each, training="") for each in self._jobs.workers)
+        return tuple(each if self.sees(each.job) else replace(each, job="") for each in known)
 
     def running(self) -> Mapping[str, str]:
         running = self._jobs.running().items()

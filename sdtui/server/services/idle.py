@@ -43,7 +43,8 @@ class IdleTimer:
     def check(self, now: float) -> None:
         """Unload or end if it is time; `now` is in monotonic seconds."""
         events, options = self._services.job_events, self._services.options
-        if events.has_unfinished_jobs() or self._has_clients():
+        trains = any(each.training for each in self._services.backend.jobs.workers)
+        if events.has_unfinished_jobs() or trains or self._has_clients():
             self._last_use = now
         self._unload_idle(now)
         end_after = options.end_after if self._is_reachable() else 0.0
@@ -56,7 +57,7 @@ class IdleTimer:
         jobs, limit = self._services.backend.jobs, self._services.options.unload_after
         is_loading = False
         for each in jobs.workers:
-            if each.job or each.model.loading:
+            if each.job or each.training or each.model.loading:
                 self._last_work[each.name] = now
                 is_loading |= each.model.loading is not None
         idle = [

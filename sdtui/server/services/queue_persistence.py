@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from sdtui.core.errors import SdtuiError
 from sdtui.jobs import MOST_LOSSES, JobState
 from sdtui.requests.events import JobEvent
 from sdtui.server.dependencies import ServerServices
@@ -24,8 +25,9 @@ class QueuePersistence:
         self._ending = False
 
     def take_over(self) -> None:
-        """Resume the jobs of an earlier server, but not one that two processes were making when
-        they died: it may be the cause."""
+        """Resume the trainings and jobs of an earlier server, but not a job that two processes were
+        making when they died: it may be the cause."""
+        self._continue_trainings()
         try:
             orphaned = self._services.backend.adopt_orphaned_jobs(twice_lost=False)
         except OSError as error:
@@ -47,6 +49,15 @@ class QueuePersistence:
                 _log.warning(
                     "job %s was running when sdtui died: %s pictures are made", job.id, made
                 )
+
+    def _continue_trainings(self) -> None:
+        try:
+            names = self._services.backend.trainings.continue_interrupted()
+        except SdtuiError as error:
+            _log.warning("the trainings of the last server can't be resumed: %s", error)
+            return
+        for name in names:
+            _log.info("the training %s of the last server is resumed", name)
 
     def put(self, event: JobEvent) -> None:
         """Note an event. Called by the queue on any thread."""

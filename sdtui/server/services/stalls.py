@@ -63,6 +63,7 @@ class Stalls:
         busy = {each.name: each.job or each.model.loading for each in workers}
         tasks = {name: task for name, task in busy.items() if task}
         yield from tasks.items()
-        is_idle = workers and not tasks and not jobs.is_paused
+        trains = any(each.training for each in workers)  # its process reports when it pleases
+        is_idle = workers and not tasks and not trains and not jobs.is_paused
         if is_idle and any(job.state is JobState.QUEUED for job in jobs.jobs()):
             yield "", _WAITING

@@ -72,6 +72,8 @@ class Watchdog:
         counts = Counter(job.state for job in jobs.jobs())
         running, waiting = len(jobs.running()), counts[JobState.QUEUED]
         loaded = f"{model.loaded.model} on {model.loaded.device}" if model.loaded else "no model"
+        if training := next((each.training for each in jobs.workers if each.training), ""):
+            loaded = f"training {training}"
         return f"{loaded}, {running} running, {waiting} waiting"
 
     def _stop_long_jobs(self) -> None:

@@ -204,6 +204,7 @@ class QueueController:
         from sdtui.tui.screens.dialogs import OrphanedJobsScreen
 
         backend = self._context.backend
+        await self._continue_trainings()
         jobs = await asyncio.to_thread(backend.orphaned_jobs)
         if not jobs:
             await asyncio.to_thread(backend.forget_orphaned_jobs)
@@ -217,6 +218,13 @@ class QueueController:
             await self._adopt_orphaned()
         elif answer is not None:
             await asyncio.to_thread(backend.forget_orphaned_jobs)
+
+    async def _continue_trainings(self) -> None:
+        """Go on with trainings that ended with an earlier process."""
+        try:
+            await asyncio.to_thread(self._context.backend.trainings.continue_interrupted)
+        except SdtuiError as error:
+            self._context.show_error(error)
 
     async def _adopt_orphaned(self) -> None:
         adopt = partial(self._context.backend.adopt_orphaned_jobs, twice_lost=True)

@@ -67,6 +67,8 @@ class WorkerAnswer(BaseModel):
     model: str | None
     """The model in its memory."""
     is_loading: bool
+    is_training: bool
+    """True while a LoRA is trained on it."""
     losses: int
     """How often its process ended unexpectedly and was replaced."""
     is_away: bool
@@ -128,6 +130,7 @@ def _worker(status: WorkerStatus) -> WorkerAnswer:
         job=status.job or None,
         model=loaded.model if loaded else None,
         is_loading=status.model.loading is not None,
+        is_training=bool(status.training),
         losses=status.losses,
         is_away=status.is_away,
     )
