@@ -59,13 +59,17 @@ def lora(folder: Path, anew: bool, as_json: bool, quiet: bool, **flags: Any) -> 
 
 @train.command()
 @click.argument("name")
+@options_for("num_processes", fields=TRAINING_FIELDS)
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only errors.")
-def resume(name: str, as_json: bool, quiet: bool) -> int:
+def resume(name: str, as_json: bool, quiet: bool, **flags: Any) -> int:
     """Go on with a training that was interrupted."""
     from sdtui.training.folder import find_training
 
-    return _run(find_training(name), as_json=as_json, quiet=quiet)
+    folder = find_training(name)
+    if changed := request_values(flags, TRAINING_FIELDS):
+        folder.use_processes(changed["num_processes"])
+    return _run(folder, as_json=as_json, quiet=quiet)
 
 
 @train.command("list")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count, tee
 from pathlib import Path
 
@@ -18,46 +17,47 @@ from sdtui.core.files import write_atomic
 from sdtui.engine.generator import generate
 from sdtui.models import WildcardFiles
 from sdtui.requests.request import nth_seed
-from sdtui.requests.training.data import TrainingData
 from sdtui.requests.training.events import Notice, Preparing
 from sdtui.requests.training.request import TrainingRequest
-from sdtui.training.dataset import Dataset, TrainingPicture
+from sdtui.training.dataset import Dataset, read_dataset
 from sdtui.training.session import TrainingSession
 
 
-def class_folder(request: TrainingRequest, folder: Path) -> Path | None:
-    """Return the folder of the class pictures of a training, whose own folder is `folder`; None if
-    it has none but those beside its pictures."""
+def read_pictures(request: TrainingRequest, folder: Path) -> Dataset:
+    """Return the pictures of a training, whose own folder is `folder`. Raises TrainingError."""
+    data = request.data
+    return read_dataset(
+        request.instance_data_dir,
+        data.instance_prompt,
+        _class_folder(request, folder),
+        "" if is_dynamic(data.class_prompt) else data.class_prompt,
+    )
+
+
+def _class_folder(request: TrainingRequest, folder: Path) -> Path | None:
+    """Return the folder of class pictures; None if there are none but those beside the others."""
     made = folder / "class" if request.data.class_prompt else None
     return request.data.class_data_dir or made
 
 
-def usual_class_caption(data: TrainingData) -> str:
-    """Return the caption of class pictures that have none; "" for the words of their folder."""
-    return "" if is_dynamic(data.class_prompt) else data.class_prompt
-
-
-def with_class_pictures(session: TrainingSession, dataset: Dataset) -> Dataset:
-    """Return the dataset with the missing pictures of the class, which are made. Raises
-    CancelledError, OutOfMemoryError and OSError."""
+def make_class_pictures(session: TrainingSession, dataset: Dataset) -> None:
+    """Make the pictures of the class that are missing. Raises CancelledError, OutOfMemoryError and
+    OSError."""
     data = session.request.data
     missing = data.num_class_images - len(dataset.class_pictures)
-    if not data.class_prompt or missing <= 0:
-        return dataset
-    folder = class_folder(session.request, session.folder)
-    assert folder is not None
+    folder = _class_folder(session.request, session.folder)
+    if not data.class_prompt or folder is None:
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    made: list[TrainingPicture] = []
-    for seed, prompt in _prompts(session):
+    prompts = _prompts(session)
+    done = 0
+    while done < missing:
+        seed, prompt = next(prompts)
         path = folder / f"class-{seed}.png"
-        if path.exists():
-            continue
-        session.report(Preparing(what="class pictures", done=len(made), total=missing))
-        size = _write_picture(session, prompt, seed, path)
-        made.append(TrainingPicture(path, size, prompt, is_class=True))
-        if len(made) == missing:
-            break
-    return replace(dataset, class_pictures=(*dataset.class_pictures, *made))
+        if not path.exists():
+            session.report(Preparing(what="class pictures", done=done, total=missing))
+            _write_picture(session, prompt, seed, path)
+            done += 1
 
 
 def _prompts(session: TrainingSession) -> Iterator[tuple[int, str]]:
@@ -74,8 +74,8 @@ def _prompts(session: TrainingSession) -> Iterator[tuple[int, str]]:
         yield seed, expansion.texts[0]
 
 
-def _write_picture(session: TrainingSession, prompt: str, seed: int, path: Path) -> tuple[int, int]:
-    """Make a picture and write it with its caption; return its size."""
+def _write_picture(session: TrainingSession, prompt: str, seed: int, path: Path) -> None:
+    """Make a picture and write it with its caption."""
     request = session.picture_request(prompt, seed)
     cancellation = session.control.cancellation
     image = generate(session.engine, request, cancellation=cancellation).images[0]
@@ -83,4 +83,3 @@ def _write_picture(session: TrainingSession, prompt: str, seed: int, path: Path)
     image.save(buffer, "PNG")
     write_atomic(path.with_suffix(".txt"), prompt.encode())
     write_atomic(path, buffer.getvalue())
-    return image.size

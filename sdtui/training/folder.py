@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdtui.core import paths
@@ -83,6 +83,16 @@ class TrainingFolder:
         """Make the folder, without anything of an earlier training. Raises OSError."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, mode=0o700)
+        self._write(request)
+
+    def use_processes(self, count: int) -> None:
+        """Let the training go on with so many processes. Raises TrainingError, InvalidRequestError
+        and OSError."""
+        request = self.request()
+        execution = replace(request.execution, num_processes=count)
+        self._write(replace(request, execution=execution))
+
+    def _write(self, request: TrainingRequest) -> None:
         values = TRAINING_FIELDS.values_of(request)
         write_atomic(self._request_file, json.dumps(values, default=str, indent=1).encode())
 

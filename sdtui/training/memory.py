@@ -37,13 +37,18 @@ def memory_needs(model: LoadedModel, network: TrainedNetwork, resolution: int) -
 
 
 def memory_plan(
-    request: TrainingRequest, needs: MemoryNeeds, optimizer: Optimizer, memory: Memory
+    request: TrainingRequest,
+    needs: MemoryNeeds,
+    optimizer: Optimizer,
+    memory: Memory,
+    processes: int = 1,
 ) -> MemoryPlan:
-    """Return the fastest plan that fits the free memory, else the smallest. What the request says
-    of gradient checkpointing stays."""
+    """Return the fastest plan that fits the free memory, else the smallest, for each of the
+    processes that share a batch. What the request says of gradient checkpointing stays."""
     free = int(memory.free * _USABLE_SHARE)
     wanted = request.execution.gradient_checkpointing
-    plan = MemoryPlan(request.optimization.train_batch_size, optimizer, wanted is True)
+    pictures = -(-request.optimization.train_batch_size // processes)
+    plan = MemoryPlan(pictures, optimizer, wanted is True)
     while needs.peak(plan) > free:
         less = plan.with_less() if wanted is None else plan.in_more_pieces()
         if less is None:

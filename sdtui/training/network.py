@@ -87,6 +87,15 @@ class TrainedNetwork:
             for parameter in _trainable(module)
         ]
 
+    def use_checkpointing(self, *, is_on: bool) -> None:
+        """Let layers be computed a second time for the gradients, or keep what these need."""
+        for name, module in self._modules.items():
+            if name == UNET:
+                change = "enable" if is_on else "disable"
+                getattr(module, f"{change}_gradient_checkpointing")()
+            else:
+                _use_checkpointing(module, is_on=is_on)
+
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return copies of all weights in main memory: `COMPONENT.PATH.down` (r x in …) and `.up`
         (out x r …)."""
@@ -105,6 +114,17 @@ class TrainedNetwork:
                 if isinstance(layer, LoraLayer):
                     yield f"{component}.{path}.down", _weight(layer.lora_A)
                     yield f"{component}.{path}.up", _weight(layer.lora_B)
+
+
+def _use_checkpointing(text_encoder: Any, *, is_on: bool) -> None:
+    # The name of newer versions of transformers, and of older ones.
+    names = ("activation_checkpointing", "gradient_checkpointing")
+    name = next(each for each in names if hasattr(text_encoder, f"{each}_enable"))
+    if is_on:
+        getattr(text_encoder, f"{name}_enable")({"use_reentrant": False})
+    else:
+        getattr(text_encoder, f"{name}_disable")()
+    text_encoder.train(is_on)  # in which its layers heed it; CLIP has no dropout
 
 
 def _weight(factors: torch.nn.ModuleDict) -> torch.Tensor:

@@ -21,6 +21,7 @@ class MemoryPlan:
     """How much is held in memory at once."""
 
     batch_size: int
+    """Pictures of a batch that one process computes."""
     optimizer: Optimizer
     gradient_checkpointing: bool
     pieces: int = 1

@@ -17,7 +17,7 @@ from sdtui.models import native_size
 from sdtui.requests.training.events import Notice, Preparing
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.buckets import bucket_sizes, crop_to_bucket
-from sdtui.training.class_pictures import with_class_pictures
+from sdtui.training.class_pictures import make_class_pictures, read_pictures
 from sdtui.training.conditions import CaptionEncoder
 from sdtui.training.dataset import Dataset
 from sdtui.training.folder import CACHE
@@ -81,12 +81,17 @@ class Preparation:
         self._folder = session.folder
         self._report = session.report
         self._control = session.control
+        self._processes = session.processes
 
     def prepare(self, dataset: Dataset) -> PreparedData:
         """Make what the steps need. Raises TrainingError, CancelledError, and torch's errors when
         memory runs out."""
         request = self._request
-        dataset = with_class_pictures(self._session, dataset)
+        if request.data.class_prompt:
+            if self._processes.is_main:
+                make_class_pictures(self._session, dataset)
+            self._processes.wait()
+            dataset = read_pictures(request, self._folder)  # in the same order each time
         native = native_size(self._model.description)
         resolution = request.data.resolution or max(native)
         buckets: tuple[tuple[int, int], ...] = ((resolution, resolution),)
@@ -99,9 +104,12 @@ class Preparation:
         store = LatentStore(
             self._folder / CACHE / "latents", self._model, with_flipped=request.data.random_flip
         )
-        prepared, errors = store.prepare(
-            pictures, self._reporter("latents"), self._control.cancellation
-        )
+        report, cancellation = self._reporter("latents"), self._control.cancellation
+        if self._processes.count > 1:
+            own = [pictures[index] for index in self._processes.share(len(pictures))]
+            store.prepare(own, report, cancellation)
+            self._processes.wait()
+        prepared, errors = store.prepare(pictures, report, cancellation)
         if errors:
             self._report(Notice(text=f"{counted(len(errors), 'picture')} left out: {errors[0]}"))
         learned = tuple(each for each in prepared if not each.picture.is_class)
@@ -121,10 +129,12 @@ class Preparation:
         self._note_long(texts)
         if encoder.is_ahead:
             report = self._reporter("captions")
-            for number, text in enumerate(("", *texts)):
+            texts.append("")  # of dropped captions
+            for number in self._processes.share(len(texts)):
                 self._control.cancellation.check()
-                encoder.prepare(text)
-                report(number, len(texts))
+                encoder.prepare(texts[number])
+                report(number + 1, len(texts))
+            self._processes.wait()
         return encoder
 
     def _note_long(self, captions: Sequence[str]) -> None:

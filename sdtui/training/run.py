@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from sdtui.core import runtime
 from sdtui.core.errors import CancelledError, OutOfMemoryError, TrainingError
 from sdtui.core.settings import Settings
-from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.training.events import (
     CheckpointWritten,
@@ -21,26 +20,29 @@ from sdtui.requests.training.events import (
     Planned,
     Preparing,
     ReportTraining,
+    TrainingFailed,
     TrainingFinished,
     TrainingStep,
 )
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.batches import Batches
 from sdtui.training.checkpoint import read_checkpoint, write_checkpoint
-from sdtui.training.class_pictures import class_folder, usual_class_caption
+from sdtui.training.class_pictures import read_pictures
 from sdtui.training.control import TrainingControl
-from sdtui.training.dataset import read_dataset
 from sdtui.training.lora_file import kohya_metadata, kohya_tensors, write_lora
 from sdtui.training.lora_metadata import TrainingFacts, lora_metadata
 from sdtui.training.memory import memory_needs, memory_plan
 from sdtui.training.network import TrainedNetwork
 from sdtui.training.optimizers import chosen_optimizer, learning_rates
+from sdtui.training.out_of_memory import memory_errors
+from sdtui.training.peers import GOES_ON, devices_for, together
 from sdtui.training.plan import steps_for
 from sdtui.training.preparation import (
     Preparation,
     PreparedData,
     load_trained_model,
 )
+from sdtui.training.processes import Processes
 from sdtui.training.samples import Samples
 from sdtui.training.session import TrainingSession
 from sdtui.training.trainer import StepResult, Trainer
@@ -58,27 +60,46 @@ def train(
     """Train a LoRA and return its file. `folder` is that of the training: states, latents and
     samples; a training that was interrupted goes on from there.
 
-    Raises TrainingError, OutOfMemoryError, CancelledError if it was paused or stopped before there
-    is anything to keep,
-    OSError, and the errors of loading a model.
+    With several processes this is the first, which starts the others. If one of them dies while
+    this one waits for it, this process ends. Raises TrainingError, OutOfMemoryError, CancelledError
+    if it was paused or stopped before there is anything to keep, OSError, and the errors of loading
+    a model.
     """
-    dataset = read_dataset(
-        request.instance_data_dir,
-        request.data.instance_prompt,
-        class_folder(request, folder),
-        usual_class_caption(request.data),
-    )
+
+    def end(death: str) -> None:
+        report(TrainingFailed(error=f"{death}. {GOES_ON}.", error_type=TrainingError.__name__))
+        runtime.leave(1)
+
+    devices = devices_for(request, settings.device)
+    folder.mkdir(parents=True, exist_ok=True)
+    with together(request, folder, devices, end) as processes:
+        here = replace(settings, device=devices[0])
+        return train_in(processes, request, here, folder, report, control)
+
+
+def train_in(
+    processes: Processes,
+    request: TrainingRequest,
+    settings: Settings,
+    folder: Path,
+    report: ReportTraining,
+    control: TrainingControl,
+) -> Path:
+    """Do what one of the processes of a training does, see `train`. Only the first reports, obeys
+    and writes."""
+    dataset = read_pictures(request, folder)
     for notice in dataset.notices:
         report(Notice(text=notice))
-    folder.mkdir(parents=True, exist_ok=True)
     with StableDiffusionEngine(settings) as engine:
-        with _memory_errors("loading"):
+        with memory_errors("loading the model"):
             report(Preparing(what="model"))
             load_trained_model(engine, request)
-            session = TrainingSession(request, engine, folder, report, control)
+        session = TrainingSession(request, engine, folder, report, control, processes)
+        with memory_errors("preparing the pictures"):
             prepared = Preparation(session).prepare(dataset)
         lora_folder = request.output.output_dir or settings.lora_folders[0]
-        return _Run(session, prepared, lora_folder).finish()
+        with memory_errors("training"):
+            return _Run(session, prepared, lora_folder).finish()
 
 
 class _Run:
@@ -95,12 +116,11 @@ class _Run:
         self._report = session.report
         self._control = session.control
         self._lora_folder = lora_folder
-        torch.manual_seed(
-            session.request.seed
-        )  # PEFT draws the first weights from the global generator
-        with _memory_errors("loading"):
-            self._network = TrainedNetwork(self._model.pipeline, session.request)
-            self._trainer = self._make_trainer()
+        self._processes = session.processes
+        # PEFT draws the first weights from the global generator
+        torch.manual_seed(session.request.seed)
+        self._network = TrainedNetwork(self._model.pipeline, session.request)
+        self._trainer = self._make_trainer()
         self._samples = Samples(session)
         self._restore()
 
@@ -112,7 +132,7 @@ class _Run:
         if trainer.step == 0:
             self._samples.make(0, None)
         lora: Path | None = None
-        while trainer.step < trainer.steps and not self._control.is_ended:
+        while trainer.step < trainer.steps and not self._is_ended():
             self._report_step(self._advance())
             lora = self._write_after(trainer.step)
             is_last = trainer.step == trainer.steps
@@ -141,9 +161,11 @@ class _Run:
             request.optimization.optimizer, on_cuda=self._engine.device.has_own_memory
         )
         needs = memory_needs(self._model, self._network, prepared.resolution)
-        plan = memory_plan(request, needs, kind, self._engine.device.memory())
+        memory = self._engine.device.memory()
+        free = int(-self._processes.highest(-float(memory.free)))
+        plan = memory_plan(request, needs, kind, replace(memory, free=free), self._processes.count)
         batches = [
-            Batches(pictures, plan.batch_size, request.data, request.seed)
+            Batches(pictures, request.optimization.train_batch_size, request.data, request.seed)
             for pictures in (prepared.learned, prepared.classes)
             if pictures
         ]
@@ -157,15 +179,15 @@ class _Run:
             batches[1] if len(batches) > 1 else None,
             plan,
             steps or steps_for(len(prepared.learned)),
+            self._processes,
         )
 
     def _restore(self) -> None:
         """Go on from the last state, if there is one. Raises TrainingError."""
         checkpoint = read_checkpoint(self._folder)
-        if checkpoint is None:
-            return
         try:
-            self._trainer.restore(checkpoint)
+            if checkpoint is not None:
+                self._trainer.restore(checkpoint)
         except (KeyError, ValueError, RuntimeError) as error:
             raise TrainingError(
                 f"the state in {self._folder} is that of another training",
@@ -178,23 +200,25 @@ class _Run:
             failure = ""
             try:
                 return self._trainer.advance()
-            except OOM_CANDIDATES as error:
-                if not is_out_of_memory(error):
-                    raise
-                plan = self._trainer.plan.with_less()
-                failure = str(error)
+            except OutOfMemoryError as error:
+                failure = error.what
             self._engine.device.release()
+            step, plan = self._trainer.step + 1, self._trainer.plan.with_less()
             if plan is None:
                 raise OutOfMemoryError(
-                    f"memory ran out in step {self._trainer.step + 1}, also with gradient"
-                    f" checkpointing and one picture at a time: {failure}",
+                    f"memory ran out in step {step}, also with gradient checkpointing and one"
+                    f" picture at a time: {failure}",
                     "Take a smaller --resolution or --rank, or close what else uses the memory",
                     stage="denoise",
                 )
-            _log.warning("memory ran out in step %s: %s", self._trainer.step + 1, failure)
+            _log.warning("memory ran out in step %s: %s", step, failure)
             change = plan.changes_from(self._trainer.plan)
             self._trainer.use_less_memory(plan)
-            self._report(MemoryShort(step=self._trainer.step + 1, change=change))
+            self._report(MemoryShort(step=step, change=change))
+
+    def _is_ended(self) -> bool:
+        """True if the first process has been told to pause or stop."""
+        return bool(self._processes.highest(float(self._control.is_ended)))
 
     def _write_after(self, step: int) -> Path | None:
         """Write what is wanted after a step; return the path of the LoRA, if there is one."""
@@ -205,26 +229,30 @@ class _Run:
 
     def _write_end(self) -> Path:
         """Write the LoRA that the training ends with, and the state to go on from."""
-        write_checkpoint(self._folder, self._trainer.checkpoint())
-        return self._write_lora()
+        return self._write("")
 
     def _write_checkpoint(self) -> Path:
         """Write a LoRA of this step, whose path is returned, and the state to go on from."""
         step = self._trainer.step
-        write_checkpoint(self._folder, self._trainer.checkpoint())
-        path = self._write_lora(f"-{step:06}")
+        path = self._write(f"-{step:06}")
         self._report(CheckpointWritten(step=step, path=str(path)))
         return path
 
-    def _write_lora(self, suffix: str = "") -> Path:
-        """Write the LoRA as it is now; return its path."""
+    def _write(self, suffix: str) -> Path:
         path = self._lora_folder / f"{self._request.output_name}{suffix}.safetensors"
+        if self._processes.is_main:
+            write_checkpoint(self._folder, self._trainer.checkpoint())
+            self._write_lora(path)
+        return path
+
+    def _write_lora(self, path: Path) -> None:
+        """Write the LoRA as it is now."""
         request, trainer = self._request, self._trainer
         kind = trainer.plan.optimizer
         rate, text_rate = learning_rates(request.optimization, kind)
         facts = TrainingFacts(
             resolution=self._prepared.resolution,
-            batch_size=trainer.plan.batch_size,
+            batch_size=request.optimization.train_batch_size,
             learning_rate=rate,
             text_encoder_rate=text_rate if request.network.train_text_encoder else None,
             optimizer=kind,
@@ -241,7 +269,6 @@ class _Run:
             several_encoders=self._model.description.family == "sdxl",
         )
         write_lora(path, tensors, kohya_metadata(metadata))
-        return path
 
     def _report_plan(self) -> None:
         trainer, model = self._trainer, self._model
@@ -258,7 +285,7 @@ class _Run:
                 buckets=self._prepared.buckets(),
                 steps=trainer.steps,
                 epochs=trainer.epochs,
-                batch_size=trainer.plan.batch_size,
+                batch_size=self._request.optimization.train_batch_size,
                 optimizer=trainer.plan.optimizer,
                 learning_rate=rate,
                 gradient_checkpointing=trainer.plan.gradient_checkpointing,
@@ -280,18 +307,3 @@ class _Run:
                 memory=self._engine.device.memory().used,
             )
         )
-
-
-@contextmanager
-def _memory_errors(what: str) -> Iterator[None]:
-    """Raise OutOfMemoryError in place of torch's errors."""
-    try:
-        yield
-    except OOM_CANDIDATES as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemoryError(
-            f"memory ran out while {what}: {error}",
-            "Close what else uses the memory, or take a smaller model",
-            stage="load",
-        ) from error

@@ -17,6 +17,7 @@ from sdtui.models import find_lora
 from sdtui.requests.record import GenerationRecord, LoraRecord
 from sdtui.requests.request import nth_seed
 from sdtui.requests.training.events import Notice, Sample
+from sdtui.training.out_of_memory import memory_errors
 from sdtui.training.session import TrainingSession
 
 _log = logging.getLogger(__name__)
@@ -38,17 +39,17 @@ class Samples:
         """Make a picture of each prompt after a step and save it in the history. `lora` is the file
         that was written after this step. A picture that fails is no reason to end the training."""
         prompts = self._request.output.validation_prompts
-        if not prompts:
+        if not (prompts and self._session.processes.is_main):
             return
-        with self._encoders_on_device():
-            for number, prompt in enumerate(prompts):
-                try:
+        for number, prompt in enumerate(prompts):
+            try:
+                with self._encoders_on_device():
                     self._make_one(number, prompt, step, lora)
-                except CancelledError:
-                    return
-                except SdtuiError as error:
-                    _log.info("sample %s failed", number, exc_info=error)
-                    self._report(Notice(text=f"No sample of step {step}: {error}"))
+            except CancelledError:
+                return
+            except SdtuiError as error:
+                _log.warning("a sample failed", exc_info=error)
+                self._report(Notice(text=f"No sample of step {step}: {error}"))
 
     def _make_one(self, number: int, prompt: str, step: int, lora: Path | None) -> None:
         self._control.cancellation.check()
@@ -72,9 +73,10 @@ class Samples:
 
     @contextmanager
     def _encoders_on_device(self) -> Iterator[None]:
-        for module in self._resting():
-            module.to(self._engine.device.torch)
         try:
+            with memory_errors("loading what samples need"):
+                for module in self._resting():
+                    module.to(self._engine.device.torch)
             yield
         finally:
             self.rest_encoders()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdtui.core.enums import Policy
@@ -12,6 +12,7 @@ from sdtui.requests.request import GenerationRequest
 from sdtui.requests.training.events import ReportTraining
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.control import TrainingControl
+from sdtui.training.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TrainingSession:
     """That of the training: states, latents and samples."""
     report: ReportTraining
     control: TrainingControl
+    processes: Processes = field(default_factory=Processes)
 
     @property
     def model(self) -> LoadedModel:

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
+from sdtui.core.errors import OutOfMemoryError
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
 from sdtui.requests.training.optimization import Optimizer
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.batches import Batches, Shown
@@ -20,6 +22,7 @@ from sdtui.training.network import TrainedNetwork
 from sdtui.training.objective import Batch, batch_loss, draw_noise, training_scheduler
 from sdtui.training.optimizers import learning_rates, make_optimizer, rate_factor
 from sdtui.training.plan import MemoryPlan
+from sdtui.training.processes import Processes
 
 _SMOOTHING = 0.98
 """The share of the old mean in the new one, as in TensorBoard's usual plots."""
@@ -50,8 +53,10 @@ class Trainer:
         classes: Batches | None,
         plan: MemoryPlan,
         steps: int,
+        processes: Processes,
     ) -> None:
         """`classes` has as many pictures in a batch as `learned`."""
+        self._processes = processes
         self._request = request
         self._model = model
         self._network = network
@@ -67,7 +72,7 @@ class Trainer:
         self._scheduler = training_scheduler(model.pipeline)
         self._timesteps = int(self._scheduler.config.num_train_timesteps)
         self._optimizer, self._rates = self._optimizer_of(plan.optimizer)
-        self._use_checkpointing(plan.gradient_checkpointing)
+        network.use_checkpointing(is_on=plan.gradient_checkpointing)
 
     @property
     def batches_in_epoch(self) -> int:
@@ -86,14 +91,11 @@ class Trainer:
         return str(self._scheduler.config.prediction_type)
 
     def advance(self) -> StepResult:
-        """Make one step. Raises what torch raises when memory runs out; then nothing has changed,
-        and the step can be made again."""
+        """Make one step with the other processes. Raises OutOfMemoryError in all of them if memory
+        runs out in one; then nothing has changed, and the step can be made again."""
         started = time.perf_counter()
-        accumulated = self._request.optimization.gradient_accumulation_steps
-        loss = 0.0
         try:
-            for number in range(self.step * accumulated, (self.step + 1) * accumulated):
-                loss += self._backward(number, 1 / accumulated)
+            loss = self._backward_together()
             self._limit_gradients()
             self._optimizer.step()
         finally:
@@ -106,7 +108,7 @@ class Trainer:
 
     def use_less_memory(self, plan: MemoryPlan) -> None:
         """Go on with another plan of the same optimizer."""
-        self._use_checkpointing(plan.gradient_checkpointing)
+        self._network.use_checkpointing(is_on=plan.gradient_checkpointing)
         self.plan = plan
 
     def checkpoint(self) -> Checkpoint:
@@ -123,6 +125,38 @@ class Trainer:
         self.step, self._smoothed = checkpoint.step, checkpoint.smoothed_loss
         self._rates = self._rates_of(self._optimizer)
 
+    def _backward_together(self) -> float:
+        """Compute the gradients of a step, each process its share; return the loss."""
+        accumulated = self._request.optimization.gradient_accumulation_steps
+        loss, failure = 0.0, ""
+        try:
+            for number in range(self.step * accumulated, (self.step + 1) * accumulated):
+                loss += self._backward(number, 1 / accumulated)
+            gradients = self._gradients()
+            values = self._processes.joined(gradients)
+        except OOM_CANDIDATES as error:
+            if not is_out_of_memory(error):
+                raise
+            failure = str(error) or type(error).__name__
+        if self._processes.highest(float(failure != "")):
+            raise OutOfMemoryError(
+                failure or "memory ran out in another process",
+                "Take a smaller --resolution or --rank, or close what else uses the memory",
+                stage="denoise",
+            )
+        self._processes.add(values, gradients)
+        return self._processes.total(loss)
+
+    def _gradients(self) -> list[torch.Tensor]:
+        """Return all gradients; 0 where this process had no picture."""
+        for each in self._parameters():
+            if each.grad is None:
+                each.grad = torch.zeros_like(each)
+        return [each.grad for each in self._parameters() if each.grad is not None]
+
+    def _parameters(self) -> list[torch.nn.Parameter]:
+        return [each for group in self._optimizer.param_groups for each in group["params"]]
+
     def _backward(self, number: int, share: float) -> float:
         """Add the gradients of a batch, and of one of the class; return its loss. `share` is how
         much it counts."""
@@ -135,19 +169,18 @@ class Trainer:
     def _add_gradients(
         self, shown: Sequence[Shown], number: int, kind: str, weight: float
     ) -> float:
-        """Compute a batch in as many pieces as the plan says."""
+        """Compute this process's share of a batch in as many pieces as the plan says."""
         total = 0.0
         options = self._request.optimization
-        size = -(-len(shown) // self.plan.pieces)
-        for start in range(0, len(shown), size):
-            batch = self._batch(shown[start : start + size])
-            generators = [
-                _generator(self._request.seed, number, kind, start + index)
-                for index in range(len(batch.latents))
-            ]
+        own = self._processes.share(len(shown))
+        size = max(1, -(-len(own) // self.plan.pieces))
+        for start in range(0, len(own), size):
+            piece = own[start : start + size]
+            batch = self._batch([shown[index] for index in piece])
+            generators = [_generator(self._request.seed, number, kind, index) for index in piece]
             noise = draw_noise(batch.latents, self._timesteps, options.noise_offset, generators)
             loss = batch_loss(self._unet, self._scheduler, batch, noise, options.snr_gamma)
-            loss = loss * (weight * len(generators) / len(shown))
+            loss = loss * (weight * len(piece) / len(shown))
             loss.backward()
             total += loss.item()
         return total
@@ -165,10 +198,7 @@ class Trainer:
 
     def _limit_gradients(self) -> None:
         if limit := self._request.optimization.max_grad_norm:
-            parameters = [
-                each for group in self._optimizer.param_groups for each in group["params"]
-            ]
-            torch.nn.utils.clip_grad_norm_(parameters, limit)
+            torch.nn.utils.clip_grad_norm_(self._parameters(), limit)
 
     def _optimizer_of(self, kind: Optimizer) -> tuple[torch.optim.Optimizer, Any]:
         of_unet, of_text = learning_rates(self._request.optimization, kind)
@@ -188,10 +218,6 @@ class Trainer:
             group["lr"] = rate
             group.pop("initial_lr", None)
         return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(done + step))
-
-    def _use_checkpointing(self, is_on: bool) -> None:
-        change = "enable_gradient_checkpointing" if is_on else "disable_gradient_checkpointing"
-        getattr(self._unet, change)()
 
     def _mean(self, loss: float) -> float:
         return _SMOOTHING * self._smoothed + (1 - _SMOOTHING) * loss

@@ -89,3 +89,14 @@ class TrainingExecution(Section):
             open_text="by memory",
         ),
     ] = None
+    num_processes: Annotated[
+        int,
+        FieldSpec(
+            label="Processes",
+            help="GPUs that share each batch, one process each. The LoRA is the same as with one.",
+            group=_MACHINE,
+            flags=("--processes",),
+            ge=1,
+            le=64,
+        ),
+    ] = 1
