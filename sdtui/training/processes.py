@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast, patch_environment, reduce
+from accelerate.utils import patch_environment, reduce
 
 _LONGEST = timedelta(days=7)
 """That processes wait for each other: samples and class pictures take long, and when one has died,
@@ -36,20 +36,21 @@ class Processes:
 
     def wait(self) -> None:
         """Return when all have come here."""
-        if self.count > 1:
-            PartialState().wait_for_everyone()
+        self.highest(0.0)
 
     def highest(self, value: float) -> float:
         """Return the highest value of all."""
-        return value if self.count == 1 else self._over_all(value, "max")
+        return self._over_all(value, "max")
 
     def total(self, value: float) -> float:
         """Return the sum of all values."""
-        return value if self.count == 1 else self._over_all(value, "sum")
+        return self._over_all(value, "sum")
 
     def _over_all(self, value: float, operation: str) -> float:
+        if self.count == 1:
+            return value
         values = torch.tensor([value], dtype=torch.float64, device=self._device)
-        return float(reduce(values, operation).item())
+        return float(self._reduced(values, operation).item())
 
     def joined(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor | None:
         """Return the values of all tensors, one behind the other, for `add`; None if this process
@@ -59,22 +60,26 @@ class Processes:
     def add(self, values: torch.Tensor | None, tensors: Sequence[torch.Tensor]) -> None:
         """Fill tensors with the sums over all processes of their values, which `joined` has
         returned."""
-        if values is None:
-            return
-        parts = reduce(values, "sum").split([each.numel() for each in tensors])
-        for tensor, part in zip(tensors, parts, strict=True):
-            tensor.copy_(part.view_as(tensor))
+        if values is not None:
+            sums = self._reduced(values, "sum").split([each.numel() for each in tensors])
+            for tensor, part in zip(tensors, sums, strict=True):
+                tensor.copy_(part.view_as(tensor))
 
+    @torch.no_grad()
     def take_first(self, tensors: Sequence[torch.Tensor]) -> None:
         """Fill tensors with those of the first process."""
-        if self.count > 1:
-            for tensor in tensors:
-                tensor.copy_(broadcast(tensor.detach().clone()))
+        values = self.joined(tensors)
+        if values is not None:
+            self.add(values if self.is_main else torch.zeros_like(values), tensors)
 
     def leave(self) -> None:
         """End what connects the processes."""
         if self.count > 1:
             PartialState().destroy_process_group()
+
+    def _reduced(self, values: torch.Tensor, operation: str) -> torch.Tensor:
+        result: torch.Tensor = reduce(values, operation)
+        return result
 
 
 def join(number: int, count: int, device: torch.device, rendezvous: Path) -> Processes:

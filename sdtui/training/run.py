@@ -193,6 +193,9 @@ class _Run:
                 f"the state in {self._folder} is that of another training",
                 "Give another name, or delete the folder",
             ) from error
+        for of_encoders in (False, True):
+            parameters = self._network.parameters(of_text_encoders=of_encoders)
+            self._processes.take_first(parameters)
 
     def _advance(self) -> StepResult:
         """Make a step, with less memory if it runs out. Raises OutOfMemoryError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sdtui.training import objective, run, trainer
 from sdtui.training.control import TrainingControl
 from sdtui.training.plan import MemoryNeeds
 from tests.support.faults import cuda_out_of_memory
+from tests.support.thread_processes import TwoThreads
 from tests.support.training_pictures import AddPicture
 
 Learn = Callable[..., Path]
@@ -155,6 +157,38 @@ def test_memory_that_runs_out_costs_time_and_not_the_training(
     ]
     for name, tensor in undisturbed.items():
         assert torch.allclose(tensor.float(), found[name].float(), atol=1e-4), name
+
+
+def test_processes_that_share_batches_go_on_to_the_lora_of_one(
+    training: _Training, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"train_text_encoder": True, "train_batch_size": 3}
+    training.stop_after = 2
+    training.run(**options)
+    shutil.copytree(tmp_path / "work", tmp_path / "shared")
+    training.stop_after, training.control = 0, TrainingControl()
+    alone = training.run(**options)
+    training.events.clear()
+    second = TwoThreads()
+    second.take_part(monkeypatch)
+    loss, failures = objective.batch_loss, iter([True])
+
+    def sometimes(unet: Any, scheduler: Any, batch: objective.Batch, *others: Any) -> torch.Tensor:
+        if len(batch.latents) == 1 and next(failures, False):
+            raise cuda_out_of_memory()
+        return loss(unet, scheduler, batch, *others)
+
+    monkeypatch.setattr(trainer, "batch_loss", sometimes)
+    shared = training.run(work="shared", num_processes=2, **options)
+    assert training.kinds() == ["planned", "memory_short", "step", "step", "finished"]
+    assert [each.kind for each in second.events if each.kind == "memory_short"] == ["memory_short"]
+    for name, tensor in alone.items():
+        assert torch.allclose(tensor.float(), shared[name].float(), atol=1e-4), name
+
+
+def test_a_batch_is_not_shared_by_more_processes_than_it_has_pictures(training: _Training) -> None:
+    with pytest.raises(TrainingError, match="3 processes can't share a batch of 2"):
+        training.run(num_processes=3)
 
 
 def test_memory_that_is_never_enough_ends_it_with_a_sentence(
