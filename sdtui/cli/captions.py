@@ -80,6 +80,22 @@ def caption(
         return output.show(CaptionProcess(request))
 
 
+@click.command()
+@click.argument("folder", type=FilePath(), metavar="FOLDER")
+def captions(folder: Path) -> int:
+    """Edit the captions of the pictures in FOLDER, and of folders such as 10_NAME in it.
+
+    A list of the pictures, the picture with the cursor, and its caption, which is saved when you go
+    on to another. Words can be put in front of all captions, replaced and counted.
+    """
+    from sdtui.requests.training.pictures import no_pictures, training_folders
+    from sdtui.tui import edit_captions
+
+    if not training_folders(folder).learned_pictures():
+        raise no_pictures(folder)
+    return edit_captions(load_settings(), folder)
+
+
 class _Output:
     """Shows the events of a captioner."""
 

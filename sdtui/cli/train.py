@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdtui.cli.captions import caption
+from sdtui.cli.captions import caption, captions
 from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.options import FilePath, options_for, request_values
 from sdtui.cli.output import echo_json, echo_path
@@ -29,6 +29,7 @@ def train() -> None:
 
 
 train.add_command(caption)
+train.add_command(captions)
 
 
 @train.command()

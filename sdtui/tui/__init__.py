@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sdtui.core.settings import Settings
     from sdtui.jobs import Backend
@@ -31,3 +32,11 @@ def draw_mask(settings: Settings, editor: MaskEditor, *, may_be_empty: bool = Fa
     from sdtui.tui.launch import launch_mask_editor
 
     return launch_mask_editor(settings, editor, may_be_empty=may_be_empty)
+
+
+def edit_captions(settings: Settings, folder: Path) -> int:
+    """Let the user edit the captions of a folder in the terminal; returns the exit code. Raises
+    OutputError if there is no terminal."""
+    from sdtui.tui.launch import launch_caption_editor
+
+    return launch_caption_editor(settings, folder)

@@ -214,11 +214,22 @@ class SdtuiApp(TerminalApp, inherit_bindings=False):
         if key := self.main.keys_shown.get("app.quit"):
             self.notify(f"Nothing is running. {key} quits.", timeout=3)
 
+    def action_captions(self) -> None:
+        """Ask for a folder of this machine, and edit its captions."""
+        from sdtui.tui.folder_choice import ask_for_folder
+        from sdtui.tui.screens.captions import CaptionScreen
+
+        title = "Edit the captions of the pictures in which folder"
+        ask_for_folder(self, title, lambda folder: self.push_screen(CaptionScreen(self, folder)))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield every action, and the pages of the manual."""
         yield from palette_commands(self, self.main)
         yield SystemCommand(
             "Choose a theme · All themes, seen as you go", "", self.action_change_theme
+        )
+        yield SystemCommand(
+            "Captions · Edit captions of pictures to learn", "", self.action_captions
         )
 
     def notify(

@@ -18,6 +18,8 @@ from sdtui.tui.terminal.probe import UNKNOWN_TERMINAL, TerminalCapabilities, Ter
 from sdtui.tui.terminal.restore import TerminalRestore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sdtui.jobs import Backend
     from sdtui.tui.mask_editor.editor import MaskEditor
 
@@ -30,6 +32,9 @@ _DUMB_TERMINAL = (
     'TERM=xterm-256color sdtui; else use: sdtui generate "a prompt"'
 )
 _MASK_WITHOUT_TERMINAL = "a mask is drawn in a terminal, and this is none that can be drawn in"
+_CAPTIONS_WITHOUT_TERMINAL = (
+    "captions are edited in a terminal, and this is none that can be drawn in"
+)
 _KILLED = "sdtui was killed. The next start has the recipe, and offers to go on with the queue."
 _ANSWER_SECONDS, _ANSWER_SECONDS_OVER_SSH = 0.3, 1.0
 """Seconds in which a terminal may answer what it can draw. Most pass while modules are imported.
@@ -164,3 +169,31 @@ def launch_mask_editor(settings: Settings, editor: MaskEditor, *, may_be_empty: 
 
 def _import_mask_app() -> None:
     import sdtui.tui.mask_app  # noqa: F401
+
+
+def launch_caption_editor(settings: Settings, folder: Path) -> int:
+    """Let the user edit the captions of a folder; returns the exit code.
+
+    Raises OutputError if there is no terminal.
+    """
+    if problem := terminal_problem(_CAPTIONS_WITHOUT_TERMINAL, _CAPTIONS_WITHOUT_TERMINAL):
+        raise OutputError(problem)
+    prepare(settings)
+    with TerminalRestore("sdtui was killed. Captions that it saved are kept.") as restore:
+        terminal = open_terminal(settings, restore, _import_caption_app)
+        from sdtui.tui.caption_app import CaptionApp
+
+        app = CaptionApp(
+            settings,
+            folder,
+            picture_widget=picture_widget(
+                settings.image_protocol, terminal.capabilities, terminal.colours.colours
+            ),
+            terminal=terminal.capabilities,
+            early_input=terminal.early_input,
+        )
+        return app.run() or 0
+
+
+def _import_caption_app() -> None:
+    import sdtui.tui.caption_app  # noqa: F401

@@ -137,7 +137,7 @@ def test_captions_of_another_process_are_undone_together(tmp_path: Path) -> None
     change = Change("captions of a model")
     for picture in pictures:
         write_caption(picture, "a dog")
-        captions.note_written(change, picture)
+        captions.note_written(change, picture, None)
     assert captions.captions[pictures[1]].line == "a dog"
     assert captions.undo() == ("captions of a model", 2)
     assert read_caption(pictures[0]) is None

@@ -13,6 +13,7 @@ from PIL import Image
 
 from sdtui.core.enums import EventLevel
 from sdtui.jobs import JobState
+from sdtui.requests.training.captions import write_caption
 from sdtui.requests.training.status import TrainingCondition, TrainingSample
 from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.images.loader import ShownPicture
@@ -21,6 +22,7 @@ from sdtui.tui.job_progress import LogLine
 from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.name_completions import WildcardCompletions
+from sdtui.tui.screens.captions import CaptionScreen
 from sdtui.tui.screens.compare import Compared, CompareScreen
 from sdtui.tui.screens.dialogs import (
     AskScreen,
@@ -65,6 +67,7 @@ FIRST_PRESSED = {
     "mask.peek": ("a",),
     "mask.tint": ("a",),
     "training.previous_sample": ("right",),
+    "captions.undo": ("f", "z", "enter"),
 }
 """Action id → keys after which the action changes something."""
 
@@ -249,6 +252,28 @@ async def at_mask(harness: AppHarness) -> None:
     await harness.app.main.masks.draw_over(shown)
 
 
+async def at_captions(harness: AppHarness) -> None:
+    """Put the cursor on the second of three pictures, of which two have captions."""
+    folder = harness.settings.pictures / "learned"
+    for number in range(3):
+        folder.mkdir(exist_ok=True)
+        Image.linear_gradient("L").rotate(90 * number).save(folder / f"{number}.png")
+    for number in range(2):
+        write_caption(folder / f"{number}.png", f"a red dog, number {number}")
+    screen = CaptionScreen(harness.app, folder)
+    await harness.app.push_screen(screen)
+    await harness.until(lambda: len(screen.list.captions) == 3)
+    screen.list.cursor = 1
+    await pictures_are_read(harness)
+
+
+async def at_caption_text(harness: AppHarness) -> None:
+    await at_captions(harness)
+    screen = harness.app.screen
+    assert isinstance(screen, CaptionScreen)
+    screen.action_edit()
+
+
 async def at_manual(harness: AppHarness) -> None:
     await harness.app.push_screen(ManualScreen("memory"))
 
@@ -332,6 +357,8 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "zoom": at_zoom,
     "compare": at_compare,
     "mask": at_mask,
+    "captions": at_captions,
+    "caption_text": at_caption_text,
     "manual": at_manual,
     "settings": at_settings,
     "question": at_question,

@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from sdtui.docs import TOPICS, read_page, sections
 from sdtui.tui.panes.pane import Pane
+from sdtui.tui.screens.captions import CaptionScreen
 from sdtui.tui.screens.compare import CompareScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.manual import SECTIONS, ManualScreen
@@ -46,7 +47,8 @@ async def test_every_pane_has_a_section_and_every_section_a_place(harness: AppHa
     async with running(harness):
         panes = {str(pane.id) for pane in harness.app.main.query(Pane)}
     dialogs = (ModelScreen, SettingsScreen, NewTrainingScreen)
-    classes = (*dialogs, PictureScreen, CompareScreen, MaskScreen, TrainingScreen)
+    viewers = (PictureScreen, CompareScreen, MaskScreen, CaptionScreen)
+    classes = (*dialogs, *viewers, TrainingScreen)
     assert set(SECTIONS) == panes | {each.__name__ for each in classes}
 
 

@@ -90,9 +90,9 @@ class CaptionSet:
             self._write(what, changed)
         return len(changed)
 
-    def note_written(self, change: Change, picture: Path) -> None:
-        """Note that another process has written a caption, as a part of a change."""
-        before = self.captions.get(picture, Caption(None)).text
+    def note_written(self, change: Change, picture: Path, before: str | None) -> None:
+        """Note that another process has written a caption in place of `before`, as a part of a
+        change."""
         self.read([picture])
         if not change.before:
             self._changes.append(change)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from sdtui.core.files import write_atomic
@@ -16,6 +16,7 @@ from sdtui.core.text_files import decode_text, split_lines
 
 CAPTION_SUFFIXES = (".txt", ".caption")
 """Everyone's, and the default of kohya's scripts."""
+_WORD = re.compile(r"\w[\w'’-]*")
 
 
 def caption_file(picture: Path) -> Path | None:
@@ -109,15 +110,16 @@ def without_tag(line: str, tag: str) -> str:
     return line if len(kept) == len(tags) else ", ".join(kept)
 
 
+def have_tags(lines: Collection[str]) -> bool:
+    """Return whether captions are lists of tags: half of them have commas."""
+    return 2 * sum("," in line for line in lines) >= len(lines)
+
+
 def term_counts(lines: Collection[str]) -> Counter[str]:
-    """Return in how many captions each tag occurs, in lower case; each word, if most captions have
-    no commas."""
-    have_tags = 2 * sum("," in line for line in lines) >= len(lines)
+    """Return in how many captions each tag occurs, in lower case; each word, if they are
+    sentences."""
+    terms_of: Callable[[str], Iterable[str]] = tags_of if have_tags(lines) else _WORD.findall
     counts: Counter[str] = Counter()
     for line in lines:
-        counts.update(set(_terms(line.lower(), have_tags)))
+        counts.update(set(terms_of(line.lower())))
     return counts
-
-
-def _terms(line: str, have_tags: bool) -> Iterable[str]:
-    return tags_of(line) if have_tags else re.findall(r"\w[\w'’-]*", line)

@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, str] = {
     "MaskScreen": "pictures#masks",
     "TrainingScreen": "training#in-the-app",
     "NewTrainingScreen": "training#in-the-app",
+    "CaptionScreen": "training#the-editor-of-captions",
 }
 """The id of a pane, or the class of a screen over the window → "topic#heading" of the manual."""
 
