@@ -323,7 +323,9 @@ async def at_training(harness: AppHarness) -> None:
 
 async def at_new_training(harness: AppHarness) -> None:
     await at_training(harness)
-    await harness.press("n")
+    screen = harness.app.screen
+    assert isinstance(screen, TrainingScreen)
+    screen.action_new()
 
 
 async def at_which_key(harness: AppHarness) -> None:
