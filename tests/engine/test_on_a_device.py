@@ -78,6 +78,7 @@ _VALUES: dict[str, Any] = {
     "height": 96,
     "num_images_per_prompt": 2,
 }
+_ONE_PICTURE = {**_VALUES, "num_images_per_prompt": 1}
 
 
 def _modes(*families: str) -> pytest.MarkDecorator:
@@ -146,7 +147,7 @@ def test_prompts_with_syntax_and_embeddings_on_a_device(
     accelerated.features = features_for(settings)
     prompt = "a (easy:1.3) [cat|dog], " + "x" * 80 + " AND a cow :0.5"
     request = make_request(
-        _folder(models, family), prompt=prompt, negative_prompt="[easy:y:1]", **_VALUES
+        _folder(models, family), prompt=prompt, negative_prompt="[easy:y:1]", **_ONE_PICTURE
     )
     with StableDiffusionEngine(settings) as plain:
         assert _largest_difference(accelerated, plain, request, mode) <= 2
@@ -185,7 +186,7 @@ def test_loras_come_and_go_in_every_memory_mode(
     family: str,
     mode: MemoryMode,
 ) -> None:
-    request = make_request(_folder(models, family), **_VALUES)
+    request = make_request(_folder(models, family), **_ONE_PICTURE)
     pipeline = DiffusionPipeline.from_pretrained(models / family)
     component = "unet" if family == "sd1" else "transformer"
     values = random_lora(pipeline, trained_layers(pipeline, component, "text_encoder"))
@@ -211,7 +212,9 @@ def test_vae_tiling_guidance_and_noise_work_in_every_memory_mode(
     models: Path,
     mode: MemoryMode,
 ) -> None:
-    request = make_request(_folder(models, "sd1"), **{**_VALUES, "sampler": "DPM++ 2S a Karras"})
+    request = make_request(
+        _folder(models, "sd1"), **{**_ONE_PICTURE, "sampler": "DPM++ 2S a Karras"}
+    )
     own = load_file(models / "sd1" / "vae" / "diffusion_pytorch_model.safetensors")
     vae = models / "other-vae.safetensors"
     save_file({key: each.roll(1, dims=0).contiguous() for key, each in own.items()}, vae)
@@ -372,8 +375,7 @@ def test_ladder_takes_the_memory_modes_one_by_one_on_a_device(
     models: Path,
     stage: Stage,
 ) -> None:
-    values = {**_VALUES, "num_images_per_prompt": 1}
-    request = make_request(_folder(models, "sd1"), policy="strict", **values)
+    request = make_request(_folder(models, "sd1"), policy="strict", **_ONE_PICTURE)
     with RecordingDevice():
         accelerated.load(request.model, request.execution.dtype, MemoryMode.FULL)
         assert accelerated.loaded is not None

@@ -58,7 +58,7 @@ def test_decode_recovers_with_tiling(starved: list[str]) -> None:
     assert any(words in record.attempts[0].error for words in messages)
     assert record.attempts[-1].rung == "VAE tiling"
     assert record.settings is not None
-    assert record.settings.width == 1024
+    assert record.settings.width == 512
 
 
 def test_second_pass_recovers_and_keeps_the_first(starved: list[str]) -> None:

@@ -39,8 +39,13 @@ async def settled(app: App[Any]) -> None:
 async def _all_done() -> None:
     ready = vars(asyncio.get_running_loop())["_ready"]
     await asyncio.sleep(0)
-    while ready or any(thread.name == "sdtui-check" for thread in threading.enumerate()):
-        await asyncio.sleep(0)
+    while ready or _is_checking():
+        await asyncio.sleep(0 if ready else 0.001)
+
+
+def _is_checking() -> bool:
+    """True while a thread checks what was written into a field."""
+    return any(thread.name == "sdtui-check" for thread in threading.enumerate())
 
 
 async def until(app: App[Any], condition: Callable[[], object], seconds: float = 30.0) -> None:

@@ -31,7 +31,7 @@ from sdtui.requests.sections.execution import Execution
 _T = TypeVar("_T")
 
 _TRIES = 8
-_LARGE = {"width": 1024, "height": 512, "policy": "strict"}
+_LARGE = {"width": 512, "height": 512, "policy": "strict"}
 _SECOND_PASS = {
     "hires_scale": 8,
     "hires_upscaler": "Lanczos",
@@ -96,9 +96,9 @@ def _starve_runs(model: str) -> None:
             return generator.generate_with_fallback(request.changed(**values)).record
 
         run()
-        _print(_search(lambda: run(**_LARGE), _lacks_memory, 56).model_dump_json())
+        _print(_search(lambda: run(**_LARGE), _lacks_memory, 38).model_dump_json())
         _print(_search(lambda: run(**_SECOND_PASS), _lacks_memory, 56).model_dump_json())
-        with _limited(10):
+        with _limited(5):
             _print(run(**_LARGE).model_dump_json())
 
 

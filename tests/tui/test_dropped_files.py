@@ -40,18 +40,14 @@ async def focused_field(harness: AppHarness, text: str = "") -> PathRow:
     return field
 
 
-@pytest.mark.parametrize(
-    "dropped",
-    ["'{0}/a b.png' ", '"{0}/a b.png"', "{0}/a b.png\n", "file://{0}/a%20b.png\r\n"],
-)
-async def test_dropped_file_replaces_the_old_path(
-    harness: AppHarness, folder: Path, dropped: str
-) -> None:
+async def test_dropped_file_replaces_the_old_path(harness: AppHarness, folder: Path) -> None:
+    texts = ("'{0}/a b.png' ", '"{0}/a b.png"', "{0}/a b.png\n", "file://{0}/a%20b.png\r\n")
     async with running(harness):
-        field = await focused_field(harness, "/old.png")
-        await paste(harness, dropped.format(folder))
-        assert field.text == str(folder / "a b.png")
-        assert not harness.problem()
+        for dropped in texts:
+            field = await focused_field(harness, "/old.png")
+            await paste(harness, dropped.format(folder))
+            assert field.text == str(folder / "a b.png"), dropped
+            assert not harness.problem()
         harness.fill_form("a cat")
         await harness.press("ctrl+g")
         await harness.finished()
@@ -85,27 +81,25 @@ async def test_pasted_words_are_inserted(harness: AppHarness) -> None:
         assert field.text == "pictures/one two"
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (r"C:\Users\me\a.png", "write /mnt/c/Users/me/a.png"),
-        ("file://elsewhere/a.png", "another machine"),
-        ("{0}/text.png", "no picture of a known"),
-        ("{0}/none.png", "isn't there"),
-        ("{0}", "is no picture but a"),
-    ],
-)
-async def test_field_says_why_a_file_is_refused(
-    harness: AppHarness, folder: Path, text: str, reason: str
-) -> None:
+REFUSED = {
+    r"C:\Users\me\a.png": "write /mnt/c/Users/me/a.png",
+    "file://elsewhere/a.png": "another machine",
+    "{0}/text.png": "no picture of a known",
+    "{0}/none.png": "isn't there",
+    "{0}": "is no picture but a",
+}
+"""Text that is pasted → why it is refused."""
+
+
+async def test_field_says_why_a_file_is_refused(harness: AppHarness, folder: Path) -> None:
     async with running(harness, (200, 60)):
-        await focused_field(harness, "/old.png")
-        await paste(harness, text.format(folder))
-        problem = harness.problem()
-        assert reason in problem.replace("\n", " ")
-        harness.fill_form("a cat")
-        await harness.press("ctrl+g")
-        assert not harness.queue.jobs()
+        for text, reason in REFUSED.items():
+            await focused_field(harness, "/old.png")
+            await paste(harness, text.format(folder))
+            assert reason in harness.problem().replace("\n", " ")
+            harness.fill_form("a cat")
+            await harness.press("ctrl+g")
+            assert not harness.queue.jobs(), text
 
 
 async def test_pipe_is_refused_and_not_read(harness: AppHarness, tmp_path: Path) -> None:
@@ -142,18 +136,15 @@ async def test_picker_refuses_what_is_no_picture(harness: AppHarness, folder: Pa
         assert "no picture of a known format" in str(screen.status.render())
 
 
-@pytest.mark.parametrize(
-    "typed", ["'{0}/c.jfif' ", "file://{0}/c.jfif", "{0}/c.jfif", "c.jfif", "../my pictures/c.jfif"]
-)
-async def test_picker_takes_a_pasted_path_of_any_suffix(
-    harness: AppHarness, folder: Path, typed: str
-) -> None:
+async def test_picker_takes_a_pasted_path_of_any_suffix(harness: AppHarness, folder: Path) -> None:
+    texts = ("'{0}/c.jfif' ", "file://{0}/c.jfif", "{0}/c.jfif", "c.jfif", "../my pictures/c.jfif")
     async with running(harness):
-        await open_picker(harness, folder)
-        await paste(harness, typed.format(folder))
-        await harness.press("enter")
-        assert harness.at_main
-        assert harness.texts["init_image"] == str(folder / "c.jfif")
+        for typed in texts:
+            await open_picker(harness, folder)
+            await paste(harness, typed.format(folder))
+            await harness.press("enter")
+            assert harness.at_main, typed
+            assert harness.texts["init_image"] == str(folder / "c.jfif"), typed
 
 
 async def test_picker_explains_a_path_of_windows(harness: AppHarness, folder: Path) -> None:
@@ -182,21 +173,20 @@ async def test_picture_dropped_onto_the_prompt_is_the_init_image(
         assert harness.texts["init_image"] == str(folder / "a b.png")
 
 
-@pytest.mark.parametrize(
-    ("pasted", "init_image"),
-    [
-        ("{0}/a b.png", "/another.png"),
-        ("{0}/text.png", ""),
-        ("{0}/none.png", ""),
-        ("like {0}/a b.png", ""),
-        ("'{0}/a b.png' '{0}/c.jfif'", ""),
-    ],
-)
-async def test_other_texts_stay_in_the_prompt(
-    harness: AppHarness, folder: Path, pasted: str, init_image: str
-) -> None:
+STAYING = {
+    "{0}/a b.png": "/another.png",
+    "{0}/text.png": "",
+    "{0}/none.png": "",
+    "like {0}/a b.png": "",
+    "'{0}/a b.png' '{0}/c.jfif'": "",
+}
+"""Text that is pasted → the init image that is there before."""
+
+
+async def test_other_texts_stay_in_the_prompt(harness: AppHarness, folder: Path) -> None:
     async with running(harness):
-        harness.fill_form("", init_image=init_image)
-        await paste(harness, pasted.format(folder))
-        assert harness.texts["prompt"] == pasted.format(folder)
-        assert harness.texts["init_image"] == init_image
+        for pasted, init_image in STAYING.items():
+            harness.fill_form("", init_image=init_image)
+            await paste(harness, pasted.format(folder))
+            assert harness.texts["prompt"] == pasted.format(folder)
+            assert harness.texts["init_image"] == init_image
