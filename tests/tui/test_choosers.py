@@ -28,24 +28,25 @@ async def open_samplers(harness: AppHarness, current: str = "") -> ValueScreen:
     return screen
 
 
-@pytest.mark.parametrize(
-    ("typed", "taken"),
-    [
-        ("euler", "Euler"),
-        ("euler a", "Euler a"),
-        ("dpm++ 2m k", "DPM++ 2M Karras"),
-        ("DDIM", "DDIM"),
-        ("auto", ""),
-    ],
-)
-async def test_enter_takes_the_best_match(harness: AppHarness, typed: str, taken: str) -> None:
+BEST_MATCHES = {
+    "euler": "Euler",
+    "euler a": "Euler a",
+    "dpm++ 2m k": "DPM++ 2M Karras",
+    "DDIM": "DDIM",
+    "auto": "",
+}
+"""What is typed → the sampler that is taken."""
+
+
+async def test_enter_takes_the_best_match(harness: AppHarness) -> None:
     async with running(harness):
-        await open_samplers(harness, "DPM++ 2M")
-        await harness.write(typed)
-        await harness.press("enter")
-        assert harness.texts["sampler"] == taken
-        assert harness.at_main
-        assert not harness.queue.jobs()
+        for typed, taken in BEST_MATCHES.items():
+            await open_samplers(harness, "DPM++ 2M")
+            await harness.write(typed)
+            await harness.press("enter")
+            assert harness.texts["sampler"] == taken
+            assert harness.at_main
+            assert not harness.queue.jobs()
 
 
 async def test_cursor_begins_at_the_current_choice_and_returns_to_it(harness: AppHarness) -> None:
@@ -196,30 +197,29 @@ async def test_enter_before_the_models_are_listed_takes_the_typed_one(
         assert with_models.at_main
 
 
-@pytest.mark.parametrize(
-    ("typed", "reason"),
-    [
-        ("junk", "holds no Stable Diffusion"),
-        ("old.ckpt", "pickle file"),
-        ("index-only", "the part unet is missing"),
-        ("/nowhere/x.safetensors", "there is no file"),
-        ("'/nowhere/a b.safetensors'", "there is no file or folder /nowhere/a b.safetensors"),
-        (r"C:\models\x.safetensors", "is a path of Windows"),
-    ],
-)
-async def test_unusable_model_is_refused_with_the_reason(
-    with_models: AppHarness, typed: str, reason: str
-) -> None:
+UNUSABLE = {
+    "junk": "holds no Stable Diffusion",
+    "old.ckpt": "pickle file",
+    "index-only": "the part unet is missing",
+    "/nowhere/x.safetensors": "there is no file",
+    "'/nowhere/a b.safetensors'": "there is no file or folder /nowhere/a b.safetensors",
+    r"C:\models\x.safetensors": "is a path of Windows",
+}
+"""What is typed → why it is refused."""
+
+
+async def test_unusable_model_is_refused_with_the_reason(with_models: AppHarness) -> None:
     async with running(with_models):
-        screen = await open_models(with_models)
-        screen.filter.value = typed
-        await with_models.settled()
-        await with_models.press("enter")
-        assert reason in f"{screen.details.render()} {screen.status.render()}"
-        assert "pocket stays chosen" in str(screen.status.render())
-        assert screen.status.has_class("-wrong")
-        await with_models.press("escape")
-        assert with_models.texts["model"] == "pocket"
+        for typed, reason in UNUSABLE.items():
+            screen = await open_models(with_models)
+            screen.filter.value = typed
+            await with_models.settled()
+            await with_models.press("enter")
+            assert reason in f"{screen.details.render()} {screen.status.render()}"
+            assert "pocket stays chosen" in str(screen.status.render())
+            assert screen.status.has_class("-wrong")
+            await with_models.press("escape")
+            assert with_models.texts["model"] == "pocket"
 
 
 async def test_model_that_broke_since_it_was_listed_is_refused(

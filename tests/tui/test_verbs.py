@@ -62,13 +62,9 @@ async def in_compare(app: AppHarness) -> None:
 PLACES = (in_gallery, on_stage, in_full_screen, in_compare)
 
 
-async def stars(app: AppHarness, entry: Entry) -> None:
+async def stars_and_takes_it_back(app: AppHarness, entry: Entry) -> None:
     await app.press("s")
     await app.until(lambda: app.history.get(entry.id).starred)
-
-
-async def takes_the_star_back(app: AppHarness, entry: Entry) -> None:
-    await stars(app, entry)
     await app.press("u")
     await app.until(lambda: not app.history.get(entry.id).starred)
 
@@ -157,9 +153,7 @@ async def opens_it_in_full(app: AppHarness, entry: Entry) -> None:
 
 
 EVERYWHERE = (
-    stars,
-    takes_the_star_back,
-    trashes,
+    stars_and_takes_it_back,
     tags,
     starts_from_it,
     reuses_it,
@@ -172,6 +166,7 @@ CASES = [
     *((place, effect) for place in PLACES for effect in EVERYWHERE),
     *((place, effect) for place in PLACES[:3] for effect in (marks_it, compares_it_with_the_next)),
     *((place, lists_the_trash) for place in PLACES[:3]),
+    (in_compare, trashes),
     *((place, opens_it_in_full) for place in PLACES[:2]),
 ]
 """Marking and comparing make no sense in compare, where two pictures are compared already."""
