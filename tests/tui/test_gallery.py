@@ -304,22 +304,21 @@ async def test_one_of_two_compared_pictures_is_made_again(
         assert full.panes.dock.prompt.has_focus
 
 
-@pytest.mark.parametrize(
-    ("keys", "expected"),
-    [
-        ("yy", ".png"),
-        ("yp", PROMPTS[2]),
-        ("yj", '"prompt": '),
-        ("Y", PROMPTS[2]),
-        ("M", '"prompt": '),
-    ],
-)
-async def test_copies_go_to_a_file_as_well(full: AppHarness, keys: str, expected: str) -> None:
+async def test_copies_go_to_a_file_as_well(full: AppHarness) -> None:
+    of_keys = {
+        "yy": ".png",
+        "yp": PROMPTS[2],
+        "yj": '"prompt": ',
+        "Y": PROMPTS[2],
+        "M": '"prompt": ',
+    }
     async with at_gallery(full):
-        await full.press(*keys)
         copied = paths.state_folder() / "copied.txt"
-        await full.until(copied.exists)
-        assert expected in copied.read_text()
+        for keys, expected in of_keys.items():
+            await full.press(*keys)
+            await full.until(copied.exists)
+            assert expected in copied.read_text(), keys
+            copied.unlink()
 
 
 async def test_moving_far_requests_only_visible_pages(harness: AppHarness) -> None:
