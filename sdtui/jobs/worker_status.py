@@ -12,6 +12,9 @@ from sdtui.requests.events import Event, Finished, JobEvent, WorkerAway, WorkerJ
 MOST_LOSSES_IN_ROW = 3
 """Losses after which a worker is taken to be broken."""
 
+HIDDEN = "…"
+"""In place of a name that others gave, and that the client may not know."""
+
 
 @dataclass(frozen=True)
 class WorkerStatus:
@@ -29,7 +32,7 @@ class WorkerStatus:
     is_away: bool = False
     """True while its machine can't be reached, or takes no more work."""
     training: str = ""
-    """The name of the running training; empty if there is none."""
+    """The name of the running training, `HIDDEN` if it isn't known; empty if there is none."""
 
 
 class WorkerStatuses:

@@ -219,6 +219,17 @@ class ServerOptions:
         bool, OptionSpec(help="Let requests name any model of the hub; it is fetched then.")
     ] = False
 
+    training_folder: Annotated[
+        Path | None,
+        OptionSpec(
+            reloads=True,
+            help="Let requests begin trainings with the pictures in folders below this one, and"
+            " delete trainings.",
+            metavar="PATH",
+            parse=Path.absolute,
+        ),
+    ] = None
+
     access_log: Annotated[
         bool, OptionSpec(help="Log each request: who, what, the answer's status, time and size.")
     ] = False

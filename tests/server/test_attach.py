@@ -26,7 +26,7 @@ from sdtui.jobs import JobPicture, JobState, Output
 from sdtui.jobs.backends.remote.backend import RemoteBackend
 from sdtui.jobs.backends.remote.calls import Caller
 from sdtui.jobs.backends.remote.http import Requests
-from sdtui.jobs.wire import CALL_HEADER, PROTOCOL_HEADER
+from sdtui.jobs.wire import CALL_HEADER, PROTOCOL, PROTOCOL_HEADER
 from sdtui.requests.events import JobEvent, Preview
 from sdtui.requests.grids import Grid, parse_axis
 from sdtui.requests.request import GenerationRequest
@@ -321,14 +321,15 @@ def test_client_without_the_key_is_told_so(tmp_path: Path, monkeypatch: pytest.M
 def test_other_protocols_are_named_with_what_to_update(
     server: Live, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdtui.jobs.backends.remote.http.PROTOCOL", 2)
+    newer = PROTOCOL + 1
+    monkeypatch.setattr("sdtui.jobs.backends.remote.http.PROTOCOL", newer)
     with (
         closing(Requests(line, lambda: None)) as requests,
-        pytest.raises(ConnectionLostError, match=r"protocol 1 .* Update sdtui on gpu1"),
+        pytest.raises(ConnectionLostError, match=rf"protocol {PROTOCOL} .* Update sdtui on gpu1"),
     ):
         requests.send("GET", "/attach/state")
     with server.client() as ask:
-        answer = ask.post("/attach/calls/pictures/stats", headers={PROTOCOL_HEADER: "2"})
+        answer = ask.post("/attach/calls/pictures/stats", headers={PROTOCOL_HEADER: str(newer)})
     assert answer.status_code == 400
     assert answer.json()["hint"] == "Update the server"
 

@@ -4,7 +4,7 @@ connection."""
 from sdtui.jobs.wire.calls import CALLS, PARTS, Call, is_property, members, read_property
 from sdtui.jobs.wire.errors import WireError, error_from_wire, error_to_wire
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when one end doesn't understand the other any more."""
 PROTOCOL_HEADER = "X-Sdtui-Protocol"
 CALL_HEADER = "X-Sdtui-Call"

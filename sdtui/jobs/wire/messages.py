@@ -41,7 +41,8 @@ class Snapshot(_Message):
     running: dict[str, str]
     state: State
     events: list[JobEvent] = []
-    """Those so far of the running jobs, with only the newest step."""
+    """Those so far of the running jobs, with only the newest step, and the newest step of each
+    running training."""
     loaded: Loaded | None = None
     """The model in memory."""
     revision: int = 0

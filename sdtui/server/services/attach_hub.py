@@ -64,9 +64,10 @@ Item = JobEvent | JobsChanged | HistoryChanged | DownloadEvent
 
 @dataclass
 class Newest:
-    """What only counts as long as nothing newer has come, by job or download."""
+    """What only counts as long as nothing newer has come, by job, training or download."""
 
     steps: dict[str, JobEvent] = field(default_factory=dict)
+    """Of jobs and trainings."""
     previews: dict[str, JobEvent] = field(default_factory=dict)
     downloads: dict[str, JobEvent] = field(default_factory=dict)
 

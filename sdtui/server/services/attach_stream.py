@@ -26,7 +26,7 @@ from sdtui.jobs.wire.messages import (
     name_of,
 )
 from sdtui.monitor import Sample
-from sdtui.requests.events import JobEvent, Preview
+from sdtui.requests.events import JobEvent, Preview, TrainingProgress
 from sdtui.server.services.attach_hub import (
     AttachHub,
     DownloadEvent,
@@ -158,6 +158,11 @@ class AttachStream:
             for job in self._sent_running.values()
             for event in self._job_events.events(job)
             if not isinstance(event.event, Preview)
+        ]
+        events += [
+            step
+            for task, step in list(self._hub.newest.steps.items())
+            if isinstance(step.event, TrainingProgress) and self._sees(task)
         ]
         snapshot = Snapshot(
             jobs=jobs,

@@ -24,6 +24,7 @@ class CallerBackend:
     ) -> None:
         """`most_pictures` are those of a job."""
         self._backend = backend
+        self._caller = caller
         self._jobs = CallerJobs(backend, caller, allowance, models, most_pictures)
         self._pictures: Pictures = backend.pictures
         if not caller.is_admin:
@@ -55,6 +56,8 @@ class CallerBackend:
 
     @property
     def trainings(self) -> Trainings:
+        """Raises ForbiddenError unless the caller is an admin."""
+        self._caller.check_admin("see or change trainings")
         return self._backend.trainings
 
     @property

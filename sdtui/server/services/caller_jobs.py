@@ -12,7 +12,7 @@ from sdtui.core.errors import InvalidRequestError, LimitReachedError, Problem, S
 from sdtui.jobs import Backend, Job, Jobs, Output
 from sdtui.jobs.api import Subscriber
 from sdtui.jobs.prompts import ResolvedPrompts, one_combination
-from sdtui.jobs.worker_status import WorkerStatus
+from sdtui.jobs.worker_status import HIDDEN, WorkerStatus
 from sdtui.requests.events import JobEvent, Queued
 from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
@@ -243,10 +243,13 @@ class CallerJobs:
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
-        if self._caller.is_admin:
-            return self._jobs.workers
-        known = (replace(each, training="") for each in self._jobs.workers)
-        return tuple(each if self.sees(each.job) else replace(each, job="") for each in known)
+        workers = self._jobs.workers
+        return workers if self._caller.is_admin else tuple(map(self._hidden, workers))
+
+    def _hidden(self, worker: WorkerStatus) -> WorkerStatus:
+        """Return a worker's status without the job of another, and the name of a training."""
+        job = worker.job if self.sees(worker.job) else ""
+        return replace(worker, job=job, training=HIDDEN if worker.training else "")
 
     def running(self) -> Mapping[str, str]:
         running = self._jobs.running().items()

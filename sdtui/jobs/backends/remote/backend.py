@@ -60,6 +60,7 @@ class RemoteBackend:
         self._pictures = RemotePictures(self._caller, PictureCache(folder), uploads, self._is_saved)
         self._models = RemoteModels(self._caller, self._hand)
         self._hardware = RemoteHardware(self._caller)
+        trainings = RemoteTrainings(self._caller, shares_files=where.is_this_machine)
         self._has_snapshot = threading.Event()
         self._stream = EventStream(
             self._requests, self.connection, self._take, pace=pace, previews=previews
@@ -69,7 +70,7 @@ class RemoteBackend:
         self.models = cast("Models", self._models)
         self.prompts = cast("Prompts", RemotePart("prompts", self._caller))
         self.pictures = cast("Pictures", self._pictures)
-        self.trainings = cast("Trainings", RemoteTrainings(self._caller))
+        self.trainings = cast("Trainings", trainings)
         self.hardware = cast("Hardware", self._hardware)
 
     def start(self) -> None:

@@ -91,10 +91,11 @@ class RemoteJobs(RemotePart):
             return dict(self._mirror.running)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Send every event to `subscriber`, those so far of unfinished jobs first."""
+        """Send every event to `subscriber`, those so far of unfinished jobs first, and the newest
+        step of each training."""
         with self._changed:  # the stream's thread publishes with the lock held
-            for past in list(self._mirror.past.values()):
-                for envelope in past:
+            for past in [*self._mirror.past.values(), self._mirror.trainings.values()]:
+                for envelope in list(past):
                     subscriber(envelope)
             if self._loaded is not None:
                 subscriber(_outside_jobs(self._loaded))

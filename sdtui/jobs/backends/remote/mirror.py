@@ -20,6 +20,9 @@ from sdtui.requests.events import (
     Queued,
     Saved,
     Started,
+    Training,
+    TrainingProgress,
+    is_end_of_training,
 )
 from sdtui.requests.record import GenerationRecord
 
@@ -39,6 +42,8 @@ class Mirror:
     """Ids of running jobs by worker name."""
     past: dict[str, list[JobEvent]] = field(default_factory=dict)
     """The events so far of each unfinished job, with only the newest step."""
+    trainings: dict[str, JobEvent] = field(default_factory=dict)
+    """The newest step of each running training, by the id of its task."""
 
     def listed(self) -> list[Job]:
         """Return the running jobs, the waiting ones in their order, then the finished ones, latest
@@ -80,9 +85,14 @@ class Mirror:
             self.waiting.insert(max(0, position), job_id)
 
     def note(self, envelope: JobEvent) -> None:
-        """Keep an event of an unfinished job."""
+        """Keep an event of an unfinished job, or of a training."""
         event = envelope.event
-        if isinstance(event, FinalEvent):
+        if isinstance(event, TrainingProgress):
+            self.trainings[envelope.job] = envelope
+        elif isinstance(event, Training):
+            if is_end_of_training(event):
+                self.trainings.pop(envelope.job, None)
+        elif isinstance(event, FinalEvent):
             self.past.pop(envelope.job, None)
         elif isinstance(event, Queued):
             self.past.setdefault(envelope.job, []).append(envelope)
@@ -94,11 +104,12 @@ class Mirror:
                 past.append(envelope)
 
     def replace(
-        self, jobs: Iterable[Job], running: Mapping[str, str], events: Iterable[JobEvent]
+        self, jobs: Iterable[Job], running: Mapping[str, str], events: Sequence[JobEvent]
     ) -> tuple[list[JobEvent], list[str]]:
         """Take all jobs of a server anew. Returns the events that were missed, those of running
         jobs are in `events`, and the ends of others are seen by their state; and the unfinished
-        jobs that aren't listed any more, which stay as they were."""
+        jobs that aren't listed any more, which stay as they were. Of a training that has ended
+        meanwhile there is no event."""
         before, known = self.past, self.jobs
         listed = list(jobs)
         ended = [job for job in known.values() if job.state.is_over]  # before a restart
@@ -115,7 +126,9 @@ class Mirror:
         by_job: dict[str, list[JobEvent]] = {}
         for envelope in events:
             by_job.setdefault(envelope.job, []).append(envelope)
-        missed: list[JobEvent] = []
+        steps = [each for each in events if isinstance(each.event, TrainingProgress)]
+        missed = [each for each in steps if each != self.trainings.get(each.job)]
+        self.trainings = {each.job: each for each in steps}
         for place, job in enumerate(listed):
             past = before.get(job.id)
             if job.state.is_over:

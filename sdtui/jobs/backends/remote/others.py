@@ -16,6 +16,7 @@ from sdtui.jobs.wire import CALLS
 from sdtui.models import ModelDescription, ModelSource, TokenCounter
 from sdtui.monitor import Sample
 from sdtui.requests.events import Downloading, Failed, JobEvent
+from sdtui.requests.training.request import TRAINING_FIELDS, TrainingRequest
 
 _RECENT_SECONDS = 20.0
 
@@ -142,8 +143,20 @@ class RemoteModels(RemotePart):
 class RemoteTrainings(RemotePart):
     """Implements the protocol `Trainings`."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, *, shares_files: bool) -> None:
+        """`shares_files` is false if the server is on another machine, whose paths requests then
+        have."""
         super().__init__("trainings", caller)
+        self._shares_files = shares_files
+
+    def start(self, request: TrainingRequest, *, anew: bool = False) -> str:
+        if self._shares_files:  # the server works in another folder
+            values = TRAINING_FIELDS.values_of(request)
+            for name, path in TRAINING_FIELDS.files(request):
+                values[name] = path.absolute()
+            request = TrainingRequest.parse(values)
+        task: str = self._call(CALLS["trainings", "start"], request, anew=anew)
+        return task
 
     def continue_interrupted(self) -> list[str]:
         """Return no names: the server goes on with its own trainings."""

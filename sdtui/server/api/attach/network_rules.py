@@ -28,11 +28,12 @@ from sdtui.history import Entry
 from sdtui.jobs import AttachmentPicture, JobPicture, Output, SheetPicture
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.request_checks import check_resolved
-from sdtui.jobs.wire import CALLS, Call
+from sdtui.jobs.wire import Call
 from sdtui.models import ModelSource
 from sdtui.requests.grids import Grid
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.styles import Style
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.services.generation import check_limits, with_served_models
 from sdtui.server.services.work import check_work
@@ -51,7 +52,9 @@ _MOST_ENTRIES = 1000
 _MOST_IDS = 10_000
 _MOST_GRID_BYTES = 2**18
 """Of the axes of a grid, which each of its pictures records."""
-_REFUSED = {("pictures", "save_sheets"), *(key for key in CALLS if key[0] == "trainings")}
+_MOST_POINTS = 2000
+"""Of a curve."""
+_REFUSED = {("pictures", "save_sheets")}
 _HARMLESS_TYPES = (
     *(bool, int, float, bytes, NoneType, Enum, Style),
     *(JobPicture, SheetPicture, AttachmentPicture),
@@ -69,6 +72,9 @@ _TEXTS_OF_CALLS = {
     # Names that are paths only with `allow_files`.
     *(("models", each, "name") for each in ("find_vae", "find_lora", "check_upscaler")),
     *(("models", each, "name") for each in ("find_controlnet", "find_ip_adapter")),
+    # Looked for among the names of those that there are.
+    *(("trainings", each, "name") for each in ("status", "curve", "resume", "pause", "stop")),
+    *(("trainings", each, "name") for each in ("keep", "delete")),
 }
 
 
@@ -228,6 +234,7 @@ def _output(services: ServerServices, output: Output) -> Output:
 _BY_TYPE: Mapping[type, Rule] = {
     # Their files are checked where they are opened; models and limits in `_check_requests`.
     **dict.fromkeys((GenerationRequest, ResolvedPrompts, Grid), _unchanged),
+    TrainingRequest: _unchanged,  # its folders and its model are checked for all clients
     Path: _path,
     Entry: _entry,
     ModelSource: _source,
@@ -238,6 +245,7 @@ _BY_NAME: Mapping[str, Rule] = {
     "ids": _ids,
     "limit": _limit,
     "model": lambda services, name: services.models.resolve(name),
+    "points": lambda _, value: min(value, _MOST_POINTS),
     "which": _which,
 }
 

@@ -20,12 +20,14 @@ from sdtui.server.api.attach.network_rules import Arguments, is_in_history, rest
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.services.caller_backend import CallerBackend
 from sdtui.server.services.callers import Caller, Permission
+from sdtui.server.services.training_rules import allowed_request, check_files_allowed
 
 _CHANGING_PICTURES = {
     *("star", "unstar", "tag", "untag", "trash", "delete_unless_starred", "restore"),
     *("delete_trashed", "empty_trash", "save_sheets", "reindex"),
 }
 _CHANGING_JOBS = {"cancel", "move", "pause", "resume", "save_again", "cancel_grid"}
+_CHANGING_TRAININGS = {"keep", "delete"}
 _NOT_OPENING = {"check_files", "resolve", "with_local_loras"}
 """Calls that don't open their requests' pictures, whose paths may be the client's."""
 
@@ -62,6 +64,8 @@ def carry_out(
         given = map_files(given, lambda path: _file(services, path, client))
     if not client.is_private:
         given = restricted(services, call, given)
+    if call.part == "trainings":
+        given = _training(services, call, given)
     if call.part == "jobs" and call.name.startswith("submit"):
         given["output"] = services.retention.output(given.get("output"), is_kept=True)
     if (call.part, call.name) == ("models", "download"):
@@ -81,6 +85,15 @@ def check_permission(caller: Caller, call: Call) -> None:
         caller.check(Permission.DOWNLOAD)
     elif call.part not in ("jobs", "pictures") and key not in _FOR_ALL:
         caller.check_admin(f"use {call.part}/{call.name}")
+
+
+def _training(services: ServerServices, call: Call, given: Arguments) -> Arguments:
+    """Return the arguments of a call of trainings. Raises SdtuiError if it isn't allowed."""
+    if call.name == "start":
+        return {**given, "request": allowed_request(services, given["request"])}
+    if call.name == "delete":
+        check_files_allowed(services)
+    return given
 
 
 def _apply(services: ServerServices, client: Client, call: Call, given: Arguments) -> Any:
@@ -114,6 +127,8 @@ def _announce(
         if call.name in _CHANGING_PICTURES or (call.name == "refresh" and result):
             is_any = client.caller.is_admin  # whose pictures may be anyone's
             hub.note_history(client.id, "" if is_any else client.caller.owner)
+    elif call.part == "trainings" and call.name in _CHANGING_TRAININGS:
+        hub.note_jobs()
     elif call.part == "jobs" and call.name in _CHANGING_JOBS:
         ids = [given["job_id"]] if "job_id" in given else []
         if call.name == "cancel_grid":
