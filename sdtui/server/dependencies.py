@@ -37,6 +37,7 @@ from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret
 from sdtui.server.services.stalls import Stalls
 from sdtui.server.services.storage_check import StorageCheck
+from sdtui.server.services.training_events import TrainingEvents
 from sdtui.server.services.uploads import Uploads, input_images
 from sdtui.server.services.webhook_targets import WebhookHosts
 from sdtui.server.services.webhooks import Webhooks
@@ -67,6 +68,7 @@ class ServerServices:
     caller: Caller = field(default_factory=lambda: Caller(""))
     """Whose view of the server these are; without a name, the server's own."""
     views: CallerViews = field(default_factory=lambda: CallerViews())  # noqa: PLW0108
+    training_events: TrainingEvents = field(default_factory=TrainingEvents)
     attach_calls: AttachCalls = field(default_factory=AttachCalls)
     attach_receipts: Receipts = field(default_factory=Receipts)
     attach_threads: AttachThreads = field(default_factory=AttachThreads)

@@ -273,7 +273,7 @@ _MEANINGS: Mapping[int, str] = {
     410: "The job was cancelled by someone else",
     413: "The body of the request is too large",
     415: "The content type or encoding of the body is not supported",
-    416: "The picture doesn't have the part that Range asks for",
+    416: "The file doesn't have the part that Range asks for",
     422: "A value is wrong; the message names the field and its limit",
     429: "The queue or the memory for bodies is full; Retry-After says when to try again",
     500: "An internal error, which the log has under the id",

@@ -1,4 +1,4 @@
-"""Saved pictures in answers."""
+"""Saved pictures and other files in answers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import hashlib
 import io
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
@@ -21,13 +22,19 @@ from sdtui.core.errors import HistoryError
 from sdtui.jobs import PictureId, Pictures
 from sdtui.server.errors import ApiError, documented
 
+_BINARY = {"type": "string", "format": "binary"}
 PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+    200: {"content": {"image/*": {"schema": _BINARY}}},
     206: {"description": "The part that Range asks for"},
     304: {"description": "The client has this version"},
     **documented("sdtui", 404, 416),
 }
 """The responses of a route that answers with a picture."""
+FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    **PICTURE_ANSWERS,
+    200: {"content": {"application/octet-stream": {"schema": _BINARY}}},
+}
+"""The responses of a route that answers with another file."""
 
 _KEPT_BY_BROWSERS = {
     "Cache-Control": "private, max-age=604800",
@@ -36,7 +43,7 @@ _KEPT_BY_BROWSERS = {
 """Smaller copies take time to make, and a picture doesn't change."""
 
 
-class PictureFile(FileResponse):
+class SavedFile(FileResponse):
     """A file whose errors have the shape of the API."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,7 +52,7 @@ class PictureFile(FileResponse):
         async def send_or_refuse(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] >= 400:
                 length = Headers(raw=message["headers"]).get("content-range")
-                what = "The header Range asks for a part that the picture doesn't have."
+                what = "The header Range asks for a part that the file doesn't have."
                 headers = {"Content-Range": length} if length else None
                 raise ApiError(message["status"], "RangeNotSatisfiable", what, headers=headers)
             await send(message)
@@ -71,13 +78,27 @@ async def picture_response(
     return response
 
 
+async def file_response(http: Request, path: Path) -> Response:
+    """Answer with a file for downloading, or 304 if the client has it. Raises ApiError (404) if it
+    doesn't exist any more."""
+    try:
+        status = await asyncio.to_thread(path.stat)
+    except OSError as error:
+        raise ApiError(404, "NotFound", "The file does not exist any more.") from error
+    kind = "application/octet-stream"
+    response = SavedFile(path, stat_result=status, filename=path.name, media_type=kind)
+    if _is_known(http.headers, response.headers):
+        return NotModifiedResponse(response.headers)
+    return response
+
+
 async def _picture(
     pictures: Pictures, picture: PictureId, quality: int | None, edge: int | None
 ) -> Response:
     file = await asyncio.to_thread(pictures.local_file, picture)
     if file is not None and quality is None and edge is None:
         with suppress(FileNotFoundError):
-            return PictureFile(file, stat_result=await asyncio.to_thread(file.stat))
+            return SavedFile(file, stat_result=await asyncio.to_thread(file.stat))
     try:
         data = await asyncio.to_thread(lambda: pictures.read(picture, edge=edge))
     except HistoryError as error:

@@ -251,6 +251,7 @@ class Server(uvicorn.Server):
             JobLog(services.backend.jobs.job).put,
             queue_persistence.put,
             services.job_events.put,
+            services.training_events.put,
             services.attach_hub.put,
             services.webhooks.put,
             services.stalls.put,

@@ -9,10 +9,10 @@ from pathlib import Path
 from sdtui.core.errors import ModelError, ModelNotFoundError
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, from_sdtui
-from sdtui.server.files import PictureFile
+from sdtui.server.files import SavedFile
 
 
-async def lora_preview(services: ServerServices, name: str) -> PictureFile:
+async def lora_preview(services: ServerServices, name: str) -> SavedFile:
     """Answer with the picture beside the LoRA of this name or alias. Raises ApiError."""
 
     def find() -> tuple[Path, os.stat_result]:
@@ -27,4 +27,4 @@ async def lora_preview(services: ServerServices, name: str) -> PictureFile:
         raise from_sdtui(error) from error
     except OSError as error:
         raise ApiError(404, "NotFound", "The picture does not exist any more.") from error
-    return PictureFile(path, stat_result=status)
+    return SavedFile(path, stat_result=status)

@@ -25,6 +25,7 @@ from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.monitor import GpuSample
 from sdtui.requests.events import FINAL_KINDS, FLEETING_KINDS, JobEvent
 from sdtui.requests.record import Stage
+from sdtui.server.training_metrics import TrainingMetrics
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -102,6 +103,7 @@ class Metrics:
             buckets=_REQUEST_SECONDS,
             registry=registry,
         )
+        self._training = TrainingMetrics(registry)
         self._add_memory_and_loads()
         self._add_gauges(jobs, queue_limit)
 
@@ -164,6 +166,7 @@ class Metrics:
         if event.kind == "step":
             self._steps.inc()
             self._step_seconds.observe(event.seconds)
+        self._training.put(envelope)
         if event.kind in FLEETING_KINDS:
             return
         progress = apply_event(self._open_jobs, envelope)

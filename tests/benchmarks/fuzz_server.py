@@ -35,7 +35,12 @@ def main() -> None:
             keys.write_text(f'[limited]\nkey = "{KEY}"\njobs = 2\nmax_pictures = 1\n')
             keys.chmod(0o600)
         with live(
-            Path(name), settings=settings, max_pixels=64 * 64, max_pictures=2, keys_file=keys
+            Path(name),
+            settings=settings,
+            max_pixels=64 * 64,
+            max_pictures=2,
+            keys_file=keys,
+            training_folder=folder,
         ) as running:
             total = 0
             for operation in operations(running.url, headers):

@@ -16,12 +16,15 @@ import pytest
 from sdtui.history import Entry
 from sdtui.jobs import JobState, SheetPicture
 from sdtui.jobs.wire import CALL_HEADER, CALLS, CLIENT_HEADER
+from sdtui.jobs.worker_status import WorkerStatus
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.services.attach_hub import HistoryChanged
 from sdtui.server.services.attach_stream import AttachStream, StreamOptions
 from sdtui.server.services.callers import Caller
+from sdtui.training.folder import begin_training
 from tests.support.live_server import PATIENCE, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
+from tests.support.trainings import training_request
 
 SECRET = "unicorn"
 """A word in what the other key asked for."""
@@ -166,6 +169,7 @@ def test_no_tool_of_an_agent_reaches_another_key(
     pictures = (str(theirs.entry.id), f"{theirs.done}/0", f"{theirs.running}/0")
     calls: list[tuple[str, dict[str, Any]]] = [
         ("search_history", {"query": SECRET}),
+        ("list_trainings", {}),
         *(("get_image", {"id": each}) for each in pictures),
         *(("edit_image", {"prompt": "x", "init_image": each}) for each in pictures),
         *(("upscale_image", {"upscale_image": each}) for each in pictures),
@@ -330,3 +334,23 @@ def test_answer_of_a_repeated_call_is_for_its_own_key(
     assert (kept.status_code, SECRET in kept.text) == (200, True)
     asked = alice.post("/attach/calls/jobs/job", json=body, headers=headers)
     assert (asked.status_code, SECRET in asked.text) == (400, False)
+
+
+def test_only_an_admin_sees_trainings(
+    server: Live, alice: httpx.Client, boss: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_training(training_request(Path("/pictures"), SECRET), anew=True)
+    trains = (WorkerStatus("cpu", training=SECRET),)
+    monkeypatch.setattr(type(server.backend.jobs), "workers", trains)
+    assert boss.get("/trainings").json()[0]["name"] == SECRET
+    assert boss.get("/health").json()["workers"][0]["training"]["name"] == SECRET
+    for path in ("", f"/{SECRET}", f"/{SECRET}/events", f"/{SECRET}/curve"):
+        answer = alice.get(f"/trainings{path}")
+        assert (answer.status_code, SECRET in answer.text) == (403, False), path
+    for path in ("/health", "/attach/state"):
+        answer = alice.get(path)
+        assert SECRET not in answer.text
+        assert '"training":' in answer.text
+    assert alice.get("/health").json()["workers"][0]["training"]["name"] is None
+    call = alice.post("/attach/calls/trainings/all", content="{}")
+    assert call.json()["type"] == "ForbiddenError"

@@ -15,7 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sdtui.core.enums import MemoryMode
 from sdtui.jobs import JobState
 from sdtui.monitor import GpuSample, Sample
+from sdtui.requests.events import JobEvent, TrainingProgress
 from sdtui.requests.record import Stage
+from sdtui.requests.training.events import TrainingStep
 from tests.support.faults import Fault, failing
 from tests.support.live_server import QUICK, Live, live
 from tests.support.manual import metrics
@@ -65,6 +67,12 @@ def a_day(running: Live, ask: httpx.Client) -> None:
         assert ask.get(f"/jobs/{number}").status_code == 404
 
 
+def _training_step() -> JobEvent:
+    values = {"step": 1, "steps": 4, "loss": 0.2, "smoothed": 0.1, "learning_rate": 1e-4}
+    step = TrainingStep(**values, seconds=0.5, memory=1)
+    return JobEvent(job="a", worker="cpu", time=0, event=TrainingProgress(name="x", event=step))
+
+
 def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None:
     with live(tmp_path, queue_limit=1) as running, running.client() as ask:
         a_day(running, ask)
@@ -77,6 +85,7 @@ def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None
             temperature=61,
             power=210.5,
         )
+        running.services.metrics.put(_training_step())
         running.backend.hardware.latest = Sample(time.time(), 1, 2, 1, 0.5, gpus=(card,))
         found = read(ask)
         samples = [sample for family in families(ask) for sample in family.samples]
@@ -98,6 +107,9 @@ def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None
         "sdtui_model_loads_total model=pocket": 1,
         "sdtui_model_load_seconds_count": 1,
         "sdtui_queue_limit": 1,
+        "sdtui_training_steps_total": 1,
+        "sdtui_training_done_ratio worker=cpu": 0.25,
+        "sdtui_training_loss worker=cpu": 0.1,
         "sdtui_queue_length": 0,
         "sdtui_jobs_running": 0,
         "sdtui_queue_wait_seconds_count": 4,

@@ -17,12 +17,15 @@ from sdtui.server.api.mcp.schemas import (
     GetArguments,
     ListAnswer,
     ListArguments,
+    ListTrainingsArguments,
     MadeAnswer,
     SearchAnswer,
     SearchArguments,
+    TrainingsAnswer,
     model_schema,
     request_schema,
 )
+from sdtui.server.api.mcp.trainings import list_trainings
 
 INSTRUCTIONS = (
     "sdtui makes pictures with Stable Diffusion and other diffusion models on a GPU of its owner. "
@@ -145,6 +148,16 @@ _ALL = (
         GetAnswer,
         tools.get_image,
         arguments=GetArguments,
+        is_read_only=True,
+    ),
+    Tool(
+        "list_trainings",
+        "List trainings",
+        "List the trainings of LoRAs: how far they are, the loss, and sample pictures that "
+        "get_image shows. Only for admins.",
+        TrainingsAnswer,
+        list_trainings,
+        arguments=ListTrainingsArguments,
         is_read_only=True,
     ),
 )

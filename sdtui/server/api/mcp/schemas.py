@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.training.status import TrainingCondition
 from sdtui.server.api.native.history import EntryFacts
 from sdtui.server.api.native.schemas import GenerateBody
 
@@ -148,6 +149,52 @@ class GetAnswer(PlacedPicture):
 
     request: dict[str, Any] = {}
     """The arguments that made it; those that were left open are missing."""
+
+
+class ListTrainingsArguments(BaseModel):
+    """Which trainings are listed."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
+    name: str | None = Field(None, max_length=100)
+    """Of one training; all if it is left out."""
+
+
+class TrainingSample(BaseModel):
+    """A picture that was made during a training, to see how it goes."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str
+    """For get_image."""
+    step: int
+    prompt: str
+
+
+class ListedTraining(BaseModel):
+    """A training of a LoRA."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    """When it has finished, also of the LoRA."""
+    condition: TrainingCondition
+    model: str
+    step: int
+    steps: int
+    """0 before the first step."""
+    smoothed: float
+    """The loss, smoothed."""
+    seconds_left: float | None
+    error: str
+    samples: list[TrainingSample]
+    """The newest."""
+
+
+class TrainingsAnswer(BaseModel):
+    """The trainings."""
+
+    trainings: list[ListedTraining]
 
 
 def request_schema(

@@ -17,7 +17,7 @@ from sdtui import __version__
 from sdtui.core.errors import ModelError
 from sdtui.core.samplers import sampler_labels
 from sdtui.jobs import JobState
-from sdtui.jobs.worker_status import WorkerStatus
+from sdtui.jobs.worker_status import HIDDEN, WorkerStatus
 from sdtui.models import ModelSource, memory_by_mode
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented
@@ -67,12 +67,24 @@ class WorkerAnswer(BaseModel):
     model: str | None
     """The model in its memory."""
     is_loading: bool
-    is_training: bool
-    """True while a LoRA is trained on it."""
     losses: int
     """How often its process ended unexpectedly and was replaced."""
     is_away: bool
     """True while its machine can't be reached, or takes no more work."""
+    training: WorkerTraining | None
+    """What it trains, in place of making pictures."""
+
+
+class WorkerTraining(BaseModel):
+    """How far a running training is."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str | None
+    """null for keys that aren't an admin's."""
+    step: int | None = None
+    steps: int | None = None
+    """null before the first step."""
 
 
 class ModelAnswer(BaseModel):
@@ -116,24 +128,33 @@ async def health(services: ServicesDep) -> HealthAnswer:
         queue_limit=services.options.queue_limit,
         problem=problem,
         running=longest_running(services),
-        workers=[_worker(each) for each in services.backend.jobs.workers],
+        workers=[_worker(services, each) for each in services.backend.jobs.workers],
         version=__version__,
         pid=os.getpid(),
         uptime=time.monotonic() - services.started,
     )
 
 
-def _worker(status: WorkerStatus) -> WorkerAnswer:
+def _worker(services: ServerServices, status: WorkerStatus) -> WorkerAnswer:
     loaded = status.model.loaded
     return WorkerAnswer(
         name=status.name,
         job=status.job or None,
         model=loaded.model if loaded else None,
         is_loading=status.model.loading is not None,
-        is_training=bool(status.training),
         losses=status.losses,
         is_away=status.is_away,
+        training=_training(services, status.training) if status.training else None,
     )
+
+
+def _training(services: ServerServices, name: str) -> WorkerTraining:
+    if name == HIDDEN:
+        return WorkerTraining(name=None)
+    step = services.training_events.step(name)
+    if step is None:
+        return WorkerTraining(name=name)
+    return WorkerTraining(name=name, step=step.step, steps=step.steps)
 
 
 def _status(

@@ -9,6 +9,7 @@ from sdtui.server.api.native import (
     jobs,
     pictures,
     prompts,
+    trainings,
     unsaved,
 )
 
@@ -18,6 +19,7 @@ ROUTERS = (
     grids.router,
     unsaved.router,
     history.router,
+    trainings.router,
     pictures.router,
     prompts.router,
     adapters.router,

@@ -43,9 +43,8 @@ class GenerateBody(RootModel[dict[str, Any]]):
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
         """Called by pydantic: the schema of a GenerationRequest; the names of version 0.1, which
         has no sections, are deprecated."""
-        whole = TypeAdapter(GenerationRequest).json_schema()
-        definitions = whole.pop("$defs", {})
-        properties = _resolved(whole, definitions)["properties"]
+        whole = request_schema(GenerationRequest)
+        properties: dict[str, Any] = whole["properties"]
         flat = {}
         for name, field in REQUEST_FIELDS.items():
             parent = properties[field.section] if field.section else {"properties": properties}
@@ -55,7 +54,6 @@ class GenerateBody(RootModel[dict[str, Any]]):
             _send_files(place, field)
             if field.section:
                 flat[name] = {**place, "deprecated": True}
-        whole = _resolved(whole, definitions)
         return {
             **whole,
             "title": cls.__name__,
@@ -90,6 +88,13 @@ class JobBody(GenerateBody):
         """Called by pydantic."""
         whole = super().__get_pydantic_json_schema__(schema, handler)
         return {**whole, "properties": {WEBHOOK: _WEBHOOK, **whole["properties"]}}
+
+
+def request_schema(kind: type) -> dict[str, Any]:
+    """Return the JSON schema of a request's class, without references."""
+    whole = TypeAdapter(kind).json_schema()
+    resolved: dict[str, Any] = _resolved(whole, whole.pop("$defs", {}))
+    return resolved
 
 
 def _send_files(schema: dict[str, Any], field: Field) -> None:

@@ -120,6 +120,7 @@ function showHealth(health) {
   byId("server-text").textContent = words[health.status];
   byId("server-problem").textContent = health.problem ?? "";
   showProblem(health.problem);
+  showTraining(health.workers.find(({ training }) => training)?.training);
   const facts = {
     model: health.model ?? "none is loaded",
     device: [health.device, health.dtype].filter(Boolean).join(", ") || "unknown until a model is loaded",
@@ -127,6 +128,12 @@ function showHealth(health) {
     version: health.version,
   };
   for (const [name, value] of Object.entries(facts)) byId(`server-${name}`).textContent = value;
+}
+
+function showTraining(training) {
+  byId("training").hidden = !training;
+  const name = training?.name ? `Training ${training.name}` : "Training";
+  byId("training").textContent = training?.steps ? `${name}: step ${training.step} of ${training.steps}` : name;
 }
 
 function showProblem(text) {
