@@ -1,15 +1,16 @@
 """Measure the pocket model on compositions that were held out of its training.
 
-Background: of the twelve colours, the named one is nearest to the median of the picture's outermost
-pixels. Object: of all objects rendered on the named background, the named one is nearest to the
-picture. The distance is the squared error at 64x64 pixels, at the best of 25 shifts (up to 8 pixels
-of 128) and 3 sizes (90 to 110 %).
+Every figure is a share of pictures in which the model drew what the caption says, as judged by the
+nearest of rendered pictures (recognise.py).
 """
+
+from __future__ import annotations
 
 import argparse
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -18,23 +19,25 @@ import torch
 from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional
 
 from sdtui.pocket import MODEL_FOLDER
+from sdtui.pocket.recognise import Recogniser, nearest_colour
 from sdtui.pocket.sheet import GUIDANCE, PROMPTS, STEPS, Pipeline, draw, sheet
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
 from sdtui.pocket.train.captions import plain_caption
-from sdtui.pocket.train.compositions import BACKGROUNDS, Composition, Placing, render
-from sdtui.pocket.train.objects import THINGS
-from sdtui.pocket.train.vae import pixels
+from sdtui.pocket.train.colours import COLOURS
+from sdtui.pocket.train.compositions import BACKGROUNDS, SPOTS, Composition, Placing
+from sdtui.pocket.train.objects import THINGS, Thing
+from sdtui.pocket.train.precision import autocast
+from sdtui.pocket.train.scenes import SCENES
+from sdtui.pocket.train.styles import Style
 
-_SIDE = 64
-"""Side in pixels at which pictures are compared."""
-_SHIFTS = (-4, -2, 0, 2, 4)
-"""In pixels of _SIDE."""
-_SIZES = (0.9, 1.0, 1.1)
 _BATCH = 8
+_ASIDE = (Placing.LEFT, Placing.RIGHT, Placing.TOP, Placing.BOTTOM)
+_RELATIONS = (Placing.ON_TOP, Placing.IN_FRONT)
+
+Judge = Callable[[Recogniser, Image.Image, Composition], tuple[str, str]]
+"""What was expected and what was recognised."""
 
 
 def load(folder: Path) -> Pipeline:
@@ -46,62 +49,13 @@ def load(folder: Path) -> Pipeline:
     return pipeline
 
 
-def held_out(placings: Sequence[Placing]) -> list[Composition]:
-    """All held-out compositions of one object with one of `placings`."""
+def held_out(placings: Sequence[Placing], things: Sequence[Thing] = THINGS) -> list[Composition]:
+    """All held-out compositions of one of `things` on a plain background."""
     combinations = (
         Composition((thing,), background, placing)
-        for thing, background, placing in product(THINGS, BACKGROUNDS, placings)
+        for thing, background, placing in product(things, BACKGROUNDS, placings)
     )
     return [composition for composition in combinations if composition.held_out]
-
-
-def nearest_background(picture: Image.Image) -> str:
-    """The name of the background colour nearest to the edge of the picture."""
-    rim = torch.ones(picture.height, picture.width, dtype=torch.bool)
-    rim[2:-2, 2:-2] = False
-    colour = pixels([picture])[0][:, rim].median(dim=1).values
-    distances = {
-        name: (colour - torch.tensor(named) / 127.5 + 1).square().sum().item()
-        for name, named in BACKGROUNDS.items()
-    }
-    return min(distances, key=distances.__getitem__)
-
-
-class NearestObject:
-    """Recognises the object in a picture of one centred object."""
-
-    def __init__(self, pictures: Mapping[str, Image.Image]) -> None:
-        self.pictures = pictures
-        self.references: dict[str, Tensor] = {}
-
-    def name(self, picture: Image.Image, background: str) -> str:
-        references = self._on(background)
-        small = functional.interpolate(pixels([picture]), (_SIDE, _SIDE), mode="area")
-        margin = max(_SHIFTS)
-        padded = functional.pad(small, (margin,) * 4, mode="replicate")
-        shifted = torch.stack(
-            [
-                padded[0, :, margin + y : margin + y + _SIDE, margin + x : margin + x + _SIDE]
-                for x, y in product(_SHIFTS, _SHIFTS)
-            ]
-        ).flatten(1)
-        distances = torch.cdist(references, shifted).amin(dim=1)
-        nearest = int(distances.view(len(THINGS), len(_SIZES)).amin(dim=1).argmin())
-        return THINGS[nearest].name
-
-    def _on(self, background: str) -> Tensor:
-        """All objects in all sizes on one background: (objects x sizes, values)."""
-        if background not in self.references:
-            rendered = [
-                render(
-                    Composition((thing,), background, Placing.NORMAL), self.pictures, scale=scale
-                )
-                for thing, scale in product(THINGS, _SIZES)
-            ]
-            self.references[background] = functional.interpolate(
-                pixels(rendered), (_SIDE, _SIDE), mode="area"
-            ).flatten(1)
-        return self.references[background]
 
 
 def blind_captions(seed: int) -> list[str]:
@@ -115,55 +69,127 @@ def blind_captions(seed: int) -> list[str]:
     return [plain_caption(composition) for composition in picked[:16]]
 
 
-def draw_all(
-    pipeline: Pipeline, compositions: Sequence[Composition], seeds: Sequence[int]
-) -> Iterator[tuple[Composition, Image.Image]]:
-    """Draw every composition from its plain caption, cycling through the seeds."""
-    for start in range(0, len(compositions), _BATCH):
-        batch = compositions[start : start + _BATCH]
-        chosen = [seeds[(start + number) % len(seeds)] for number in range(len(batch))]
-        yield from zip(
-            batch, draw(pipeline, [plain_caption(c) for c in batch], chosen), strict=True
+def _objects(recogniser: Recogniser, picture: Image.Image, made: Composition) -> tuple[str, str]:
+    found = [recogniser.object(picture, made, index).name for index in range(len(made.things))]
+    return " + ".join(thing.name for thing in made.things), " + ".join(found)
+
+
+def _colour(recogniser: Recogniser, picture: Image.Image, made: Composition) -> tuple[str, str]:
+    return str(made.colours[0]), recogniser.colour(picture, made)
+
+
+def _scene(recogniser: Recogniser, picture: Image.Image, made: Composition) -> tuple[str, str]:
+    return str(made.background), recogniser.background(picture, made)
+
+
+def _style(recogniser: Recogniser, picture: Image.Image, made: Composition) -> tuple[str, str]:
+    return made.style, recogniser.style(picture, made)
+
+
+def _background(_: Recogniser, picture: Image.Image, made: Composition) -> tuple[str, str]:
+    return str(made.background), nearest_colour(picture)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A kind of composition, and what is judged in its pictures."""
+
+    title: str
+    draw: Callable[[random.Random, Sequence[Thing]], Composition]
+    """A random composition of some of these objects."""
+    judges: dict[str, Judge]
+
+
+def _section(
+    title: str,
+    placings: Sequence[Placing],
+    judges: dict[str, Judge],
+    *,
+    scenes: bool = False,
+    coloured: bool = False,
+    styles: Sequence[Style] = (Style.RENDER,),
+) -> Section:
+    """Compositions of random objects with these placings and styles, on plain colours or scenes."""
+
+    def draw_one(rng: random.Random, things: Sequence[Thing]) -> Composition:
+        placing = rng.choice(placings)
+        possible = [thing for thing in things if thing.recolourable or not coloured]
+        return Composition(
+            tuple(rng.sample(possible, len(SPOTS[placing]))),
+            rng.choice(tuple(SCENES if scenes else BACKGROUNDS)),
+            placing,
+            (rng.choice(tuple(COLOURS)),) if coloured else (),
+            rng.choice(styles),
         )
 
+    return Section(title, draw_one, judges)
 
-def measure(pipeline: Pipeline, pictures: Mapping[str, Image.Image], rounds: int) -> None:
-    """Print both results; each round draws every composition with another of the seeds 0-9."""
-    nearest = NearestObject(pictures)
-    single = held_out([Placing.NORMAL])
-    off_centre = held_out([p for p in Placing if p not in (Placing.NORMAL, Placing.PAIR)])
-    compositions = single + random.Random(0).sample(off_centre, len(single) // 2)
-    backgrounds = objects = 0
+
+_FOUND: dict[str, Judge] = {"found first": _objects}
+SECTIONS = (
+    _section("one object", [Placing.NORMAL], _FOUND | {"background as named": _background}),
+    _section("small", [Placing.SMALL], _FOUND | {"background as named": _background}),
+    _section("at one side", _ASIDE, _FOUND | {"background as named": _background}),
+    _section("side by side, both", [Placing.PAIR], _FOUND),
+    _section("on top of, in front of, both", _RELATIONS, _FOUND),
+    _section("colour of the object", [Placing.NORMAL], {"as named": _colour}, coloured=True),
+    _section("scenery", [Placing.NORMAL], {"as named": _scene} | _FOUND, scenes=True),
+    _section("style", [Placing.NORMAL], {"as named": _style}, styles=tuple(Style)[1:]),
+)
+
+
+def compositions_of(section: Section, count: int, things: Sequence[Thing]) -> list[Composition]:
+    """`count` held-out compositions, always the same."""
+    rng = random.Random(0)
+    chosen: list[Composition] = []
+    while len(chosen) < count:
+        composition = section.draw(rng, things)
+        if composition.held_out:
+            chosen.append(composition)
+    return chosen
+
+
+def draw_all(
+    pipeline: Pipeline, compositions: Sequence[Composition]
+) -> Iterator[tuple[Composition, Image.Image]]:
+    """Draw every composition from its plain caption, with the seeds 0, 1, 2 and so on."""
+    for start in range(0, len(compositions), _BATCH):
+        batch = compositions[start : start + _BATCH]
+        with autocast():
+            drawn = draw(
+                pipeline, [plain_caption(c) for c in batch], range(start, start + len(batch))
+            )
+        yield from zip(batch, drawn, strict=True)
+
+
+def measure(
+    pipeline: Pipeline, recogniser: Recogniser, section: Section, compositions: list[Composition]
+) -> None:
+    """Print the share of right answers of every judge, and the most frequent wrong ones."""
+    right: Counter[str] = Counter()
     misses: Counter[str] = Counter()
-    for number in range(rounds):
-        seeds = [(number + seed) % 10 for seed in range(10)]
-        for composition, picture in draw_all(pipeline, compositions, seeds):
-            assert composition.background is not None
-            backgrounds += nearest_background(picture) == composition.background
-            if composition.placing is Placing.NORMAL:
-                expected = composition.things[0].name
-                recognised = nearest.name(picture, composition.background)
-                objects += recognised == expected
-                misses[f"{expected} → {recognised}"] += recognised != expected
-    click.echo(
-        f"background correct: {backgrounds / len(compositions) / rounds:.1%} "
-        f"({len(compositions)} held-out compositions)"
-    )
-    click.echo(
-        f"object nearest of {len(THINGS)}: {objects / len(single) / rounds:.1%} "
-        f"({len(single)} held-out compositions)"
-    )
-    click.echo("most frequent misses:")
-    for miss, count in misses.most_common(20):
-        if count:
-            click.echo(f"  {count} x {miss}")
+    for composition, picture in draw_all(pipeline, compositions):
+        for name, judge in section.judges.items():
+            expected, recognised = judge(recogniser, picture, composition)
+            right[name] += expected == recognised
+            if expected != recognised:
+                misses[f"{expected} → {recognised}"] += 1
+    for name in section.judges:
+        share = right[name] / len(compositions)
+        click.echo(f"{section.title}: {name} {share:.1%} of {len(compositions)}")
+    if misses:
+        click.echo("    " + "; ".join(miss for miss, _ in misses.most_common(6)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sdtui.pocket.evaluate", description=__doc__)
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER)
     parser.add_argument("--work", type=Path, default=Path(".pocket"), help="the npm package")
-    parser.add_argument("--rounds", type=int, default=10, help="pictures for each composition")
+    parser.add_argument("--pictures", type=int, default=100, help="in each section")
+    parser.add_argument("--sections", type=int, default=len(SECTIONS), help="only the first ones")
+    parser.add_argument(
+        "--objects", type=int, default=len(THINGS), help="draw only the first ones of the list"
+    )
     parser.add_argument("--sheet", type=Path, help="only write the sixteen samples there")
     parser.add_argument(
         "--blind", type=int, metavar="SEED", help="the sheet: held-out objects, named afterwards"
@@ -178,7 +204,11 @@ def main() -> None:
             click.echo("\n".join(prompts))
         return
     click.echo(f"{STEPS} steps, guidance {GUIDANCE}, {pipeline.scheduler.__class__.__name__}")
-    measure(pipeline, load_pictures(fetch_assets(arguments.work), THINGS), arguments.rounds)
+    pictures = load_pictures(fetch_assets(arguments.work), THINGS)
+    recogniser = Recogniser(pictures, pipeline.vae)
+    for section in SECTIONS[: arguments.sections]:
+        things = THINGS[: arguments.objects]
+        measure(pipeline, recogniser, section, compositions_of(section, arguments.pictures, things))
 
 
 if __name__ == "__main__":

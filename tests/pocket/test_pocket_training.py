@@ -6,8 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from sdtui.pocket.evaluate import NearestObject, blind_captions, held_out, nearest_background
+from sdtui.pocket.evaluate import SECTIONS, blind_captions, compositions_of, held_out
+from sdtui.pocket.recognise import Recogniser
 from sdtui.pocket.train.captions import draw_caption, plain_caption, vocabulary_texts
+from sdtui.pocket.train.colours import COLOURS, recolour
 from sdtui.pocket.train.compositions import (
     BACKGROUNDS,
     Composition,
@@ -15,9 +17,17 @@ from sdtui.pocket.train.compositions import (
     draw_composition,
     render,
 )
+from sdtui.pocket.train.examples import token_ids
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.places import Places, place_codes
-from sdtui.pocket.train.text import WIDTH
+from sdtui.pocket.train.scenes import SCENES, draw_scene
+from sdtui.pocket.train.styles import Style
+from sdtui.pocket.train.text import (
+    WIDTH,
+    extended_text_encoder,
+    new_text_encoder,
+    restore_known,
+)
 from sdtui.pocket.train.tokenizer import new_tokenizer
 from sdtui.pocket.train.unet import new_unet
 from sdtui.pocket.train.vae import LATENT_CHANNELS, new_vae
@@ -40,7 +50,7 @@ def pictures() -> dict[str, Image.Image]:
 def test_names_are_unique() -> None:
     names = [name for thing in THINGS for name in thing.names]
     assert len(names) == len(set(names))
-    assert len(THINGS) >= 120
+    assert len(THINGS) >= 250
 
 
 def test_held_out_compositions_are_never_drawn() -> None:
@@ -61,12 +71,56 @@ def test_blind_sheet_has_sixteen_held_out_objects() -> None:
 def test_captions_hold_only_words_of_the_vocabulary() -> None:
     tokenizer = new_tokenizer(vocabulary_texts())
     rng = random.Random(4)
-    for _ in range(500):
+    for _ in range(200):
         composition = draw_composition(rng)
         for caption in (plain_caption(composition), draw_caption(composition, rng)):
             assert all(
                 token.endswith("</w>") for token in tokenizer.tokenize(caption) if token != "-"
             )
+
+
+def test_more_words_leave_known_captions_as_they_were() -> None:
+    texts = ["a red cat", "an owl and a dog"]
+    known = new_tokenizer(texts)
+    more = new_tokenizer([*texts, "a crocodile on a beach"], known)
+    known_ids, more_ids = (each("a red owl and a dog").input_ids for each in (known, more))
+    assert more_ids[1:7] == known_ids[1:7]
+    assert more_ids[-1] == len(more) - 1 > known_ids[-1]
+    encoder = new_text_encoder(known).eval()
+    extended = extended_text_encoder(encoder, known, more).eval()
+    states, more_states = (
+        model(token_ids(tokenizer, ["a red owl"]))[0]
+        for model, tokenizer in ((encoder, known), (extended, more))
+    )
+    assert torch.allclose(states, more_states)
+
+
+def test_new_words_alone_are_trained() -> None:
+    former = torch.zeros(6, 2)
+    rows = torch.ones(6, 2)
+    restore_known(rows, former, added=3)
+    assert rows[:, 0].tolist() == [0, 1, 1, 1, 0, 0]
+
+
+def test_recolouring_changes_the_main_part_only() -> None:
+    picture = Image.new("RGBA", (40, 40), (214, 30, 40, 255))
+    picture.paste((20, 150, 60, 255), (0, 0, 40, 10))
+    changed = recolour(picture, "blue")
+    assert changed.getpixel((5, 5)) == pytest.approx((20, 150, 60, 255), abs=2)
+    assert changed.getpixel((5, 30)) == pytest.approx((*COLOURS["blue"], 255), abs=12)
+
+
+def test_scenes_and_styles_differ() -> None:
+    assert len({draw_scene(name, 32).tobytes() for name in SCENES}) == len(SCENES) >= 10
+    ball = Image.radial_gradient("L").convert("RGBA")
+    thing = THINGS[0]
+    drawn = {
+        render(
+            Composition((thing,), "beach", Placing.NORMAL, (), style), {thing.name: ball}
+        ).tobytes()
+        for style in Style
+    }
+    assert len(drawn) == len(Style)
 
 
 def test_plain_captions_are_grammatical() -> None:
@@ -77,6 +131,16 @@ def test_plain_captions_are_grammatical() -> None:
         Composition((owl,), None, Placing.LARGE): "a large owl",
         Composition((cat,), "blue", Placing.LEFT): "a cat on the left on a blue background",
         Composition((cat, owl), None, Placing.PAIR): "a cat and an owl",
+        Composition((owl, cat), "beach", Placing.ON_TOP): "an owl on top of a cat on a beach",
+        Composition((cat,), None, Placing.SMALL, ("orange",)): "a small orange cat",
+        Composition((cat, owl), "blue", Placing.IN_FRONT, (None, "red")): (
+            "a cat in front of a red owl on a blue background"
+        ),
+        Composition(
+            (cat,), "snow", Placing.NORMAL, (), Style.PIXEL
+        ): "a cat in the snow, pixel art",
+        Composition((), "night sky", Placing.EMPTY): "a night sky",
+        Composition((), "orange", Placing.EMPTY): "an orange background",
     }
     assert {c: plain_caption(c) for c in wanted} == wanted
 
@@ -91,14 +155,16 @@ def test_untrained_autoencoder_keeps_colours() -> None:
 
 
 @pytest.mark.slow
-def test_evaluation_recognises_rendered_objects(pictures: dict[str, Image.Image]) -> None:
-    nearest = NearestObject(pictures)
+def test_evaluation_recognises_rendered_pictures(pictures: dict[str, Image.Image]) -> None:
+    things = THINGS[:20]
     rng = random.Random(5)
-    for composition in rng.sample(held_out([Placing.NORMAL]), 10):
+    recogniser = Recogniser(pictures, new_vae(), things)
+    for section in SECTIONS[:-1]:  # blocks of one colour look the same in most styles
+        (composition,) = compositions_of(section, 1, things)
         picture = render(composition, pictures, rng)
-        assert composition.background is not None
-        assert nearest_background(picture) == composition.background
-        assert nearest.name(picture, composition.background) == composition.things[0].name
+        for judge in section.judges.values():
+            expected, recognised = judge(recogniser, picture, composition)
+            assert recognised == expected
 
 
 def test_every_cell_has_a_distinct_place_code() -> None:

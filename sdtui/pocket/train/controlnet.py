@@ -28,7 +28,12 @@ from sdtui.core.pictures.canny import canny
 from sdtui.pocket import CONTROLNETS_FOLDER, MODEL_FOLDER
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
 from sdtui.pocket.train.captions import draw_caption
-from sdtui.pocket.train.compositions import SIZE, Composition, Placing, draw_composition
+from sdtui.pocket.train.compositions import (
+    Composition,
+    Placing,
+    draw_composition,
+    render_anywhere,
+)
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.text import WIDTH, TextModels, Unet
@@ -46,10 +51,6 @@ _EMPTY_CAPTIONS = 0.4
 the ControlNet finds the content in the edges."""
 _LOW, _HIGH = 100, 200
 """The thresholds of the preprocessor canny."""
-_LARGEST_TURN = 35.0
-"""Degrees."""
-_SIDES = (0.4, 1.0)
-"""Longer side of an object relative to the picture."""
 _SAVED_SECONDS = 300
 
 
@@ -115,26 +116,6 @@ def load_pocket() -> tuple[TextModels, Any]:
     for module in (text, unet, vae):
         module.eval().requires_grad_(requires_grad=False)
     return TextModels(CLIPTokenizer.from_pretrained(MODEL_FOLDER / "tokenizer"), text, unet), vae
-
-
-def render_anywhere(
-    composition: Composition,
-    pictures: Mapping[str, Image.Image],
-    rng: random.Random,
-    size: int = SIZE,
-) -> Image.Image:
-    """Draw objects with any size, place and turn that keep them in the picture."""
-    canvas = Image.new("RGB", (size, size), composition.colour)
-    for thing in composition.things:
-        turned = pictures[thing.name].rotate(
-            rng.uniform(-_LARGEST_TURN, _LARGEST_TURN), Image.Resampling.BICUBIC, expand=True
-        )
-        side = rng.uniform(*_SIDES) * size / (1 if len(composition.things) == 1 else 2)
-        factor = side / max(turned.size)
-        width, height = (max(1, round(each * factor)) for each in turned.size)
-        drawn = turned.resize((width, height), Image.Resampling.LANCZOS)
-        canvas.paste(drawn, (rng.randint(0, size - width), rng.randint(0, size - height)), drawn)
-    return canvas
 
 
 def make_steered(path: Path, count: int, vae: Any, pictures: Mapping[str, Image.Image]) -> Steered:

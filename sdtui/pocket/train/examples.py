@@ -1,76 +1,77 @@
-"""Training examples: compositions and their latents, which are encoded once."""
+"""Training examples from the files that `prepare` writes."""
 
-import random
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
-
-from sdtui.pocket.train.captions import draw_caption
-from sdtui.pocket.train.compositions import Composition, Placing, draw_composition, render
-from sdtui.pocket.train.vae import Autoencoder, encode
+from transformers import CLIPTokenizer
 
 _EMPTY_CAPTIONS = 0.1
 """Share of empty captions, needed for classifier-free guidance."""
-_OFF_CENTRE = 0.5
-"""Probability that an epoch includes a composition other than one centred object."""
-_SHIFTED = 0.2
-"""Share of compositions that are shifted and resized by a few pixels. Objects on always the same
-pixels have the same latents each time, which a small UNet learns far sooner."""
-_CHUNK = 100
 
 
-@dataclass(frozen=True)
+def token_ids(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
+    """Captions → (n, 77), padded as in StableDiffusionPipeline."""
+    ids: Tensor = tokenizer(
+        captions, padding="max_length", truncation=True, return_tensors="pt"
+    ).input_ids
+    return ids
+
+
+@dataclass
 class Examples:
-    """Compositions and their latents: (n, 8, 16, 16), float16, scaled to unit variance."""
+    """All pictures of one folder, on one device, grouped by size."""
 
-    compositions: list[Composition]
-    latents: Tensor
+    folder: Path
+    tokenizer: CLIPTokenizer
+    device: str = "cpu"
+    read: set[Path] = field(default_factory=set)
+    latents: dict[int, Tensor] = field(default_factory=dict)
+    """Side of the picture in pixels → (n, 8, side / 8, side / 8), float16, of unit variance."""
+    ids: dict[int, Tensor] = field(default_factory=dict)
+    """Side → (n, captions, 77), int16."""
+    labels: dict[int, Tensor] = field(default_factory=dict)
+    """Side → (n, labels), see labels.py."""
 
-    def batches(self, size: int, rng: random.Random) -> Iterator[tuple[Tensor, list[str]]]:
-        """Endless batches of latents and freshly drawn captions."""
+    def refresh(self) -> None:
+        """Read the files that are new since the last call."""
+        for path in sorted(set(self.folder.glob("*.pt")) - self.read):
+            self.read.add(path)
+            side = int(path.stem.split("-")[0])
+            content: dict[str, Any] = torch.load(path, weights_only=True)
+            texts = [text for texts in content["captions"] for text in texts]
+            ids = token_ids(self.tokenizer, texts).to(torch.int16)
+            ids = ids.view(len(content["captions"]), -1, ids.shape[1])
+            for parts, new in (
+                (self.latents, content["latents"]),
+                (self.ids, ids),
+                (self.labels, content["labels"]),
+            ):
+                known = [parts[side]] if side in parts else []
+                parts[side] = torch.cat([*known, new.to(self.device)])
+
+    def choose(self, side: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`count` random latents (float32), one caption of each (n, 77) and the labels."""
+        latents, ids = self.latents[side], self.ids[side]
+        rows = torch.randint(len(latents), (count,), device=self.device)
+        texts = torch.randint(ids.shape[1], (count,), device=self.device)
+        return latents[rows].float(), ids[rows, texts].long(), self.labels[side][rows]
+
+    def batches(self, shares: dict[int, float], cells: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless batches of `cells` latent cells with token ids, one in ten for no caption.
+
+        `shares` are those of the steps by side in pixels; sizes without pictures are left out.
+        """
+        empty = token_ids(self.tokenizer, [""]).to(self.device)
         while True:
-            order = [
-                number
-                for number, composition in enumerate(self.compositions)
-                if composition.placing is Placing.NORMAL or rng.random() < _OFF_CENTRE
-            ]
-            rng.shuffle(order)
-            for start in range(0, len(order) - size + 1, size):
-                indices = order[start : start + size]
-                captions = [
-                    ""
-                    if rng.random() < _EMPTY_CAPTIONS
-                    else draw_caption(self.compositions[i], rng)
-                    for i in indices
-                ]
-                yield self.latents[indices].float(), captions
-
-
-def make_examples(
-    path: Path,
-    count: int,
-    vae: Autoencoder,
-    pictures: Mapping[str, Image.Image],
-    report: Callable[[str], None],
-) -> Examples:
-    """The first `count` compositions, which are always the same; `path` caches their latents."""
-    generators = [random.Random(number) for number in range(count)]
-    compositions = [draw_composition(rng) for rng in generators]
-    if not path.exists():
-        chunks = []
-        for start in range(0, count, _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            rendered = [
-                render(composition, pictures, rng if rng.random() < _SHIFTED else None)
-                for composition, rng in zip(compositions[chunk], generators[chunk], strict=True)
-            ]
-            chunks.append(encode(vae, rendered))
-            if start % (20 * _CHUNK) == 0:
-                report(f"encoded {start} of {count}")
-        torch.save(torch.cat(chunks), path)
-    latents: Tensor = torch.load(path, weights_only=True)
-    return Examples(compositions[: len(latents)], latents)
+            sides = [side for side in shares if side in self.latents]
+            weights = torch.tensor([shares[side] for side in sides])
+            side = sides[int(torch.multinomial(weights, 1))]
+            latents, ids, _ = self.choose(side, cells // (side // 8) ** 2)
+            without = torch.rand(len(ids), 1, device=self.device) < _EMPTY_CAPTIONS
+            yield latents, torch.where(without, empty, ids)

@@ -66,7 +66,7 @@ class Places(nn.Module):
         errors = []
         for name, head, side in zip(_LAYERS, self.heads, self._sides, strict=True):
             predicted = head(self._features[name].float())
-            codes = place_codes(predicted.shape[-1], side)
+            codes = place_codes(predicted.shape[-1], side).to(predicted.device)
             errors.append(functional.mse_loss(predicted, codes.expand_as(predicted)))
         self._features.clear()
         return torch.stack(errors).mean()

@@ -3,8 +3,8 @@
 import torch
 
 
-def autocast() -> torch.autocast:
-    """bfloat16 if the CPU computes in it, else float32, as emulated bfloat16 is far slower."""
+def autocast(device: str = "cpu") -> torch.autocast:
+    """bfloat16, except on a CPU that only emulates it, where it is far slower than float32."""
     capabilities = torch.cpu.get_capabilities()
     native = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return torch.autocast("cpu", torch.bfloat16, enabled=native)
+    return torch.autocast(device, torch.bfloat16, enabled=native or device != "cpu")

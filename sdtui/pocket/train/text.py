@@ -1,6 +1,7 @@
 """Train the text encoder to recognise the content of captions, before the UNet."""
 
-import random
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from sdtui.pocket.train.captions import draw_caption
-from sdtui.pocket.train.compositions import BACKGROUNDS, Placing
-from sdtui.pocket.train.examples import Examples
-from sdtui.pocket.train.objects import THINGS
+from sdtui.pocket.train.compositions import SIZE
+from sdtui.pocket.train.examples import Examples, token_ids
+from sdtui.pocket.train.labels import CLASSES
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.tokenizer import MAX_TOKENS
 
@@ -26,6 +26,22 @@ _BATCH = 64
 _LEARNING_RATE = 2e-3
 _CODE = 192
 """Number of principal components in the code of a picture."""
+_SAMPLE = 6000
+"""Pictures that the principal components are computed from."""
+
+
+@dataclass
+class TextModels:
+    """The tokenizer, the text encoder and the UNet."""
+
+    tokenizer: CLIPTokenizer
+    text_encoder: CLIPTextModel
+    unet: Unet
+
+    def encode(self, captions: list[str]) -> Tensor:
+        """Captions → (n, 77, 192), padded to 77 tokens as in StableDiffusionPipeline."""
+        states: Tensor = self.text_encoder(token_ids(self.tokenizer, captions))[0]
+        return states
 
 
 def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
@@ -46,90 +62,94 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     )
 
 
-@dataclass
-class TextModels:
-    """The tokenizer, the text encoder and the UNet."""
-
-    tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
-    unet: Unet
-
-    def encode(self, captions: list[str]) -> Tensor:
-        """Captions → (n, 77, 192), padded to 77 tokens as in StableDiffusionPipeline."""
-        ids = self.tokenizer(
-            captions, padding="max_length", truncation=True, return_tensors="pt"
-        ).input_ids
-        states: Tensor = self.text_encoder(ids)[0]
-        return states
+def extended_text_encoder(
+    encoder: CLIPTextModel, known: CLIPTokenizer, tokenizer: CLIPTokenizer
+) -> CLIPTextModel:
+    """A copy of `encoder` for `tokenizer`, which has the tokens of `known` and others."""
+    extended = new_text_encoder(tokenizer)
+    state = encoder.state_dict()
+    (name,) = [name for name in state if name.endswith("token_embedding.weight")]
+    rows = state[name]
+    new = rows.std() * torch.randn(len(tokenizer) - len(known), rows.shape[1])
+    state[name] = torch.cat([rows[:-2], new, rows[-2:]])  # start and end of the text stay last
+    extended.load_state_dict(state)
+    return extended
 
 
 def train_text(
-    models: TextModels, examples: Examples, seconds: float, report: Callable[[str], None]
+    models: TextModels,
+    examples: Examples,
+    seconds: float,
+    report: Callable[[str], None],
+    added: int | None = None,
 ) -> None:
     """Train the text encoder and the UNet's pooling layer to recognise the content of captions.
 
-    From the pooled caption, four linear heads predict both objects, the background and the
-    placing, and a fifth predicts the principal components of the picture's latents. With an
-    untrained text encoder a UNet learns backgrounds first and objects very late; and what it
-    learns about one object helps with others only if similar pictures have similar codes.
+    From the pooled caption, linear heads predict every label, and one more the principal components
+    of the picture's latents. With an untrained text encoder a UNet learns backgrounds first and
+    objects very late; and what it learns about one object helps with others only if similar
+    pictures have similar codes. If `added` tokens are new to a trained model, only their embeddings
+    are trained: a UNet forgets what it drew when the states of known captions change.
     """
     torch.manual_seed(2)
-    rng = random.Random(2)
+    device = examples.device
     pool = models.unet.add_embedding
+    codes = Codes(examples.latents[SIZE])
     width = models.unet.config.time_embedding_dim
-    objects = {thing: number for number, thing in enumerate(THINGS)}
-    backgrounds = (None, *BACKGROUNDS)
-    codes = _codes(examples.latents)
-    sizes = (len(objects), len(objects) + 1, len(backgrounds), len(Placing), _CODE)
-    heads = nn.ModuleList(nn.Linear(width, size) for size in sizes)
-    weights = [
-        weight for module in (models.text_encoder, pool, heads) for weight in module.parameters()
-    ]
-    optimizer = torch.optim.AdamW(weights, lr=_LEARNING_RATE, betas=(0.9, 0.99), fused=True)
-    start, step, losses = time.monotonic(), 0, [0.0] * len(sizes)
+    heads = nn.ModuleList(nn.Linear(width, size) for size in (*CLASSES, _CODE)).to(device)
+    embeddings: Any = models.text_encoder.get_input_embeddings()
+    rows: Tensor = embeddings.weight
+    former = rows.detach().clone()
+    trained = [*models.text_encoder.parameters(), *pool.parameters()]
+    if added:
+        for weight in trained:
+            weight.requires_grad_(weight is rows)
+        trained = [rows]
+    weights = [*trained, *heads.parameters()]
+    optimizer = torch.optim.AdamW(
+        weights, lr=_LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+    )
+    start, step = time.monotonic(), 0
     while (progress := (time.monotonic() - start) / seconds) < 1:
         step += 1
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * min(1, step / 50) * (1 + cos(pi * progress)) / 2
-        chosen = rng.sample(range(len(examples.compositions)), _BATCH)
-        compositions = [examples.compositions[number] for number in chosen]
-        targets = torch.tensor(
-            [
-                (
-                    objects[composition.things[0]],
-                    objects[composition.things[1]] if composition.things[1:] else len(objects),
-                    backgrounds.index(composition.background),
-                    list(Placing).index(composition.placing),
-                )
-                for composition in compositions
-            ]
-        )
-        with autocast():
-            pooled = pool(
-                models.encode([draw_caption(composition, rng) for composition in compositions])
-            )
-            outputs = [head(pooled).float() for head in heads]
-        *classes, predicted_codes = outputs
-        parts = [functional.cross_entropy(n, targets[:, i]) for i, n in enumerate(classes)]
-        parts.append(functional.mse_loss(predicted_codes, codes[chosen]))
+        latents, ids, labels = examples.choose(SIZE, _BATCH)
+        with autocast(device):
+            pooled = pool(models.text_encoder(ids)[0])
+            *classes, predicted = [head(pooled).float() for head in heads]
+        parts = [functional.cross_entropy(n, labels[:, i]) for i, n in enumerate(classes)]
+        parts.append(functional.mse_loss(predicted, codes.of(latents)))
         optimizer.zero_grad(set_to_none=True)
         torch.stack(parts).sum().backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
-        losses = [total + part.item() for total, part in zip(losses, parts, strict=True)]
+        if added:
+            restore_known(rows.data, former, added)
         if step % 50 == 0:
-            means = " ".join(f"{total / 50:.3f}" for total in losses)
-            report(f"text step {step} losses {means} done {progress:.0%}")
-            losses = [0.0] * len(sizes)
+            values = " ".join(f"{part.item():.3f}" for part in parts)
+            report(f"text step {step} losses {values} done {progress:.0%}")
 
 
-def _codes(latents: Tensor) -> Tensor:
-    """Latents (n, 8, 16, 16) → principal components (n, _CODE) with evened out variances."""
-    values = latents.flatten(1).float()
-    values = values - values.mean(dim=0)
-    _, spread, directions = torch.svd_lowrank(values[:6000], q=_CODE, niter=3)
-    codes = values @ directions
-    deviation = spread / 6000**0.5
-    # Each component keeps the square root of its deviation, so that shape counts beside colour.
-    codes /= deviation.sqrt() * deviation.square().mean() ** 0.25
-    return codes
+def restore_known(rows: Tensor, former: Tensor, added: int) -> None:
+    """Give all embeddings but the `added` ones before the last two their former values."""
+    rows[: -added - 2] = former[: -added - 2]
+    rows[-2:] = former[-2:]
+
+
+class Codes:
+    """Principal components of latents with evened out variances."""
+
+    def __init__(self, latents: Tensor) -> None:
+        """`latents` is (n, 8, h, w)."""
+        values = latents[:_SAMPLE].flatten(1).float()
+        self.mean = values.mean(dim=0)
+        _, spread, self.directions = torch.svd_lowrank(values - self.mean, q=_CODE, niter=3)
+        deviation = spread / len(values) ** 0.5
+        # Each component keeps the square root of its deviation, so that shape counts beside colour.
+        self.scale = deviation.sqrt() * deviation.square().mean() ** 0.25
+
+    def of(self, latents: Tensor) -> Tensor:
+        """Latents (n, 8, h, w) → codes (n, 192)."""
+        codes: Tensor = (latents.flatten(1) - self.mean) @ self.directions / self.scale
+        return codes

@@ -1,5 +1,6 @@
 """A tokenizer in CLIP's format: one token for every word of the captions, bytes for the rest."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -14,15 +15,21 @@ MAX_TOKENS = 77
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 _WORD_END = "</w>"
 
+Pair = tuple[str, str]
 
-def new_tokenizer(texts: Iterable[str]) -> CLIPTokenizer:
-    """Build the tokenizer; every word in `texts` becomes one token."""
+
+def new_tokenizer(texts: Iterable[str], known: CLIPTokenizer | None = None) -> CLIPTokenizer:
+    """Build the tokenizer; every word in `texts` becomes one token.
+
+    With `known`, its tokens keep their ids and its words their tokens, and the new ones follow;
+    only the start and the end of the text stay last, as CLIP takes the highest id for the end.
+    """
     words = {word for text in texts for word in re.findall(r"[a-z]+", text.lower())}
-    merges: Any = _merges(words)  # pairs, as the backend expects, though the type hints say strings
+    first = known_merges(known) if known else []
+    merges: Any = _merges(words, first)  # pairs, as the backend expects; the type hints say strings
     letters = sorted(ByteLevel.alphabet())
     tokens = [*letters, *(letter + _WORD_END for letter in letters)]
     tokens += [a + b for a, b in merges]
-    # CLIP models take the highest id for the end of the text.
     vocabulary = {token: number for number, token in enumerate([*tokens, _START, _END])}
     return CLIPTokenizer(
         vocab=vocabulary,
@@ -35,10 +42,18 @@ def new_tokenizer(texts: Iterable[str]) -> CLIPTokenizer:
     )
 
 
-def _merges(words: Iterable[str]) -> list[tuple[str, str]]:
-    """Byte-pair merges, most frequent pair first, until every word is one token."""
+def known_merges(tokenizer: CLIPTokenizer) -> list[Pair]:
+    """The merges of a tokenizer, the most frequent first."""
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    return [(first, second) for first, second in merges]
+
+
+def _merges(words: Iterable[str], first: list[Pair]) -> list[Pair]:
+    """Byte-pair merges, `first` and then the most frequent pair, until every word is one token."""
     split = [[*word[:-1], word[-1] + _WORD_END] for word in sorted(words)]
-    merges = []
+    for pair in first:
+        split = [_merge(parts, pair) for parts in split]
+    merges = list(first)
     while pairs := Counter(pair for parts in split for pair in pairwise(parts)):
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         merges.append(best)
@@ -46,7 +61,7 @@ def _merges(words: Iterable[str]) -> list[tuple[str, str]]:
     return merges
 
 
-def _merge(parts: list[str], pair: tuple[str, str]) -> list[str]:
+def _merge(parts: list[str], pair: Pair) -> list[str]:
     merged: list[str] = []
     for part in parts:
         if merged and (merged[-1], part) == pair:

@@ -1,8 +1,6 @@
-"""Train the UNet on latents of compositions, with a fixed text encoder."""
+"""Train the UNet on latents of compositions, together with the text encoder."""
 
 import copy
-import math
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,20 +16,29 @@ from sdtui.pocket.train.compositions import SIZE
 from sdtui.pocket.train.examples import Examples
 from sdtui.pocket.train.places import Places
 from sdtui.pocket.train.precision import autocast
+from sdtui.pocket.train.prepare import SHARES
 from sdtui.pocket.train.text import WIDTH, TextModels, Unet
 from sdtui.pocket.train.vae import LATENT_CHANNELS
 
 Scheduler: TypeAlias = Any
 """A DDIMScheduler. Its class has no type hints for its attributes."""
-BATCH = 16
-LEARNING_RATE = 1e-3
+BATCH = {"cpu": 16, "cuda": 512}
+"""Pictures of the native size in a step; of larger ones as many as have as many cells."""
+LEARNING_RATE = 4e-4
+_TEXT_SHARE = 0.3
+"""Learning rate of the text encoder relative to that of the UNet."""
 _AVERAGE = 0.998
+_AVERAGE_STEPS = 4
 _SYNC_STEPS = 8
 """Steps between averaging the weights of several processes."""
 PLACES_WEIGHT = 0.3
 """Weight of the position loss relative to the velocity loss."""
 _WARM_UP = 200
 """Steps over which the learning rate rises."""
+_LOW_NOISE = 1.5
+"""Exponent of the even distribution of times at the other sizes: half lie below 354 of 1000. Hires
+fix, image-to-image and inpainting use these, where the content comes from the picture."""
+_SAVED_SECONDS = 900
 
 
 def new_unet() -> Unet:
@@ -77,10 +84,10 @@ def new_scheduler() -> Scheduler:
     )
 
 
-def evenly(count: int) -> Tensor:
+def evenly(count: int, device: str = "cpu") -> Tensor:
     """`count` numbers from 0 to 1, one from each of as many equal intervals, in random order: less
     variance in the loss than with independent ones."""
-    return (torch.randperm(count) + torch.rand(count)) / count
+    return (torch.randperm(count, device=device) + torch.rand(count, device=device)) / count
 
 
 def add_noise(latents: Tensor, times: Tensor, schedule: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,18 +100,45 @@ def add_noise(latents: Tensor, times: Tensor, schedule: Tensor) -> tuple[Tensor,
     return noisy, signal * noise - spread * latents
 
 
-class Training:
-    """A resumable training: weights, their moving average, optimizer, elapsed time."""
+def noised(latents: Tensor, schedule: Tensor, *, native: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Noisy latents, their times (0 to 999) and velocities; less noise unless of `native` size."""
+    spread = evenly(len(latents), latents.device.type) ** (1 if native else _LOW_NOISE)
+    times = (1000 * spread).long().clamp(max=999)
+    noisy, velocity = add_noise(latents, times, schedule)
+    return noisy, times, velocity
 
-    def __init__(self, models: TextModels, path: Path) -> None:
+
+def rank() -> int:
+    """The number of this process among those that train together."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+class Training:
+    """A resumable training of the UNet and the text encoder, with moving averages of both."""
+
+    def __init__(self, models: TextModels, path: Path, device: str = "cpu") -> None:
         self.models = models
         self.path = path
-        self.weights: list[Tensor] = list(models.unet.parameters())
-        self.average = [weight.detach().clone() for weight in self.weights]
+        self.device = device
         self.places = Places(models.unet)
+        if device == "cpu":  # with so few cells, a fused attention is slower: 13 % of a step
+            models.unet.set_default_attn_processor()
+        models.unet.train().requires_grad_(requires_grad=True)
+        models.text_encoder.train().requires_grad_(requires_grad=True)
+        modules: list[nn.Module] = [models.unet, models.text_encoder, self.places]
+        for module in modules:
+            module.to(device)
+        text = list(models.text_encoder.parameters())
+        self.weights: list[Tensor] = [*models.unet.parameters(), *text]
+        self.average = [weight.detach().clone() for weight in self.weights]
         self.trained = [*self.weights, *self.places.parameters()]
+        drawn = [*models.unet.parameters(), *self.places.parameters()]
         self.optimizer = torch.optim.AdamW(
-            self.trained, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            [{"params": drawn, "share": 1.0}, {"params": text, "share": _TEXT_SHARE}],
+            lr=LEARNING_RATE,
+            betas=(0.9, 0.99),
+            weight_decay=0.01,
+            fused=True,
         )
         self.step = 0
         self.seconds = 0.0
@@ -120,49 +154,54 @@ class Training:
     ) -> None:
         """Train until `seconds` have passed in all runs; the learning rate falls to zero by then.
 
-        Every eight minutes a checkpoint is written and `show` gets the averaged models.
+        Every quarter of an hour a checkpoint is written, new examples are read and `show` gets the
+        averaged models.
         """
-        rank = dist.get_rank() if dist.is_initialized() else 0
-        torch.manual_seed(self.step + rank)
-        rng = random.Random(self.step + rank)
-        noise_schedule = new_scheduler().alphas_cumprod
+        torch.manual_seed(self.step + rank())
+        schedule = new_scheduler().alphas_cumprod.to(self.device)
+        predict = torch.compile(self.models.unet) if self.device != "cpu" else self.models.unet
+        cells = BATCH[self.device] * (SIZE // 8) ** 2
         saved = self.seconds
-        losses = place_losses = 0.0
-        for latents, captions in examples.batches(BATCH, rng):
+        losses: list[Tensor] = []
+        for latents, ids in examples.batches(SHARES, cells):
             began = time.monotonic()
             progress = self.seconds / seconds
             if progress >= 1 and self.step % _SYNC_STEPS == 0:
                 break
-            warm = min(1.0, (self.step + 1) / _WARM_UP)
-            for group in self.optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * warm * (1 + math.cos(math.pi * min(1, progress))) / 2
-            # At first more noisy times, where the picture has to come from the caption.
-            exponent = 0.5 + 0.5 * min(1, progress)
-            times = (1000 * evenly(BATCH) ** exponent).long().clamp(max=999)
-            noisy, velocity = add_noise(latents, times, noise_schedule)
-            loss = self._loss(noisy, times, captions, velocity)
-            place_loss = self.places.loss()
+            self._set_learning_rate(progress)
+            noisy, times, velocity = noised(latents, schedule, native=latents.shape[-1] * 8 == SIZE)
+            with autocast(self.device):
+                context = self.models.text_encoder(ids)[0]
+                predicted = predict(noisy, times, context, return_dict=False)[0]
+            loss = functional.mse_loss(predicted.float(), velocity)
             self.optimizer.zero_grad(set_to_none=True)
-            (loss + PLACES_WEIGHT * place_loss).backward()
+            (loss + PLACES_WEIGHT * self.places.loss()).backward()
             nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
             self.optimizer.step()
-            self._update_average()
             self.step += 1
-            losses += loss.item()
-            place_losses += place_loss.item()
+            self._update_average()
+            losses.append(loss.detach())
             self.seconds += time.monotonic() - began
             if dist.is_initialized() and self.step % _SYNC_STEPS == 0:
                 self._synchronise()
-            if self.step % 100 == 0 and rank == 0:
-                means = f"loss {losses / 100:.4f} places {place_losses / 100:.4f}"
-                report(f"step {self.step} {means} {self.seconds / 60:.1f} min")
-                losses = place_losses = 0.0
-            if self.seconds - saved > 420 and rank == 0:
+            if self.step % 100 == 0 and rank() == 0:
+                mean = torch.stack(losses).mean().item()
+                report(f"step {self.step} loss {mean:.4f} {self.seconds / 60:.1f} min")
+                losses.clear()
+            if self.seconds - saved > _SAVED_SECONDS:
                 saved = self.seconds
-                self.save()
-                show(self.averaged(), self.step)
-        if rank == 0:
+                examples.refresh()
+                if rank() == 0:
+                    self.save()
+                    show(self.averaged(), self.step)
+        if rank() == 0:
             self.save()
+
+    def _set_learning_rate(self, progress: float) -> None:
+        """Rise at first, stay, and fall to zero in the last third: the longer the better."""
+        rate = LEARNING_RATE * min(1.0, (self.step + 1) / _WARM_UP, max(0.0, 3 * (1 - progress)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
 
     @torch.no_grad()
     def _synchronise(self) -> None:
@@ -181,31 +220,27 @@ class Training:
         dist.broadcast(clock, 0)
         self.seconds = clock.item()
 
-    def _loss(self, noisy: Tensor, times: Tensor, captions: list[str], velocity: Tensor) -> Tensor:
-        """The mean squared error of the velocity; noisy and velocity are (n, 8, 16, 16)."""
-        with autocast():
-            with torch.no_grad():
-                context = self.models.encode(captions)
-            predicted = self.models.unet(noisy, times, context, return_dict=False)[0]
-        return functional.mse_loss(predicted.float(), velocity)
-
     @torch.no_grad()
     def _update_average(self) -> None:
-        """Move the average towards the weights, faster at the start."""
-        weight = 1 - min(_AVERAGE, (self.step + 1) / (self.step + 10))
-        torch._foreach_lerp_(self.average, self.weights, weight)
+        """Move the average towards the weights, faster at the start; not at every step, as the
+        weights are many."""
+        if self.step % _AVERAGE_STEPS == 0:
+            weight = 1 - min(_AVERAGE, (self.step + 1) / (self.step + 10)) ** _AVERAGE_STEPS
+            torch._foreach_lerp_(self.average, self.weights, weight)
 
     @torch.no_grad()
     def averaged(self) -> TextModels:
-        """The models with a copy of the UNet that has the averaged weights."""
-        unet = copy.deepcopy(self.models.unet).eval()
-        torch._foreach_copy_([w.data for w in unet.parameters()], self.average)
-        return TextModels(self.models.tokenizer, self.models.text_encoder, unet)
+        """The models with copies of the UNet and the text encoder that have averaged weights."""
+        unet, text = (copy.deepcopy(m).eval() for m in (self.models.unet, self.models.text_encoder))
+        targets = [weight.data for weight in (*unet.parameters(), *text.parameters())]
+        torch._foreach_copy_(targets, self.average)
+        return TextModels(self.models.tokenizer, text.cpu(), unet.cpu())
 
     def save(self) -> None:
         """Write the checkpoint atomically."""
         state = {
             "unet": self.models.unet.state_dict(),
+            "text": self.models.text_encoder.state_dict(),
             "places": self.places.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
@@ -217,8 +252,9 @@ class Training:
         temporary.replace(self.path)
 
     def _load(self) -> None:
-        state: dict[str, Any] = torch.load(self.path, weights_only=True)
+        state: dict[str, Any] = torch.load(self.path, map_location=self.device, weights_only=True)
         self.models.unet.load_state_dict(state["unet"])
+        self.models.text_encoder.load_state_dict(state["text"])
         self.places.load_state_dict(state["places"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])

@@ -1,11 +1,13 @@
 """The autoencoder: 128x128x3 pixels ↔ 16x16x8 latents, 1.1 M parameters."""
 
+import argparse
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import click
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
@@ -13,7 +15,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sdtui.pocket.train.compositions import SIZE, draw_composition, render
+from sdtui.pocket.sheet import sheet
+from sdtui.pocket.train.assets import fetch_assets, load_pictures
+from sdtui.pocket.train.compositions import draw_composition, render
+from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.precision import autocast
 
 Autoencoder: TypeAlias = Any
@@ -22,7 +27,8 @@ CHANNELS = 48
 LATENT_CHANNELS = 8
 CROP = 64
 """Side of a training crop in pixels."""
-_POOL = 4000
+_POOL = 2000
+"""Pictures that are rendered for the training."""
 _BATCH = 16
 _LEARNING_RATE = 1.2e-3
 _LATENT_NOISE = 0.04
@@ -100,14 +106,20 @@ def reconstruction_loss(output: Tensor, target: Tensor, progress: float) -> Tens
 
 
 def train_vae(
-    pictures: Mapping[str, Image.Image], seconds: float, report: Callable[[str], None]
-) -> Autoencoder:
-    """Train for `seconds` on crops around the objects; the scaling factor is set at the end."""
+    vae: Autoencoder,
+    pictures: Mapping[str, Image.Image],
+    seconds: float,
+    *,
+    decoder_only: bool = False,
+) -> None:
+    """Train for `seconds` on crops of compositions. With `decoder_only` latents stay what they are,
+    so that a UNet that draws them need not learn others; otherwise the scaling factor is set."""
     rng = random.Random(1)
     torch.manual_seed(1)
     pool = pixels([render(draw_composition(rng), pictures, rng) for _ in range(_POOL)])
-    vae = new_vae().to(memory_format=torch.channels_last)
-    weights = list(vae.parameters())
+    vae.to(memory_format=torch.channels_last)
+    vae.encoder.requires_grad_(not decoder_only)
+    weights = [weight for weight in vae.parameters() if weight.requires_grad]
     average = [weight.detach().clone() for weight in weights]
     encoder: Any = torch.compile(vae.encoder)
     decoder: Any = torch.compile(vae.decoder)
@@ -117,13 +129,7 @@ def train_vae(
         warm = min(1.0, (step + 1) / 100)
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * warm * (1 + np.cos(np.pi * progress)) / 2
-        target = torch.stack(
-            [
-                pool[i, :, y : y + CROP, x : x + CROP]
-                for i in (rng.randrange(_POOL) for _ in range(_BATCH))
-                for x, y in [(8 * rng.randrange(1, 8), 8 * rng.randrange(1, 8))]
-            ]
-        ).contiguous(memory_format=torch.channels_last)
+        target = _crops(pool, rng)
         with autocast():
             latents = encoder(target)
             output = decoder(latents + _LATENT_NOISE * torch.randn_like(latents))
@@ -136,10 +142,20 @@ def train_vae(
         torch._foreach_lerp_(average, [w.detach() for w in weights], 0.005)
         step += 1
         if step % 100 == 0:
-            report(f"vae step {step} loss {loss.item():.4f} done {progress:.0%}")
+            click.echo(f"step {step} loss {loss.item():.4f} {progress:.0%}")
     torch._foreach_copy_([w.data for w in weights], average)
-    _set_scale(vae, pool[:400])
-    return vae.eval()
+    if not decoder_only:
+        _set_scale(vae, pool[:400])
+    vae.eval()
+
+
+def _crops(pool: Tensor, rng: random.Random) -> Tensor:
+    """Random crops of pictures (n, 3, 128, 128)."""
+    crops = []
+    for _ in range(_BATCH):
+        x, y = 8 * rng.randrange(1, 8), 8 * rng.randrange(1, 8)
+        crops.append(pool[rng.randrange(len(pool)), :, y : y + CROP, x : x + CROP])
+    return torch.stack(crops).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -152,10 +168,10 @@ def _set_scale(vae: Autoencoder, sample: Tensor) -> None:
 @torch.no_grad()
 def encode(vae: Autoencoder, pictures: list[Image.Image]) -> Tensor:
     """RGB pictures → scaled latents (n, 8, height / 8, width / 8), float16."""
-    with autocast():
-        latents = vae.encode(pixels(pictures)).latents
+    with autocast(vae.device.type):
+        latents = vae.encode(pixels(pictures).to(vae.device)).latents
     scaled: Tensor = latents.float() * vae.config.scaling_factor
-    return scaled.to(torch.float16)
+    return scaled.to("cpu", torch.float16)
 
 
 @torch.no_grad()
@@ -167,11 +183,26 @@ def decode(vae: Autoencoder, latents: Tensor) -> list[Image.Image]:
 
 
 def reconstruction_sheet(vae: Autoencoder, pictures: Mapping[str, Image.Image], path: Path) -> None:
-    """Save eight compositions and, below each, its reconstruction."""
+    """Save twelve compositions and, below each, its reconstruction."""
     rng = random.Random(2)
-    before = [render(draw_composition(rng), pictures, rng) for _ in range(8)]
-    sheet = Image.new("RGB", (8 * SIZE, 2 * SIZE))
-    for row, images in enumerate((before, decode(vae, encode(vae, before)))):
-        for column, picture in enumerate(images):
-            sheet.paste(picture, (column * SIZE, row * SIZE))
-    sheet.save(path)
+    before = [render(draw_composition(rng), pictures, rng) for _ in range(12)]
+    sheet([*before, *decode(vae, encode(vae, before))], columns=12).save(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sdtui.pocket.train.vae")
+    parser.add_argument("--work", type=Path, default=Path(".pocket"), help="the npm package")
+    parser.add_argument("--start", type=Path, help="train on the decoder of this autoencoder")
+    parser.add_argument("--to", type=Path, required=True, help="the trained autoencoder's folder")
+    parser.add_argument("--minutes", type=float, default=9)
+    arguments = parser.parse_args()
+    pictures = load_pictures(fetch_assets(arguments.work), THINGS)
+    start: Path | None = arguments.start
+    vae = AutoencoderTiny.from_pretrained(start, dtype=torch.float32) if start else new_vae()
+    train_vae(vae, pictures, arguments.minutes * 60, decoder_only=start is not None)
+    vae.save_pretrained(arguments.to)
+    reconstruction_sheet(vae, pictures, arguments.to / "reconstructions.png")
+
+
+if __name__ == "__main__":
+    main()
