@@ -59,9 +59,11 @@ class CaptionApp(TerminalApp, inherit_bindings=False):
         await self.take_keys()
 
     async def action_quit(self) -> None:
-        """Leave; the caption is saved."""
-        await self._captions.save()
-        self.exit(0)
+        """Leave; the caption is saved. A second time leaves at once."""
+        if self.screen is self._captions:
+            await self._captions.leave()
+        else:
+            self.exit(0)
 
     def action_help(self) -> None:
         """Show the keys that work now; once more, the manual."""

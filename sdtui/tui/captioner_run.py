@@ -72,11 +72,11 @@ def _device(backend: Backend | None) -> Iterator[None]:
         yield
         return
     jobs = backend.jobs
-    if any(worker.job for worker in jobs.workers):
-        raise TrainingError("the device is busy", "Caption pictures when nothing runs in the queue")
     was_paused = jobs.is_paused
     jobs.pause()
     try:
+        if any(worker.job or worker.training for worker in jobs.workers):
+            raise TrainingError("the device is busy", "Let a model write captions when it is idle")
         jobs.unload()
         yield
     finally:

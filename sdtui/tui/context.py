@@ -100,3 +100,18 @@ class AppContext(Protocol):
     async def take_keys(self) -> None:
         """Handle the keys that were pressed before the window was seen, and then each new one."""
         ...
+
+
+class CaptionContext(Protocol):
+    """What the editor of captions needs of its app."""
+
+    settings: Settings
+
+    @property
+    def backend(self) -> Backend | None:
+        """What else uses the device; None if nothing does."""
+        ...
+
+    def new_picture_view(self) -> PictureView:
+        """Return a widget that draws pictures."""
+        ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -119,6 +120,27 @@ async def test_going_on_saves_the_caption(folder: Path) -> None:
         await editor.write(", end")
         await editor.press("escape", "escape")
     assert read_caption(folder / "5_a dog/one.png") == "a red dog, grass, sun, end"
+
+
+async def test_what_cannot_be_written_is_kept_until_it_can(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with open_editor(folder) as editor:
+        with monkeypatch.context() as patch:
+            patch.setattr("sdtui.requests.training.captions.write_atomic", fail)
+            await editor.press("enter")
+            await editor.write("a house")
+            await editor.press("enter", "pageup")
+            await editor.until(lambda: "No space left" in editor.app.messages[-1])
+            assert editor.screen.text.text == "a house"
+            await editor.press("escape", "escape")
+            await editor.until(lambda: "1 caption can't be saved" in editor.text())
+            await editor.press("escape")
+        await editor.press("j")
+        await editor.until(lambda: editor.captions[0] == "a house")
 
 
 async def test_nothing_in_a_name_or_caption_reaches_the_terminal(folder: Path) -> None:

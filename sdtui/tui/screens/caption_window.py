@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -19,40 +18,23 @@ from textual.widgets import Input, Static
 from sdtui.core.errors import ImageError, OutputError, TrainingError
 from sdtui.core.text import counted, end_of, one_line, visible
 from sdtui.requests.training.caption_set import CaptionSet
+from sdtui.requests.training.pictures import no_pictures
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.caption_writer import CaptionWriter
+from sdtui.tui.context import CaptionContext
 from sdtui.tui.images.loader import ShownPicture
+from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.textual_internals.screens import SteadyScreen
 from sdtui.tui.widgets.caption_parts import CaptionList, CaptionText
 from sdtui.tui.widgets.key_bar import KeyBar
 from sdtui.tui.widgets.line_input import LineInput
 from sdtui.tui.widgets.virtual_list import VirtualList
 
-if TYPE_CHECKING:
-    from sdtui.core.settings import Settings
-    from sdtui.jobs import Backend
-    from sdtui.tui.images.view import PictureView
-
-_Result = TypeVar("_Result")
 _READ_AT_ONCE = 500
 """Captions between two looks at what else waits for the disk."""
 _PAUSE_SECONDS = 0.05
 """While the cursor moves on, no picture is read."""
-
-
-class CaptionContext(Protocol):
-    """What the editor needs of its app."""
-
-    settings: Settings
-
-    @property
-    def backend(self) -> Backend | None:
-        """What else uses the device; None if nothing does."""
-        ...
-
-    def new_picture_view(self) -> PictureView:
-        """Return a widget that draws pictures."""
-        ...
 
 
 class CaptionWindow(SteadyScreen[None]):
@@ -68,6 +50,7 @@ class CaptionWindow(SteadyScreen[None]):
         self.folder = folder.absolute()
         self.captions: CaptionSet | None = None
         """None until the folder is read."""
+        self.disk = CaptionWriter()
         self.list = CaptionList(self.folder)
         self.text = CaptionText()
         self._view = context.new_picture_view()
@@ -77,11 +60,11 @@ class CaptionWindow(SteadyScreen[None]):
         self.shown: Path | None = None
         """The picture whose caption is in the editor."""
         self._saved_text = ""
+        """What its file has."""
         self._pixels = ""
         self._names: dict[Path, str] = {}
         """What is searched besides captions."""
         self._only_missing = False
-        self._disk = asyncio.Lock()
         self.progress = ""
         """What a model has captioned, while it does."""
 
@@ -110,7 +93,9 @@ class CaptionWindow(SteadyScreen[None]):
             self.list.empty = str(error)
             self.list.refresh()
             return
-        self.list.empty = "There are no such pictures here."
+        self.list.empty = "There are no such pictures."
+        if not captions.pictures:
+            self.list.empty = str(no_pictures(self.folder))
         self.captions, self.list.captions = captions, captions.captions
         self._names = {each: str(each)[len(str(self.folder)) :] for each in captions.pictures}
         self.narrow()
@@ -121,7 +106,7 @@ class CaptionWindow(SteadyScreen[None]):
         pictures = captions.pictures
         for start in range(0, len(pictures), _READ_AT_ONCE):
             part = pictures[start : start + _READ_AT_ONCE]
-            await self.on_disk(partial(captions.read, part))
+            await self.disk.on_disk(partial(captions.read, part))
             self.show_captions()
         if self._is_filtered:
             self.narrow()
@@ -131,11 +116,6 @@ class CaptionWindow(SteadyScreen[None]):
         backend = self.context.backend
         connection = backend.connection if backend is not None else None
         return None if connection is None or connection.shares_files else connection.name
-
-    async def on_disk(self, work: Callable[[], _Result]) -> _Result:
-        """Return what `work` returns on another thread, one after the other."""
-        async with self._disk:
-            return await run_on_thread(work)
 
     # What is shown
 
@@ -174,11 +154,10 @@ class CaptionWindow(SteadyScreen[None]):
     def _show_heading(self) -> None:
         if self.captions is None:
             return
-        known = self.captions.captions
-        missing = sum(each.text is None for each in known.values())
-        right = (
-            f"{missing:,} of {counted(len(self.captions.pictures), 'picture')} without a caption"
-        )
+        known = map(self.list.captions.get, self.captions.pictures)
+        missing = sum(each is not None and each.text is None for each in known)
+        pictures = counted(len(self.captions.pictures), "picture")
+        right = f"{missing:,} of {pictures} without a caption"
         if self._is_filtered:
             right = f"{len(self.list.items):,} listed · {right}"
         if self.progress:
@@ -206,12 +185,13 @@ class CaptionWindow(SteadyScreen[None]):
         start_worker(self, partial(self._look_at, picture), group="look", exclusive=True)
 
     def _load_text(self) -> None:
-        caption = self.captions.captions.get(self.shown) if self.captions and self.shown else None
-        text = (caption.text if caption else None) or ""
+        """Show the text of the file, or what couldn't be written into it yet."""
+        caption = self.list.captions.get(self.shown) if self.shown else None
+        self._saved_text = (caption.text if caption else None) or ""
+        text = self.disk.unsaved.get(self.shown, self._saved_text) if self.shown else ""
         if text != self.text.text:
             self.text.load_text(text)
             self.text.move_cursor(self.text.document.end)
-        self._saved_text = text
         self._show_status(caption.problem if caption else "")
 
     def _show_status(self, problem: str = "") -> None:
@@ -231,7 +211,7 @@ class CaptionWindow(SteadyScreen[None]):
         self._view.show_picture(None if picture is None else ShownPicture(picture))
         if picture is None or self.captions is None:
             return
-        await self.on_disk(partial(self.captions.read, [picture]))
+        await self.disk.on_disk(partial(self.captions.read, [picture]))
         try:
             width, height = await run_on_thread(partial(size_of_picture, picture))
         except ImageError:
@@ -245,31 +225,57 @@ class CaptionWindow(SteadyScreen[None]):
     def _is_changed(self) -> bool:
         return self.text.text != self._saved_text
 
+    def _note_text(self) -> Path | None:
+        """Note the text in the editor as one to be written; return its picture, if it changed."""
+        if self.shown is None or not self._is_changed:
+            return None
+        self.disk.unsaved[self.shown] = self.text.text
+        return self.shown
+
     def _save_soon(self) -> None:
         """Save the caption in the editor, if it was changed."""
-        if self._is_changed and self.shown is not None:
-            picture, text = self.shown, self.text.text
-            self._saved_text = text
-            start_worker(self, partial(self._write, picture, text), group="save")
+        picture = self._note_text()
+        if picture is not None:
+            start_worker(self, partial(self._write, picture), group="save")
 
     async def save(self) -> None:
         """Save the caption in the editor, and wait until it is written."""
-        if self._is_changed and self.shown is not None:
-            self._saved_text = self.text.text
-            await self._write(self.shown, self.text.text)
+        picture = self._note_text()
+        if picture is not None:
+            await self._write(picture)
 
-    async def _write(self, picture: Path, text: str) -> None:
+    async def _write(self, picture: Path) -> None:
         assert self.captions is not None
         try:
-            await self.on_disk(partial(self.captions.save, picture, text))
+            text = await self.disk.write(self.captions, picture)
         except OutputError as error:
             self.notify(str(error), severity="error")
+            return
+        if text is not None and picture == self.shown:
+            self._saved_text = text
         self.show_captions()
 
+    async def leave(self) -> None:
+        """Save, and leave; ask first if something can't be saved."""
+        await self.save()
+        if not self.disk.unsaved:
+            self.dismiss()
+            return
+        lost = f"{counted(len(self.disk.unsaved), 'caption')} can't be saved, and will be lost."
+        question = ConfirmScreen("Leave the captions?", lost, "Leave", "Stay")
+        self.app.push_screen(question, self._answered)
+
+    def _answered(self, leaves: bool | None) -> None:
+        if leaves:
+            self.disk.unsaved.clear()
+            self.text.load_text(self._saved_text)
+            self.dismiss()
+
     def on_unmount(self) -> None:
-        """Save what is in the editor when the app ends."""
-        if self.captions is not None and self._is_changed and self.shown is not None:
-            self.captions.save(self.shown, self.text.text)
+        """Save what isn't when the app ends."""
+        self._note_text()
+        if self.captions is not None:
+            self.disk.write_all_now(self.captions)
 
     # Keys
 
@@ -322,5 +328,4 @@ class CaptionWindow(SteadyScreen[None]):
         if self._filter.has_focus:
             self.filter_by("")
             return
-        await self.save()
-        self.dismiss()
+        await self.leave()

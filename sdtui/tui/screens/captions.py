@@ -124,7 +124,7 @@ class CaptionScreen(CaptionWindow):
             return
         pictures = tuple(self.list.items)
         try:
-            count = await self.on_disk(partial(self.captions.change, what, edit, pictures))
+            count = await self.disk.on_disk(partial(self.captions.change, what, edit, pictures))
         except OutputError as error:
             self.notify(str(error), severity="error")
         else:
@@ -136,7 +136,7 @@ class CaptionScreen(CaptionWindow):
         if self.captions is None:
             return
         try:
-            undone = await self.on_disk(self.captions.undo)
+            undone = await self.disk.on_disk(self.captions.undo)
         except OutputError as error:
             self.notify(str(error), severity="error")
         else:
@@ -167,7 +167,7 @@ class CaptionScreen(CaptionWindow):
         if self._run is not None:
             self.notify("A model is writing captions: s stops it.", timeout=3)
             return
-        self.progress = f"captions 0/{len(pictures):,}"
+        self.progress = "the model is loading"
         self.show_captions()
         self._written = Change("captions of the model")
         self._before = {each: self.list.captions[each].text for each in pictures}
@@ -195,6 +195,8 @@ class CaptionScreen(CaptionWindow):
     def _reported(self, event: Reported) -> None:
         told = event.event
         match told.kind:
+            case "loading":
+                self.progress = f"captions 0/{told.pictures:,}"
             case "caption":
                 self.progress = f"captions {told.done:,}/{told.total:,}"
                 start_worker(self, partial(self._note, Path(told.picture)), group="note")
@@ -211,5 +213,7 @@ class CaptionScreen(CaptionWindow):
     async def _note(self, picture: Path) -> None:
         if self.captions is not None:
             before = self._before[picture]
-            await self.on_disk(partial(self.captions.note_written, self._written, picture, before))
+            await self.disk.on_disk(
+                partial(self.captions.note_written, self._written, picture, before)
+            )
             self.show_captions()
