@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
 from sdtui.requests.training.request import TRAINING_FIELDS, TrainingRequest
 from sdtui.tui.fields import FormField, request_values
 from sdtui.tui.form_texts import FormTexts
-from sdtui.tui.value_editing import BROWSE, Option, ValueEditing
+from sdtui.tui.value_editing import Option, ValueEditing
 
 if TYPE_CHECKING:
     from sdtui.training.dataset import Dataset
@@ -83,50 +84,45 @@ def pictures_text(found: Dataset) -> str:
 
 
 class FolderEditing(ValueEditing):
-    """A folder. Those in the one that is written are listed, and one of them can be gone into."""
+    """A folder: those that begin as is written are listed, and tab completes it."""
 
-    def __init__(self, form: FormTexts, name: str, *, is_here: bool, begins_with: str = "") -> None:
-        """`is_here` is False if the folder is on another machine, where nothing can be listed.
-        `begins_with` is written at first, in place of the field's value."""
+    added_options = 8
+    replaces_text = False
+
+    def __init__(self, form: FormTexts, name: str, *, is_here: bool) -> None:
+        """`is_here` is False if the folder is on another machine, where nothing can be listed."""
         super().__init__(form, name)
         self._is_here = is_here
-        self._begins_with = begins_with
-        self.about = (
-            "enter takes it; ↑ and enter go into a folder"
-            if is_here
-            else "a folder of the other machine"
-        )
-
-    about = ""
-    added_options = 8
 
     @property
-    def text(self) -> str:
-        return self._begins_with or self.recipe[self.names[0]]
+    def about(self) -> str:
+        return "tab completes it, enter takes it" if self._is_here else "on the other machine"
 
     def options(self, typed: str) -> Sequence[Option]:
-        if not self._is_here:
-            return ()
-        text = typed.strip() or self.text.strip()
-        try:
-            path = parse_typed_path(text) if text else home_folder()
-        except PathTextError:
-            return ()
-        begun = "" if not text or text.rstrip("'\"").endswith("/") else path.name
-        folder = path.parent if begun else path
-        return [
-            Option(f"{typed_text(each)}/", f"{each.name}/", BROWSE)
-            for each in _folders_in(folder)
-            if each.name.startswith(begun) and (begun[:1] == "." or each.name[0] != ".")
-        ]
+        return [Option(f"{typed_text(each)}/", f"{each.name}/") for each in self._folders(typed)]
+
+    def completed(self, typed: str) -> str | None:
+        found = self._folders(typed)
+        if not found:
+            return None
+        begun = commonprefix([each.name for each in found])  # noqa: RUF071  not of whole names
+        if not begun:
+            return typed
+        text = typed_text(found[0].with_name(begun))
+        return f"{text}/" if len(found) == 1 else text
 
     def stepped(self, typed: str, by: int) -> str | None:
         return None
 
-
-def _folders_in(folder: Path) -> list[Path]:
-    try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
-    except OSError:
-        return []
-    return [each for each in entries if is_folder(each)]
+    def _folders(self, typed: str) -> list[Path]:
+        """Return the folders that begin as is written; those in the home folder for nothing."""
+        text = typed.strip()
+        try:
+            path = parse_typed_path(text) if text else home_folder()
+            begun = "" if not text or text.rstrip("'\"").endswith("/") else path.name
+            folder = path.parent if begun else path
+            names = sorted(folder.iterdir()) if self._is_here else []
+        except (OSError, PathTextError):
+            return []
+        listed = [each for each in names if each.name.startswith(begun or ".") is bool(begun)]
+        return [each for each in listed if is_folder(each)]

@@ -42,6 +42,8 @@ class ValueEditing:
 
     needs_option = False
     """True if only what is listed can be taken."""
+    replaces_text = True
+    """True if what is typed takes the place of the text to begin with."""
     added_options: ClassVar[int] = 0
     """Options that may join the first ones while something is typed."""
 
@@ -97,6 +99,11 @@ class ValueEditing:
     def stepped(self, typed: str, by: int) -> str | None:
         """Return the text `by` steps away; None if the keys move in the list instead."""
         return self.field.stepped(typed.strip() or self.recipe.shown(self.names[0]), by)
+
+    def completed(self, typed: str) -> str | None:
+        """Return the text to which the tab key completes what is typed; None if it takes the value
+        instead."""
+        return None
 
     def texts(self, typed: str) -> dict[str, str]:
         """Return the texts of the fields for what was written. Raises WrongTextError."""

@@ -102,7 +102,10 @@ async def test_new_training_shows_mistakes_and_remembers_its_values(
         await harness.press("n")
         form = harness.app.screen
         assert isinstance(form, NewTrainingScreen)
-        form.values.change({"instance_data_dir": str(folder), "rank": "9000"})
+        await harness.press("enter")
+        await harness.write(f"{tmp_path}/my")
+        await harness.press("tab", "enter")
+        form.values.change({"rank": "9000"})
         await harness.press("ctrl+g")
         await harness.until(lambda: form.values.problems)
         assert set(form.values.problems) == {"output_name", "rank"}

@@ -130,16 +130,11 @@ class NewTrainingScreen(Dialog[str | None]):
 
     def _edit(self, editing: ValueEditing) -> None:
         def take(taken: TakenValue | None) -> None:
-            if taken is None:
-                return
-            self.values.change(taken.texts)
-            if taken.option is not None:  # a folder to go into
-                begun, is_here = taken.option.text, self._shares_files
-                self.values.change({name: begun})
-                self._edit(FolderEditing(self.values, name, is_here=is_here, begins_with=begun))
+            if taken is not None:
+                self.values.change(taken.texts)
 
-        name = editing.names[0]
-        self.context.push_screen(ValueScreen(editing, self.form.place_of(name)), take)
+        place = self.form.place_of(editing.names[0])
+        self.context.push_screen(ValueScreen(editing, place), take)
 
     @on(Input.Submitted)
     def action_next_row(self) -> None:

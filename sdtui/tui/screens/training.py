@@ -72,7 +72,7 @@ class TrainingScreen(SteadyScreen[None]):
             with Vertical(id="trainings"):
                 yield Static("Trainings", classes="title")
                 yield self.list
-                yield Static("Checkpoints and their losses", classes="title")
+                yield Static("Checkpoints, losses", classes="title")
                 yield self.checkpoints
             with Vertical(id="training"):
                 yield self._facts

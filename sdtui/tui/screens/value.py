@@ -93,7 +93,7 @@ class ValueScreen(Dialog[TakenValue | None]):
         self._has_neighbours = has_neighbours
         self.options = Options()
         self.line = LineInput(editing.text, placeholder=one_line(editing.placeholder))
-        self.line.select_on_focus = True
+        self.line.select_on_focus = editing.replaces_text
         self._about = StatusLine()
         self._chooses = False
         """True if enter takes the option with the cursor, and not the text."""
@@ -215,7 +215,12 @@ class ValueScreen(Dialog[TakenValue | None]):
         self._take("done")
 
     def action_next(self) -> None:
-        self._take("next" if self._has_neighbours else "done")
+        completed = self.editing.completed(self.line.value)
+        if completed is None:
+            self._take("next" if self._has_neighbours else "done")
+        else:
+            self.line.value = completed
+            self.line.cursor_position = len(completed)
 
     def action_previous(self) -> None:
         self._take("previous" if self._has_neighbours else "done")
