@@ -262,6 +262,7 @@ ACTIONS = (
     Action("training.delete", "d,delete", "Delete", "Delete the training; its LoRAs stay", True),
     Action("training.close", "escape,q", "Back", "Back to the window", True),
     Action("new_training.start", "ctrl+g,f5", "Start", "Check the values, and train", True),
+    Action("new_training.captions", "ctrl+t", "Captions", "Edit the captions in the folder", True),
     Action("new_training.close", "escape", "Back", "Don't train; the values are kept", True),
     Action("captions.edit", "enter,e", "Edit", "Write the caption of the picture", True),
     Action("captions.search", "slash", "Search", "Find words in captions and names", True),

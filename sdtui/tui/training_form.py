@@ -67,6 +67,15 @@ def problems_by_field(error: InvalidRequestError) -> dict[str, str]:
     return {each.field.partition(".")[0]: each.message for each in error.problems}
 
 
+def folder_of(form: FormTexts) -> Path | None:
+    """Return the folder of the pictures; None if there is no such folder on this machine."""
+    try:
+        folder = parse_typed_path(form[FOLDER]) if form[FOLDER].strip() else None
+    except PathTextError:
+        return None
+    return folder if folder is not None and is_folder(folder) else None
+
+
 def read_pictures(form: FormTexts) -> Dataset:
     """Read which pictures and captions there are. Raises TrainingError."""
     from sdtui.training.dataset import read_dataset

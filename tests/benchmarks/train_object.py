@@ -66,7 +66,7 @@ def draw_object(seed: int, background: tuple[int, int, int]) -> Image.Image:
     return image
 
 
-def _write_pictures(folder: Path) -> None:
+def write_pictures(folder: Path) -> None:
     folder.mkdir(parents=True)
     for number in range(12):
         name, colour = list(_LEARNT.items())[number % len(_LEARNT)]
@@ -114,7 +114,7 @@ def main() -> None:
     options = parser.parse_args()
     folder: Path = options.folder
     quiet_libraries()
-    _write_pictures(folder / "pictures")
+    write_pictures(folder / "pictures")
     _write_class_pictures(folder / "class")
     values = {
         **{"instance_data_dir": folder / "pictures", "class_data_dir": folder / "class"},

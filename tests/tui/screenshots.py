@@ -18,9 +18,12 @@ os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"  # read when Textual is importe
 
 from PIL import Image
 
+from sdtui.requests.training.request import TrainingRequest
 from sdtui.tui.messages import Sampled
 from sdtui.tui.screens.compare import CompareScreen
 from sdtui.tui.screens.mask import MaskScreen
+from sdtui.tui.screens.training import TrainingScreen
+from tests.benchmarks.train_object import write_pictures
 from tests.support.app_harness import AppHarness, running
 from tests.support.draw_screen import draw_screen
 from tests.support.terminal import ROOT
@@ -90,12 +93,40 @@ async def _mask(harness: AppHarness) -> None:
     await harness.press("J", "space", "b", "H")
 
 
+async def _training(harness: AppHarness) -> None:
+    """Let the pocket model learn an object, the first time, and look at its second checkpoint."""
+    trainings = harness.app.backend.trainings
+    if not await asyncio.to_thread(trainings.all):
+        pictures = Path(tempfile.mkdtemp()) / "zorbs"
+        write_pictures(pictures)
+        request = TrainingRequest.parse(
+            {
+                "instance_data_dir": pictures,
+                "output_dir": pictures.parent,
+                "output_name": "zorb",
+                "max_train_steps": 400,
+                "learning_rate": 0.002,
+                "validation_prompts": ("a zorb", "a zorb, green background", "a horse"),
+                "validation_steps": 100,
+                "checkpointing_steps": 100,
+            }
+        )
+        await asyncio.to_thread(trainings.start, request)
+        await harness.until(lambda: trainings.all()[0].lora, seconds=1800)
+    await harness.press("escape", "escape", "alt+t", "tab", "down", "down")
+    screen = harness.app.screen
+    assert isinstance(screen, TrainingScreen)
+    await harness.until(lambda: screen.samples.chosen and screen.plot.curve)
+    await harness.pilot.pause(1)
+
+
 VIEWS: tuple[tuple[str, Callable[[AppHarness], Awaitable[None]]], ...] = (
     ("gallery", _gallery),
     ("recipe", _recipe),
     ("keys", _keys),
     ("compare", _compare),
     ("mask", _mask),
+    ("training", _training),
 )
 
 

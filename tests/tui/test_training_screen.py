@@ -11,6 +11,7 @@ from sdtui.core.errors import ConnectionLostError
 from sdtui.requests.events import Event, Training, TrainingProgress
 from sdtui.requests.training.events import TrainingFinished, TrainingStep
 from sdtui.requests.training.status import TrainingCondition, TrainingSample, TrainingStatus
+from sdtui.tui.screens.captions import CaptionScreen
 from sdtui.tui.screens.new_training import NewTrainingScreen
 from sdtui.tui.screens.training import TrainingScreen
 from sdtui.tui.training_text import fact_lines
@@ -105,6 +106,9 @@ async def test_new_training_shows_mistakes_and_remembers_its_values(
         await harness.press("enter")
         await harness.write(f"{tmp_path}/my")
         await harness.press("tab", "enter")
+        await harness.press("ctrl+t")
+        assert isinstance(harness.app.screen, CaptionScreen)
+        await harness.press("escape")
         form.values.change({"rank": "9000"})
         await harness.press("ctrl+g")
         await harness.until(lambda: form.values.problems)

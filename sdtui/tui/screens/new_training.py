@@ -27,6 +27,7 @@ from sdtui.tui.training_form import (
     FOLDER,
     FolderEditing,
     folded_groups,
+    folder_of,
     group_of,
     parse_training,
     pictures_text,
@@ -77,8 +78,13 @@ class NewTrainingScreen(Dialog[str | None]):
             yield self.form
             yield self._explanation
             yield self.status
-            keys = (("new_training.start", "Start"), ("new_training.close", "Back"))
-            yield Answers([AnswerKey(*each) for each in keys])
+            yield Answers(
+                [
+                    AnswerKey("new_training.start", "Start"),
+                    AnswerKey("new_training.captions", "Captions"),
+                    AnswerKey("new_training.close", "Back"),
+                ]
+            )
 
     def on_mount(self) -> None:
         self.values.subscribe(self._changed)
@@ -145,6 +151,19 @@ class NewTrainingScreen(Dialog[str | None]):
 
     def action_clear(self) -> None:
         self.form.clear_choice()
+
+    def action_captions(self) -> None:
+        """Edit the captions in the folder."""
+        folder = folder_of(self.values) if self._shares_files else None
+        if folder is None:
+            self.status.show("Name a folder of this machine first.", is_wrong=True)
+            return
+        from sdtui.tui.screens.captions import CaptionScreen
+
+        def left(_: None) -> None:
+            self._changed(frozenset({FOLDER}))
+
+        self.context.push_screen(CaptionScreen(self.context, folder), left)
 
     # Starting
 
