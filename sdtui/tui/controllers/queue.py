@@ -91,10 +91,10 @@ class QueueController:
     def _stoppable(self, *, after_picture: bool) -> str:
         """Return the id of the job or preload that can be stopped; "" if none."""
         queue, states = self._context.backend.jobs, {JobState.RUNNING, JobState.CANCELLING}
-        if not (after_picture or queue.is_paused):
+        shown = self.presenter.progress
+        if not (after_picture or queue.is_paused or shown.training):
             states.add(JobState.QUEUED)  # it is about to begin
         running = [job.id for job in queue.jobs() if job.state in states]
-        shown = self.presenter.progress
         if shown.job in running:  # of several, the one that is seen
             return shown.job
         return running[0] if running else shown.job if shown.is_active else ""

@@ -205,7 +205,7 @@ class TrainingScreen(SteadyScreen[None]):
             case "delete":
                 return status is not None and not is_active
             case "keep":
-                return self.checkpoints.selected is not None and not is_active
+                return self.checkpoints.selected is not None
             case "show_sample" | "next_sample" | "previous_sample":
                 return self.samples.chosen is not None
         return super().check_action(action, parameters)
@@ -245,6 +245,9 @@ class TrainingScreen(SteadyScreen[None]):
             return
         if not self.checkpoints.has_focus:  # first see its samples
             self.checkpoints.focus()
+            return
+        if status.condition in _ACTIVE:
+            self.context.notify("The training goes on and would write over it: pause it first.")
             return
         keep = partial(self._trainings.keep, status.name, checkpoint.step)
         self._perform(keep, f"<lora:{status.name}:1> is that of step {checkpoint.step} now")
