@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sdtui.core.dynamic_prompts.expansion import expand
 from sdtui.core.dynamic_prompts.parser import is_dynamic
+from sdtui.core.errors import TrainingError
 from sdtui.core.files import write_atomic
 from sdtui.engine.generator import generate
 from sdtui.models import WildcardFiles
@@ -26,12 +27,18 @@ from sdtui.training.session import TrainingSession
 def read_pictures(request: TrainingRequest, folder: Path) -> Dataset:
     """Return the pictures of a training, whose own folder is `folder`. Raises TrainingError."""
     data = request.data
-    return read_dataset(
+    dataset = read_dataset(
         request.instance_data_dir,
         data.instance_prompt,
         _class_folder(request, folder),
         "" if is_dynamic(data.class_prompt) else data.class_prompt,
     )
+    if data.class_data_dir and not (data.class_prompt or dataset.class_pictures):
+        raise TrainingError(
+            f"there are no class pictures in {data.class_data_dir}",
+            "Put some there, or add a --class-prompt to make them",
+        )
+    return dataset
 
 
 def _class_folder(request: TrainingRequest, folder: Path) -> Path | None:

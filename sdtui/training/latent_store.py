@@ -71,7 +71,7 @@ class LatentStore:
         return prepared, errors
 
     def _encode(self, picture: TrainingPicture, crop: Crop) -> dict[str, torch.Tensor]:
-        opened = open_init_image(picture.path).image
+        opened = open_init_image(picture.path, "picture").image
         scaled = opened.resize(crop.scaled, Image.Resampling.LANCZOS).crop(crop.box)
         tensors = {_PLAIN: self._latents(scaled)}
         if self._with_flipped:

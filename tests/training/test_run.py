@@ -12,13 +12,19 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from sdtui.core.errors import CancelledError, OutOfMemoryError, TrainingError, UnsupportedModelError
+from sdtui.core.errors import (
+    CancelledError,
+    OutOfMemoryError,
+    SdtuiError,
+    TrainingError,
+    UnsupportedModelError,
+)
 from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.models.headers import read_header
 from sdtui.requests.training.events import TrainingEvent
 from sdtui.requests.training.request import TrainingRequest
-from sdtui.training import objective, run, trainer
+from sdtui.training import objective, run, steps, trainer
 from sdtui.training.control import TrainingControl
 from sdtui.training.plan import MemoryNeeds
 from tests.support.faults import cuda_out_of_memory
@@ -70,7 +76,7 @@ def training(
     tmp_path: Path, tiny_sd1: Path, add_picture: AddPicture, monkeypatch: pytest.MonkeyPatch
 ) -> _Training:
     """Trains without the estimate of memory, which takes longer than all steps."""
-    monkeypatch.setattr(run, "memory_needs", lambda *_: MemoryNeeds(1000, 1000, 500))
+    monkeypatch.setattr(steps, "memory_needs", lambda *_: MemoryNeeds(1000, 1000, 500))
     for number in range(3):
         add_picture(f"2_dog/{number}.png", f"a dog, number {number}")
     add_picture("2_dog/wide.png", "a wide dog", size=(128, 64))
@@ -236,6 +242,24 @@ def test_text_encoders_are_trained_if_that_is_asked_for(training: _Training) -> 
     ups = [each for name, each in tensors.items() if name.startswith("lora_te_") and "up" in name]
     assert ups
     assert all(each.abs().max() > 0 for each in ups)
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"class_data_dir": "nowhere"}, "there are no class pictures in"),
+        ({"class_data_dir": "data"}, "has the pictures to learn"),
+        ({"output_dir": "data/2_dog/0.png"}, "can't be written: File exists"),
+        ({"output_dir": "data/2_dog/0.png/in"}, "can't be written: Not a directory"),
+    ],
+)
+def test_folders_that_cannot_be_used_are_named_before_the_model_is_loaded(
+    training: _Training, tmp_path: Path, values: dict[str, str], problem: str
+) -> None:
+    paths: dict[str, Any] = {name: tmp_path / path for name, path in values.items()}
+    with pytest.raises(SdtuiError, match=problem):
+        training.run(**paths)
+    assert training.events == []
 
 
 def test_the_state_of_another_training_is_refused(training: _Training) -> None:

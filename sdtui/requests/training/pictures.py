@@ -80,6 +80,10 @@ def training_folders(folder: Path, class_folder: Path | None = None) -> Training
         class_folder = next((each for each in near if each != learned and each.is_dir()), None)
     elif not class_folder.is_dir() and class_folder.exists():
         raise TrainingError(f"{class_folder} is no folder", "Name a folder of class pictures")
+    elif class_folder.is_dir() and class_folder.samefile(learned):
+        raise TrainingError(
+            f"{class_folder} has the pictures to learn", "Name another folder of class pictures"
+        )
     has_classes = class_folder is not None and class_folder.is_dir()
     return TrainingFolders(
         tuple(_with_inner(learned, class_folder)),
