@@ -57,7 +57,7 @@ class DaemonStatus:
     @property
     def running(self) -> int:
         """The number of running jobs and trainings."""
-        return sum(worker["job"] is not None or worker["is_training"] for worker in self.workers)
+        return sum(bool(worker["job"] or worker["training"]) for worker in self.workers)
 
     @property
     def is_ending(self) -> bool:
