@@ -97,6 +97,8 @@ def _print(
         ("memory", memory),
         ("chosen", f"{found.device}, {found.dtype}; {found.model}: {mode} memory"),
     ]
+    if found.device == "cpu":
+        rows.append(("OpenVINO", _openvino(found)))
     for name, place in places.items():
         free = f"  ({data_size(disk[name])} free)" if name in disk else ""
         rows.append((name, f"{place}{free}"))
@@ -107,6 +109,12 @@ def _print(
         click.echo(f"problem    {one_line(problem)}")
     if not problems:
         click.echo("no problems")
+
+
+def _openvino(found: Diagnosis) -> str:
+    if found.openvino is None:
+        return "not installed; pip install 'sdtui[openvino]' makes Stable Diffusion faster on a CPU"
+    return f"{found.openvino}, computes Stable Diffusion with --speed fast and max"
 
 
 def _terminal(settings: Settings) -> dict[str, Any]:

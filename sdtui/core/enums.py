@@ -58,6 +58,14 @@ class Speed(StrEnum):
     MAX = "max"
 
 
+class Runtime(StrEnum):
+    """What computes a model on a CPU."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
 class ImageProtocol(StrEnum):
     """How a terminal draws pictures."""
 

@@ -12,6 +12,7 @@ import torch
 from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device, choose_device, choose_dtype
+from sdtui.engine.openvino.choice import is_installed
 from sdtui.models import MemoryBudget, describe_model, find_model, model_fit
 
 
@@ -39,6 +40,8 @@ class Diagnosis:
     dtype: str
     model: str
     memory_mode: str | None
+    openvino: str | None
+    """Its version; None if it isn't installed."""
     problems: tuple[str, ...]
     """Each says what is wrong and how to fix it."""
 
@@ -80,6 +83,7 @@ def diagnose(settings: Settings) -> Diagnosis:
         dtype=choose_dtype(device, settings.dtype),
         model=settings.model,
         memory_mode=memory_mode,
+        openvino=version("openvino") if is_installed() else None,
         problems=tuple(problems),
     )
 

@@ -29,7 +29,7 @@ def interruptible(model: LoadedModel | None, check: Callable[[], None]) -> Itera
     to hook: they would be compiled again."""
 
     def before_block(*_: Any) -> None:
-        _stop_if_raised_by(check)
+        stop_if_raised_by(check)
 
     with ExitStack() as stack, _stopped():
         if model is not None and not model.speedups.compiled:
@@ -61,14 +61,15 @@ class _BeforeCalls(TorchFunctionMode):
     ) -> Any:
         if not self._has_stopped:
             try:
-                _stop_if_raised_by(self._check)
+                stop_if_raised_by(self._check)
             except Stopped:
                 self._has_stopped = True
                 raise
         return function(*args, **(kwargs or {}))
 
 
-def _stop_if_raised_by(check: Callable[[], None]) -> None:
+def stop_if_raised_by(check: Callable[[], None]) -> None:
+    """Call `check`; raise what it raises as Stopped, for one of the contexts above."""
     try:
         check()
     except Exception as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sdtui.core.enums import DType, MemoryMode, Quantize, Speed
+from sdtui.core.enums import DType, MemoryMode, Quantize, Runtime, Speed
 from sdtui.engine.control.ip_adapters import IPAdapters
 from sdtui.engine.control.nets import ControlNets
 from sdtui.engine.device import Device
@@ -38,6 +38,7 @@ class LoadedModel:
     memory_mode: MemoryMode
     quantize: Quantize
     speed: Speed
+    runtime: Runtime
     speedups: SpeedUps
     own_scheduler: Any
     """The scheduler that the model came with; its config is never changed."""

@@ -159,6 +159,9 @@ class PassRunner:
             denoised = denoise(self.model, batch, self.features, reporter, watch=watch)
             for notice in self.features.notices(self.model):
                 run.notice(notice)
+        openvino = self.model.speedups.openvino
+        for notice in () if openvino is None else openvino.notices:
+            run.notice(notice)
         reuse = self.model.speedups.reuse
         if reuse is not None and (summary := reuse.summary()):
             run.notice(summary)

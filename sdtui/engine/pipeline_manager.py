@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode, Quantize, Speed
+from sdtui.core.enums import DType, MemoryMode, Quantize, Runtime, Speed
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import (
@@ -28,6 +28,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.batching import weights_on
 from sdtui.engine.memory.modes import apply_mode, can_change, modes_for, remove_hooks
 from sdtui.engine.memory.parts import ModelParts
+from sdtui.engine.openvino.choice import choose_runtime, copied_bytes
 from sdtui.engine.prediction import guess_notice, known_description
 from sdtui.engine.preview_colours import latent_to_rgb
 from sdtui.engine.speed.presets import apply_speed
@@ -60,14 +61,17 @@ class _ModelSetup:
     memory_mode: MemoryMode
     quantize: Quantize
     speed: Speed
+    runtime: Runtime
+    """Never AUTO."""
     features: ActiveFeatures
 
     def matches(self, loaded: LoadedModel) -> bool:
         """True if a loaded model has this setup, or differs only in a memory mode that can be
         switched."""
         return (
-            (loaded.source.location, loaded.described, loaded.dtype, loaded.quantize, loaded.speed)
-            == (self.source.location, self.description, self.dtype, self.quantize, self.speed)
+            (loaded.source.location, loaded.described, loaded.dtype, loaded.quantize)
+            == (self.source.location, self.description, self.dtype, self.quantize)
+            and (loaded.speed, loaded.runtime) == (self.speed, self.runtime)
             and loaded.load_key == self.features.load_key()
         ) and can_change(loaded.memory_mode, self.memory_mode)
 
@@ -147,6 +151,24 @@ class StableDiffusionEngine:
                 return current
         return fastest_mode(estimate, free, self._modes_for(estimate))
 
+    def _choose_runtime(
+        self,
+        requested: Runtime,
+        speed: Speed,
+        description: ModelDescription,
+        dtype: DType,
+        estimate: Estimate,
+    ) -> Runtime:
+        """Return what computes a model. For AUTO, not OpenVINO if main memory has no room for its
+        copies of the weights, unless they are there already."""
+        chosen = choose_runtime(requested, speed, self.device)
+        has_copies = self.loaded is not None and self.loaded.speedups.copies > 0
+        if requested is not Runtime.AUTO or chosen is Runtime.TORCH or has_copies:
+            return chosen
+        free = self.device.memory().free + self._held()
+        needed = estimate.peaks[MemoryMode.FULL] + copied_bytes(description, dtype)
+        return chosen if needed <= free else Runtime.TORCH
+
     def _modes_for(self, estimate: Estimate) -> tuple[MemoryMode, ...]:
         """Return the modes of the device that main memory has room for: a model that is loaded as a
         whole is there first, whatever its mode."""
@@ -162,14 +184,15 @@ class StableDiffusionEngine:
         memory_mode: MemoryMode = MemoryMode.AUTO,
         speed: Speed | None = None,
         quantize: Quantize | None = None,
+        runtime: Runtime = Runtime.AUTO,
         *,
         report: Report = report_nothing,
         cancellation: Cancellation | None = None,
         features: ActiveFeatures | None = None,
     ) -> LoadedModel:
         """Load `model` with this number format, memory mode, speed preset and quantization (None =
-        as in the settings) and for these features, unless it is loaded so already; another model is
-        unloaded first.
+        as in the settings), runtime, and for these features, unless it is loaded so already;
+        another model is unloaded first.
 
         Raises the ModelErrors, SettingsError, CancelledError, or the libraries' own error when
         memory runs out (no part of the model stays in memory then).
@@ -184,7 +207,8 @@ class StableDiffusionEngine:
         estimate = native_estimate(description, dtype, added=added, quantize=quantize)
         mode = self.choose_mode(memory_mode, estimate, model)
         speed = speed or self.settings.speed
-        setup = _ModelSetup(source, description, dtype, mode, quantize, speed, features)
+        runtime = self._choose_runtime(runtime, speed, description, dtype, estimate)
+        setup = _ModelSetup(source, description, dtype, mode, quantize, speed, runtime, features)
         if self.loaded and setup.matches(self.loaded):
             self._change_mode(self.loaded, mode)
         else:
@@ -232,7 +256,9 @@ class StableDiffusionEngine:
             with _timed(timings, "preview colours"):
                 to_rgb = latent_to_rgb(description.family, vae, self.device.torch)
         with _timed(timings, "speed"):
-            speedups = apply_speed(pipeline, setup.speed, self.device, in_parts=in_parts)
+            speedups = apply_speed(
+                pipeline, setup.speed, self.device, runtime=setup.runtime, in_parts=in_parts
+            )
         if parts is not None:
             parts.need(())
         with _timed(timings, "to device"):
@@ -250,6 +276,7 @@ class StableDiffusionEngine:
             memory_mode=setup.memory_mode,
             quantize=setup.quantize,
             speed=setup.speed,
+            runtime=setup.runtime,
             speedups=speedups,
             own_scheduler=pipeline.scheduler,
             counters=token_counters(description.tokenizers, description.traits.text_limit),

@@ -70,6 +70,7 @@ class Run:
             memory_mode=request.execution.memory_mode,
             modes=engine.modes,
             has_own_memory=engine.device.has_own_memory,
+            runtime=request.execution.runtime,
             quantize=engine.settings.quantize
             if request.execution.quantize is None
             else request.execution.quantize,
@@ -214,6 +215,7 @@ class Run:
             self.plan.memory_mode,
             self.request.execution.speed,
             self.plan.quantize,
+            self.plan.runtime,
             report=self._report,
             cancellation=self._cancellation,
             features=self.features if is_own else self._features_of(name),
@@ -252,6 +254,8 @@ class Run:
             self._choose_sections(model)
         resolved = self.plan.resolved or resolve(self._seeded, model, self.features)
         self.plan = replace(self.plan, resolved=resolved, memory_mode=model.memory_mode)
+        if model.speedups.openvino is not None:
+            self.plan = replace(self.plan, runtime=model.runtime)
         self._set_passes(resolved)
         if first:
             for other in dict.fromkeys(each.model for each in self._order.passes if each.model):
@@ -278,7 +282,7 @@ class Run:
         self.plan = replace(self.plan, sections=sections)
 
     def _choose_batch_size(self, model: LoadedModel) -> None:
-        added = self.features.memory(model.description, model.dtype)
+        added = self.features.memory(model.description, model.dtype) + model.speedups.copies
         size = choose_batch_size(model, self._order.passes, len(self.seeds), added)
         self.plan = replace(self.plan, batch_size=min(size, self.plan.batch_size))
         self._builder.estimate = expected_peak(model, self._order.passes, size, self._held, added)

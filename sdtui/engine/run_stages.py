@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families import family_of
+from sdtui.engine.families.seams import replaced
 from sdtui.engine.features.active import ActiveFeatures
-from sdtui.engine.interruptible import interruptible, interruptible_loading
+from sdtui.engine.interruptible import (
+    interruptible,
+    interruptible_loading,
+    stop_if_raised_by,
+)
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
@@ -50,7 +56,20 @@ class RunStages:
             stopping = interruptible_loading(check)
         else:
             stopping = interruptible(self._engine.loaded, check)
-        with self._builder.timing(stage), stopping:
+        with self._builder.timing(stage), stopping, self._computed_by_openvino(check):
+            yield
+
+    @contextmanager
+    def _computed_by_openvino(self, check: Callable[[], None]) -> Iterator[None]:
+        """Let OpenVINO compute the components that it can, if the model is loaded for it. `check`
+        may raise to stop."""
+        model = self._engine.loaded
+        openvino = None if model is None else model.speedups.openvino
+        with ExitStack() as stack:
+            if openvino is not None:
+                openvino.begin(partial(stop_if_raised_by, check))
+                for module, replacement in openvino.replacements:
+                    stack.enter_context(replaced(module, forward=replacement))
             yield
 
     @contextmanager

@@ -44,7 +44,13 @@ def engine() -> Iterator[StableDiffusionEngine]:
 
 
 def _request(model: Path, speed: Speed, **values: Any) -> GenerationRequest:
-    defaults = {"num_inference_steps": 8, "dtype": "auto", "width": None, "height": None}
+    defaults = {
+        "num_inference_steps": 8,
+        "dtype": "auto",
+        "runtime": "torch",
+        "width": None,
+        "height": None,
+    }
     return make_request(model, speed=speed, **{**defaults, **values})
 
 

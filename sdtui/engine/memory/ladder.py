@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from sdtui.core.enums import MemoryMode, Policy, Quantize
+from sdtui.core.enums import MemoryMode, Policy, Quantize, Runtime
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.record import Stage
 
@@ -43,6 +43,7 @@ class Plan:
     """The device's modes, fastest first."""
     has_own_memory: bool = False
     """True if the device has memory of its own, besides the main memory."""
+    runtime: Runtime = Runtime.TORCH
     quantize: Quantize = Quantize.NONE
     can_quantize: bool = False
     """True if parts of the model can be quantized; False until it is known."""
@@ -167,6 +168,12 @@ def _load_in_parts(plan: Plan, stage: Stage) -> tuple[Plan, str] | None:
     return _offload(MemoryMode.PARTS, "loading one part of the model at a time")(plan, stage)
 
 
+def _use_torch(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+    if plan.runtime is not Runtime.OPENVINO:
+        return None
+    return replace(plan, runtime=Runtime.TORCH), "computing with torch: OpenVINO copies the weights"
+
+
 def _quantize(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
     smaller = _FEWER_BITS.get(plan.quantize)
     if smaller is None or not plan.can_quantize or plan.memory_mode is not MemoryMode.PARTS:
@@ -229,12 +236,13 @@ _SEQUENTIAL = Rung(
     True,
     _offload(MemoryMode.SEQUENTIAL_OFFLOAD, "moving the weights layer by layer"),
 )
+_TORCH = Rung("torch", _RUNNING, True, _use_torch)
 _PARTS = Rung("loading in parts", _ALL, True, _load_in_parts)
 _QUANTIZE = Rung("fewer bits", _LARGE_PARTS, False, _quantize)
 _SMALLER = Rung("smaller picture", _RUNNING, False, _fit)
 _FEWER = Rung("fewer steps", frozenset({Stage.DENOISE}), False, _fewer_steps)
 
-LOSSLESS = (_FREE, _SLICE, _TILE, _SPLIT, _MODEL, _GROUP, _SEQUENTIAL, _PARTS)
+LOSSLESS = (_FREE, _SLICE, _TILE, _SPLIT, _TORCH, _MODEL, _GROUP, _SEQUENTIAL, _PARTS)
 LOSSY = (_SMALLER, _FEWER)
 """Behind those of the run's features."""
 

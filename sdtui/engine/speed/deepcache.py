@@ -3,6 +3,8 @@ take most of the computation, are reused for several steps."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from diffusers.hooks.hooks import HookRegistry, ModelHook
@@ -40,6 +42,32 @@ class DeepCache(Reuse):
     def begin_pass(self) -> None:
         """Called before each forward pass of the UNet."""
         self._passes += 1
+
+    @property
+    def output(self) -> Any:
+        """What the last of the deep blocks gave to the outermost ones; None if nothing is kept."""
+        return self._hooks[-1].output
+
+    @output.setter
+    def output(self, output: Any) -> None:
+        self._hooks[-1].output = output
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Open a context in which passes don't count, and after which everything is as before."""
+        passes, outputs = self._passes, [hook.output for hook in self._hooks]
+        try:
+            yield
+        finally:
+            self._passes = passes
+            for hook, output in zip(self._hooks, outputs, strict=True):
+                hook.output = output
+
+    def reuse_next(self, output: Any) -> None:
+        """Let the next pass take `output` as what the last of the deep blocks gives, if all of them
+        have computed before."""
+        self._passes = 1
+        self.output = output
 
     @property
     def reuses(self) -> bool:

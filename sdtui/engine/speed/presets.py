@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 
-from sdtui.core.enums import Speed
+from sdtui.core.enums import Runtime, Speed
 from sdtui.engine.device import Device
 from sdtui.engine.memory.oom import is_out_of_memory
+from sdtui.engine.openvino.choice import why_not
+from sdtui.engine.openvino.pipeline import OpenVino
 from sdtui.engine.quantized.layers import is_quantized
 from sdtui.engine.speed.deepcache import DeepCache, has_deep_blocks
 from sdtui.engine.speed.reuse import Reuse
@@ -43,6 +45,13 @@ class SpeedUps:
     """Parts that couldn't be turned on, and why."""
     reuse: Reuse | None = None
     """What reuses results of earlier steps."""
+    openvino: OpenVino | None = None
+    """What computes components in place of torch."""
+
+    @property
+    def copies(self) -> int:
+        """Bytes of the weights that are in memory twice."""
+        return 0 if self.openvino is None else self.openvino.copies
 
     @property
     def compiled(self) -> bool:
@@ -51,16 +60,33 @@ class SpeedUps:
 
 
 COMPILED = "compiled blocks"
+OPENVINO = "OpenVINO"
 Part = Callable[[Any, Device], PresetOutcome]
 """Turns on one optimisation of a pipeline, if supported."""
 
 
-def apply_speed(pipeline: Any, speed: Speed, device: Device, *, in_parts: bool = False) -> SpeedUps:
+def apply_speed(
+    pipeline: Any,
+    speed: Speed,
+    device: Device,
+    *,
+    runtime: Runtime = Runtime.TORCH,
+    in_parts: bool = False,
+) -> SpeedUps:
     """Turn on a preset for a pipeline that was just loaded. It can't be turned off: the model is
-    reloaded for another preset.
+    reloaded for another preset or runtime.
 
     `in_parts` = its denoiser is loaded for each denoising, so that what changes it is left out.
     """
+    if runtime is Runtime.OPENVINO:
+        reason = "the model is loaded in parts" if in_parts else why_not(pipeline)
+        if reason is None:
+            found = turn_on(pipeline, _REUSE_WITH_OPENVINO[speed], device)
+            reuse = found.reuse if isinstance(found.reuse, DeepCache) else None
+            openvino = OpenVino(pipeline, reuse)
+            return replace(found, names=(OPENVINO, *found.names), openvino=openvino)
+        found = apply_speed(pipeline, speed, device, in_parts=in_parts)
+        return replace(found, notices=(f"without {OPENVINO}: {reason}", *found.notices))
     if in_parts and speed is not Speed.QUALITY:
         left_out = f"without other speed-ups of {speed}: the model is loaded in parts"
         found = turn_on(pipeline, (_REUSE_IN_PARTS[speed],), device)
@@ -176,17 +202,21 @@ tests/benchmarks/step_caches.py."""
 _REUSE_IN_PARTS: Mapping[Speed, Part] = {
     speed: partial(cached_steps, threshold=threshold) for speed, threshold in _THRESHOLDS.items()
 }
+_FEATURES_FAST = partial(cached_features, interval=2, threshold=_THRESHOLDS[Speed.FAST])
+_FEATURES_MAX = partial(cached_features, interval=3, threshold=_THRESHOLDS[Speed.MAX])
+_REUSE_WITH_OPENVINO: Mapping[Speed, tuple[Part, ...]] = {
+    Speed.QUALITY: (),
+    Speed.FAST: (_FEATURES_FAST,),
+    Speed.MAX: (_FEATURES_MAX,),
+}
 PRESETS: Mapping[Speed, tuple[Part, ...]] = {
     Speed.QUALITY: (),
-    Speed.FAST: (
-        channels_last,
-        partial(cached_features, interval=2, threshold=_THRESHOLDS[Speed.FAST]),
-    ),
+    Speed.FAST: (channels_last, _FEATURES_FAST),
     # Fused projections store the attention's weights twice, too much for `fast`.
     Speed.MAX: (
         channels_last,
         fused_projections,
-        partial(cached_features, interval=3, threshold=_THRESHOLDS[Speed.MAX]),
+        _FEATURES_MAX,
         compiled_blocks,
     ),
 }

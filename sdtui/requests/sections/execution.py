@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from sdtui.core.enums import DType, MemoryMode, Policy, Quantize, Speed
+from sdtui.core.enums import DType, MemoryMode, Policy, Quantize, Runtime, Speed
 from sdtui.core.fields import FieldSpec, Section
 
 
@@ -68,3 +68,12 @@ class Execution(Section):
             " at the start.",
         ),
     ] = Speed.QUALITY
+    runtime: Annotated[
+        Runtime,
+        FieldSpec(
+            label="Runtime",
+            group="Machine",
+            help="What computes Stable Diffusion on a CPU: auto = OpenVINO with the speeds fast and"
+            " max, where it is installed, else torch.",
+        ),
+    ] = Runtime.AUTO
