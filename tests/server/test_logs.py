@@ -12,8 +12,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from sdtui.cli.logs import LogFormat
 from sdtui.jobs import Job
-from sdtui.requests.events import Cancelled, Failed, Queued, Started
+from sdtui.requests.events import Cancelled, Failed, Queued, Started, Training
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.training.events import Notice, TrainingFailed, TrainingFinished
 from sdtui.server.access_log import log_request
 from sdtui.server.middleware.request_id import RequestIdMiddleware
 from sdtui.server.services.callers import Caller
@@ -120,3 +121,16 @@ def test_ended_job_is_logged_with_its_client_and_not_its_prompt(
     assert (line["client"], line["state"], line["pictures"]) == ("bot", "failed", 0)
     assert "no room" in line["error"]
     assert "secret" not in str(line)
+
+
+def test_ended_training_is_logged_with_how_it_ended(caplog: pytest.LogCaptureFixture) -> None:
+    known: dict[str, Job] = {}
+    log = JobLog(known.__getitem__)
+    stopped = TrainingFinished(step=7, path="", seconds=1.0, is_stopped=True)
+    failed = TrainingFailed(error="no pictures", error_type="TrainingError")
+    with caplog.at_level(logging.INFO):
+        for event in (Notice(text="x"), stopped, failed):
+            log.put(in_envelope("t1", Training(name="zorb", event=event)))
+    messages = [each.getMessage() for each in caplog.records]
+    assert messages == ["training zorb stopped: after step 7", "training zorb failed: no pictures"]
+    assert (fields(caplog.records[0])["step"], fields(caplog.records[1])["state"]) == (7, "failed")

@@ -1,4 +1,4 @@
-"""Log each job that ends, and each model that is loaded."""
+"""Log each job and training that ends, and each model that is loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sdtui.jobs import Job
-from sdtui.requests.events import Cancelled, Failed, FinalEvent, JobEvent
+from sdtui.requests.events import Cancelled, Failed, FinalEvent, JobEvent, Training
+from sdtui.requests.training.events import Paused, TrainingFailed, TrainingFinished
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class JobLog:
                     *(event.model, event.device, event.dtype, event.seconds),
                     extra={"fields": event.model_dump(mode="json", exclude={"kind"})},
                 )
+            case "training":
+                _log_training(event)
             case "finished" | "failed" | "cancelled":
                 if (times := self._times.pop(envelope.job, None)) is not None:  # not a preload
                     self._log_end(envelope.job, event, times, now)
@@ -75,3 +78,19 @@ class JobLog:
             *(now - started, started - times.queued, error),
             extra={"fields": fields},
         )
+
+
+def _log_training(event: Training) -> None:
+    """Log the end of a training."""
+    end = event.event
+    if not isinstance(end, TrainingFinished | Paused | TrainingFailed):
+        return
+    state: str = end.kind
+    if isinstance(end, TrainingFailed):
+        how, fields = end.error, end.model_dump(include={"error"})
+    else:
+        how, fields = f"after step {end.step}", end.model_dump(include={"step"})
+    if isinstance(end, TrainingFinished) and end.is_stopped:
+        state = "stopped"
+    fields |= {"training": event.name, "state": state}
+    _log.info("training %s %s: %s", event.name, state, how, extra={"fields": fields})
