@@ -78,6 +78,9 @@ class ProgressOutput:
             self.say(text)
 
     def say(self, line: str) -> None:
+        """Show a line."""
+        if self._quiet:
+            return
         safe = one_line(line)
         if self._bar is not None:
             self._bar.console.print(safe, markup=False, highlight=False, soft_wrap=True)

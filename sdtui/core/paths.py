@@ -85,6 +85,11 @@ def pictures_folder() -> Path:
     return _of_platform(platformdirs.user_pictures_path) / _APP
 
 
+def loras_folder() -> Path:
+    """The folder for LoRAs that were trained here, where no other is known."""
+    return _of_platform(lambda: platformdirs.user_data_path(_APP, appauthor=False)) / "loras"
+
+
 def log_file() -> Path:
     """The log file for tracebacks and messages of libraries."""
     return state_folder() / "sdtui.log"

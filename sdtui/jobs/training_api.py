@@ -65,5 +65,5 @@ class Trainings(Protocol):
 
     def continue_interrupted(self) -> list[str]:
         """Queue the trainings that were queued or running in this queue when its last process
-        ended; return their names."""
+        ended; return their names. From now on, this process leaves its own to the next one."""
         ...

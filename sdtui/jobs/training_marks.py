@@ -17,12 +17,14 @@ class TrainingMarks:
     def __init__(self, queue: str) -> None:
         """`queue` names the queue over restarts."""
         self._queue = queue.encode("utf-8", "surrogateescape")
+        self.is_kept = False
+        """True if another process will go on with this queue: otherwise nothing is marked."""
         self._held: dict[str, int] = {}
 
     def add(self, folder: TrainingFolder) -> None:
         """Mark a training as one of this queue. Raises TrainingError if it is another's."""
         name = folder.path.name
-        if name in self._held:
+        if name in self._held or not self.is_kept:
             return
         try:
             handle = try_hold(folder.queue_file)

@@ -100,10 +100,12 @@ class TrainingTasks:
             self._publish(task, event)
             return True
 
-    def left(self, folders: Iterable[TrainingFolder]) -> list[TrainingFolder]:
+    def take_over(self, folders: Iterable[TrainingFolder]) -> list[TrainingFolder]:
         """Return those that were queued or running when the last process with this queue ended, in
-        the order in which they were queued."""
+        the order in which they were queued. From now on, those of this process are left to the
+        next one."""
         with self._changed:
+            self._marks.is_kept = True
             return self._marks.left(folders)
 
     def forget(self, folder: TrainingFolder) -> None:

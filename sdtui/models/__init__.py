@@ -61,6 +61,7 @@ from sdtui.models.loras import (
     has_hash,
     installed_loras,
     is_lora_path,
+    lora_folders,
     lora_of_hash,
 )
 from sdtui.models.native import NativeValues, with_loras
@@ -143,6 +144,7 @@ __all__ = [
     "installed_models",
     "installed_upscalers",
     "is_lora_path",
+    "lora_folders",
     "lora_of_hash",
     "memory_by_mode",
     "model_fit",

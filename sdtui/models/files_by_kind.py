@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdtui import pocket
-from sdtui.core.paths import is_file, is_folder
+from sdtui.core.paths import is_file, is_folder, loras_folder
 from sdtui.core.settings import Settings
 from sdtui.models.checkpoint_file import PICKLES
 from sdtui.models.folder_search import paths_below
@@ -125,8 +125,8 @@ def names_of_kind(kind: FileKind, settings: Settings) -> Iterator[FoundFile]:
 
 
 def folders_of_kind(kind: FileKind, settings: Settings) -> tuple[Path, ...]:
-    """Return the folders in which files of a kind are searched: those of the settings first, the
-    package's own last."""
+    """Return the folders in which files of a kind are searched: those of the settings first, those
+    beside models, and the package's own last."""
     own: Sequence[Path] = getattr(settings, f"{kind}_folders")
     others = (
         folder
@@ -134,7 +134,8 @@ def folders_of_kind(kind: FileKind, settings: Settings) -> tuple[Path, ...]:
         for place in _LAYOUTS[kind].places
         for folder in _matching(root, place.split("/"))
     )
-    return tuple(dict.fromkeys([*own, *others, *_BUNDLED.get(kind, ())]))
+    trained = (loras_folder(),) if kind is FileKind.LORA else ()
+    return tuple(dict.fromkeys([*own, *others, *trained, *_BUNDLED.get(kind, ())]))
 
 
 def front_end_roots(model_folders: Iterable[Path]) -> tuple[Path, ...]:

@@ -15,7 +15,13 @@ from sdtui.core.paths import expanded, is_file
 from sdtui.core.settings import Settings
 from sdtui.core.text import nearest
 from sdtui.models.checkpoint_file import check_file_kind
-from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind, names_of_kind
+from sdtui.models.files_by_kind import (
+    FileKind,
+    FoundFile,
+    files_of_kind,
+    folders_of_kind,
+    names_of_kind,
+)
 from sdtui.models.folder_search import named
 from sdtui.models.hashing import file_hash, tensors_hash
 from sdtui.models.headers import Header, read_header
@@ -112,6 +118,11 @@ class InstalledLora:
     lora: Lora | None
     problem: str = ""
     """Why it can't be used."""
+
+
+def lora_folders(settings: Settings) -> tuple[Path, ...]:
+    """Return the folders in which LoRAs are found; new ones are written to the first."""
+    return folders_of_kind(FileKind.LORA, settings)
 
 
 def describe_lora(found: FoundFile) -> Lora:

@@ -10,6 +10,7 @@ from sdtui.core import runtime
 from sdtui.core.errors import OutputError, TrainingError
 from sdtui.core.settings import Settings
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.models import lora_folders
 from sdtui.requests.training.events import (
     Notice,
     Preparing,
@@ -87,7 +88,7 @@ def train_in(
 
 
 def _lora_folder(request: TrainingRequest, settings: Settings) -> Path:
-    return request.output.output_dir or settings.lora_folders[0]
+    return request.output.output_dir or lora_folders(settings)[0]
 
 
 def _check_writable(folder: Path) -> None:

@@ -13,7 +13,7 @@ from sdtui.core.settings import Settings
 from sdtui.engine.generator import generate
 from sdtui.engine.lora.layers import TEXT_ENCODERS
 from sdtui.history import MAX_TAG, History
-from sdtui.models import find_lora
+from sdtui.models import find_lora, lora_folders
 from sdtui.requests.record import GenerationRecord, LoraRecord
 from sdtui.requests.request import nth_seed
 from sdtui.requests.training.events import Notice, Sample
@@ -98,7 +98,7 @@ def sample_record(
     record = record.model_copy(update={"notices": (*record.notices, notice)})
     if lora is None or record.settings is None:
         return record
-    is_found = lora.parent.resolve() in (each.resolve() for each in settings.lora_folders)
+    is_found = lora.parent.resolve() in (each.resolve() for each in lora_folders(settings))
     mention = lora.stem if is_found else str(lora)
     found = find_lora(str(lora), settings)
     used = LoraRecord(name=mention, autov2=found.autov2, autov3=found.autov3, te=1.0, unet=1.0)

@@ -27,7 +27,7 @@ def test_a_lora_is_trained_in_a_process_of_its_own(sdtui: Command, tmp_path: Pat
     assert header.metadata["ss_tag_frequency"] == '{"5_zorb": {"zorb": 1}}'
     assert header.metadata["ss_base_model_version"] == "pocket"
     listed = sdtui("train", "list")
-    assert listed.stdout == f"a zorb  step 2 of 2  {events[-1]['path']}\n"
+    assert listed.stdout == f"a zorb  step 2 of 2  finished  {events[-1]['path']}\n"
 
 
 def test_wrong_values_are_named_before_anything_is_loaded(sdtui: Command, tmp_path: Path) -> None:

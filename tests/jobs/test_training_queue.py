@@ -182,6 +182,7 @@ def test_next_process_goes_on_with_what_was_running_or_queued(
     open_backend: Open, tmp_path: Path
 ) -> None:
     first = open_backend()
+    first.trainings.continue_interrupted()
     first.trainings.start(training_request(tmp_path))
     first.until_running()
     first.trainings.start(training_request(tmp_path, "cat"))
@@ -210,7 +211,9 @@ def test_only_the_queue_of_that_name_goes_on(tmp_path: Path) -> None:
     request = training_request(tmp_path)
     with _queue("app") as queue:
         queue.pause()
-        LocalTrainings(queue.trainings).start(request)
+        trainings = LocalTrainings(queue.trainings)
+        trainings.continue_interrupted()
+        trainings.start(request)
     with _queue("server") as queue:
         assert LocalTrainings(queue.trainings).continue_interrupted() == []
         find_training("dog").add_event(TrainingFailed(error="x", error_type="x"))

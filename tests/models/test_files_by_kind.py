@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sdtui.core import paths
 from sdtui.core.settings import Settings
 from sdtui.models.files_by_kind import FileKind, files_of_kind, folders_of_kind
 
@@ -56,7 +57,8 @@ def test_folders_of_the_settings_come_first_and_no_file_twice(tmp_path: Path) ->
     own = tmp_path / "own"
     (own / "link.safetensors").symlink_to(tmp_path / "models/Lora/film.safetensors")
     settings = Settings(model_folders=(tmp_path,), lora_folders=(own,))
-    assert folders_of_kind(FileKind.LORA, settings) == (own, tmp_path / "models/Lora")
+    trained = paths.loras_folder()
+    assert folders_of_kind(FileKind.LORA, settings) == (own, tmp_path / "models/Lora", trained)
     assert _names(FileKind.LORA, settings) == ["link", "mine"]
 
 

@@ -118,7 +118,7 @@ class LocalTrainings:
 
     def continue_interrupted(self) -> list[str]:
         names = []
-        for folder in self._tasks.left(all_trainings()):
+        for folder in self._tasks.take_over(all_trainings()):
             with self._lock:
                 condition = self._log(folder).condition
             if condition in (TrainingCondition.PAUSED, TrainingCondition.INTERRUPTED):
