@@ -19,11 +19,20 @@ from transformers import (
     Florence2ForConditionalGeneration,
     Florence2Processor,
     GenerationConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    Qwen2Tokenizer,
 )
 
 from tests.support.tiny_models import byte_symbols
 
 _WORDS = ("a", "red", "dog", "on", "grass", "photo", "of")
+_CHAT = (
+    "{% for message in messages %}{{ message.role }}: {% for part in message.content %}"
+    "{% if part.type == 'image' %}<image>{% else %}{{ part.text }}{% endif %}"
+    "{% endfor %}{% endfor %}{% if add_generation_prompt %} ASSISTANT:{% endif %}"
+)
 _SMALL: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 16,
@@ -119,5 +128,43 @@ def make_florence_2(folder: Path) -> Path:
     )
     images.image_seq_length = 17  # of 4 x 4 patches, and their mean
     Florence2Processor(images, tokenizer).save_pretrained(folder)
+    model.save_pretrained(folder)
+    return folder
+
+
+def make_llava(folder: Path) -> Path:
+    """Save a LLaVA model whose tokens are bytes, and its chat template, to `folder`."""
+    torch.manual_seed(0)
+    words = [*byte_symbols(), "<|endoftext|>", "<image>"]
+    vocabulary = {word: index for index, word in enumerate(words)}
+    end, image = vocabulary["<|endoftext|>"], vocabulary["<image>"]
+    tokenizer = Qwen2Tokenizer(
+        vocab=vocabulary, merges=[], extra_special_tokens={"image_token": "<image>"}
+    )
+    config: Any = LlavaConfig
+    layers = {**_SMALL, "num_hidden_layers": 2}
+    vision = {**layers, "model_type": "clip_vision_model", "image_size": 32, "patch_size": 16}
+    text = {**layers, "model_type": "llama", "vocab_size": len(words), "num_key_value_heads": 2}
+    ends = {"eos_token_id": end, "pad_token_id": end, "bos_token_id": None}
+    model = LlavaForConditionalGeneration(
+        config(
+            vision_config=vision,
+            text_config={**text, **ends},
+            image_token_index=image,
+            vision_feature_layer=-1,
+        )
+    )
+    model.generation_config = GenerationConfig(
+        exponential_decay_length_penalty=(4, 10.0), eos_token_id=end, pad_token_id=end
+    )
+    size = {"height": 32, "width": 32}
+    LlavaProcessor(
+        CLIPImageProcessorPil(size=size, crop_size=size),
+        tokenizer,
+        patch_size=16,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=_CHAT,
+    ).save_pretrained(folder)
     model.save_pretrained(folder)
     return folder

@@ -28,7 +28,7 @@ from sdtui.training.captioning import run
 from sdtui.training.captioning.batches import CaptionBatches
 from sdtui.training.captioning.run import write_captions
 from tests.support.faults import cuda_out_of_memory
-from tests.support.tiny_captioners import make_blip, make_florence_2
+from tests.support.tiny_captioners import make_blip, make_florence_2, make_llava
 from tests.support.training_pictures import AddPicture
 
 
@@ -112,6 +112,17 @@ def test_florence_2_has_prompts_for_captions(tmp_path: Path, add_picture: AddPic
     assert read_caption(pictures[0]) is None
     with pytest.raises(UnsupportedModelError, match="It has detailed_caption, caption"):
         written(model, pictures, prompt="what is this?")
+
+
+def test_the_question_of_a_chat_is_not_in_its_answer(
+    tmp_path: Path, add_picture: AddPicture
+) -> None:
+    pictures = [add_picture("a dog.png"), add_picture("other dog.png", size=(80, 40))]
+    model = make_llava(tmp_path / "llava")
+    events = written(model, pictures, prompt="What is this, in words?", writes=False)
+    captions = [event.caption for event in events if event.kind == "caption"]
+    assert len(captions) == 2
+    assert not any("this" in each or "ASSISTANT" in each for each in captions)
 
 
 def test_captions_that_are_there_stay(
