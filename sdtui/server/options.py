@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from sdtui.core import paths
 from sdtui.core.enums import Policy
 from sdtui.server.keep import Keep, parse_keep
 from sdtui.server.option_specs import OptionError, OptionSpec
@@ -317,6 +318,12 @@ class ServerOptions:
                 "what you want",
             )
 
+        if self.training_folder is not None and not paths.is_folder(self.training_folder):
+            raise OptionError(
+                "--training-folder",
+                f"there is no folder {self.training_folder}",
+                "Make it, or name another one",
+            )
         if self.webhook_hosts and self.webhook_secret is None:
             raise OptionError(
                 "--webhook-host",

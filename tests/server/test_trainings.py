@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 import pytest
 
-from sdtui.core.errors import ForbiddenError, InvalidRequestError, SdtuiError, TrainingConflictError
+from sdtui.core.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    SdtuiError,
+    SettingsError,
+    TrainingConflictError,
+)
 from sdtui.jobs.wire import CALLS
 from sdtui.requests.events import JobEvent, TrainingProgress
 from sdtui.requests.training.events import CheckpointWritten, Sample
@@ -238,6 +244,11 @@ def test_without_the_option_trainings_are_begun_over_a_private_socket_alone(
         allowed_request(private, training_request(Path("pictures")))
     with pytest.raises(ForbiddenError, match="--training-folder"):
         allowed_request(_services(server), request)
+
+
+def test_folder_of_trainings_that_is_not_there_is_named_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no folder"):
+        ServerOptions(training_folder=tmp_path / "no-sets").check()
 
 
 def _call(ask: httpx.Client, name: str, /, **arguments: Any) -> httpx.Response:
