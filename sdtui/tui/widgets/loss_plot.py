@@ -58,8 +58,9 @@ class LossPlot(RefreshWhenVisible):
 
     def _text(self, line: PlotLine) -> Text:
         muted, bright = theme_style(self.app, "muted"), theme_style(self.app, "accent")
-        dim = theme_style(self.app, "frame")
-        text = Text(line.axis, muted, no_wrap=True)
+        # Frames have the text's colour where a theme has 16 colours.
+        dim = muted if self.app.native_ansi_color else theme_style(self.app, "frame")
+        text = Text(no_wrap=True).append(line.axis, muted)
         for raw, smoothed in zip(line.raw, line.smoothed, strict=True):
             text.append(smoothed or raw or " ", bright if smoothed else dim)
         return text

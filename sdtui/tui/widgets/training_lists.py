@@ -23,8 +23,7 @@ class TrainingList(VirtualList[TrainingStatus]):
         end = f" {progress_text(item)}"
         if width - len(end) - 2 < _LEAST_NAME:
             end = ""
-        line = Text(f"{sign} ", theme_style(self.app, colour))
-        line.append(one_line(item.name), theme_style(self.app, "plain"))
+        line = Text().append(f"{sign} ", theme_style(self.app, colour)).append(one_line(item.name))
         line.truncate(max(1, width - len(end)), overflow="ellipsis", pad=True)
         return line.append(end, theme_style(self.app, "muted"))
 
