@@ -93,6 +93,15 @@ def test_worker_without_jobs_is_unloaded_while_another_works(server: _Server) ->
     assert server.unloads == 1, "it would cancel the load"
 
 
+def test_server_that_trains_is_in_use(server: _Server) -> None:
+    server.loaded_workers = (WorkerStatus("cpu", training="dog"),)
+    server.check(150)
+    assert not server.ending.is_set()
+    server.loaded_workers = (WorkerStatus("cpu"),)
+    server.check(260)
+    assert server.ending.is_set()
+
+
 def test_models_of_all_workers_are_unloaded_once(server: _Server) -> None:
     server.put(_LOADED)  # of one of them: that it was unloaded is an event of another
     server.loaded_workers = (

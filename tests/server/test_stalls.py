@@ -57,6 +57,17 @@ def test_worker_that_hangs_while_another_works_is_found_unless_it_is_replaced(
     assert queue.silent_after(2) == ["cuda:1"]
 
 
+def test_job_may_wait_for_a_training_however_long_it_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = Job(id="a", request=GenerationRequest(prompt="a cat"))
+    queue = _Queue(monkeypatch, WorkerStatus("cpu", training="dog"))
+    queue.jobs.jobs = lambda: [job]
+    assert queue.silent_after(1000) == []
+    queue.jobs.workers = (WorkerStatus("cpu"),)
+    assert queue.silent_after(1000) == [""]
+
+
 def test_workers_are_broken_if_each_that_is_there_was_lost_in_a_row() -> None:
     broken, away = WorkerStatus("a", losses_in_row=3), WorkerStatus("b", is_away=True)
     for workers, expected in (
