@@ -1,4 +1,4 @@
-"""Jobs outside the window: notifications, the window's title, progress in the tab."""
+"""Jobs and trainings outside the window: notifications, the window's title, progress in the tab."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class JobNotifications:
         self._show_progress(progress)
         has_ended = progress.outcome is not None and (is_new or before.outcome is None)
         if has_ended and self._is_news(progress):
-            self._send(f"{self._prompt(progress.job)}: {progress.message}")
+            of_job = "" if progress.training else f"{self._name(progress)}: "
+            self._send(f"{of_job}{progress.message}")
 
     def _is_news(self, progress: ShownProgress) -> bool:
         """True after a long job, or if there is nothing more to do and the user looks elsewhere. A
@@ -86,7 +87,7 @@ class JobNotifications:
         if progress.job and (progress.is_active or progress.outcome is not None):
             outcome = progress.outcome
             sign = progress.place if outcome is None else LEVEL_SIGNS[outcome][0].rstrip()
-            title = f"{sign} · {self._prompt(progress.job)}"
+            title = f"{sign} · {self._name(progress)}"
         if title != self._title and takes_strings():
             self._title = title
             write_to_terminal(self._app, notifications.window_title(title))
@@ -102,8 +103,11 @@ class JobNotifications:
             self._progress = shown
             write_to_terminal(self._app, shown)
 
-    def _prompt(self, job: str) -> str:
+    def _name(self, progress: ShownProgress) -> str:
+        """Return the prompt of a job, or the name of a training."""
+        if progress.training:
+            return one_line(progress.training)
         try:
-            return one_line(self._jobs.job(job).request.prompt) or _NAME
+            return one_line(self._jobs.job(progress.job).request.prompt) or _NAME
         except KeyError:  # a preload, or one that is forgotten
             return _NAME

@@ -68,6 +68,19 @@ def test_no_notification_while_the_user_looks_at_a_short_job() -> None:
     assert BELL not in Follower().run(3).replace("\x1b]9;4;0;\x07", "").replace("tiger\x07", "")
 
 
+def test_training_has_its_name_in_the_title_and_is_notified_at_its_end() -> None:
+    follower = Follower()
+    running = ShownProgress(job="t", stage="training", step=3, total=9, speed=1.0, training="zorb")
+    follower.shown.show(running)
+    assert window_title("3/9 · zorb") in follower.sent
+    follower.time += LONG_SECONDS
+    message = "zorb finished after 9 steps"
+    follower.shown.show(
+        ShownProgress(job="t", outcome=EventLevel.SUCCESS, message=message, training="zorb")
+    )
+    assert f"\x1b]9;sdtui: {message}\x07" in "".join(follower.sent)
+
+
 def test_end_of_the_queue_is_notified_once_if_the_user_looks_elsewhere() -> None:
     follower = Follower()
     follower.app.app_focus = False

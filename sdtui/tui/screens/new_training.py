@@ -234,6 +234,8 @@ class NewTrainingScreen(Dialog[str | None]):
     async def _start(self, request: TrainingRequest, *, anew: bool) -> None:
         try:
             await run_on_thread(partial(self._trainings.start, request, anew=anew))
+        except InvalidRequestError as error:  # of a server's rules
+            self._show_problems(problems_by_field(error))
         except SdtuiError as error:
             self._refuse(error)
         else:

@@ -169,7 +169,7 @@ class TrainingScreen(SteadyScreen[None]):
         self._show_samples()
         self.refresh_bindings()
         if status is None:
-            self.plot.curve = None
+            self.plot.curve, self.plot.empty = None, ""
             return
         self.plot.empty = "The loss is shown from the first step on."
         start_worker(self, partial(self._read_curve, status.name), group="curve", exclusive=True)
