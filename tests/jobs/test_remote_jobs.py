@@ -13,8 +13,9 @@ from sdtui.jobs.backends.remote.jobs import RemoteJobs
 from sdtui.jobs.backends.remote.mirror import Mirror
 from sdtui.jobs.backends.remote.uploads import Uploads
 from sdtui.jobs.wire.messages import Snapshot, State
-from sdtui.requests.events import JobEvent, Loaded, Queued
+from sdtui.requests.events import JobEvent, Loaded, Queued, Training, TrainingProgress
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.training.events import Paused, TrainingStep
 from tests.support.records import record
 
 _LOADED = Loaded(
@@ -61,3 +62,19 @@ def test_job_that_a_restarted_server_does_not_list_ends_by_its_pictures(
     assert kinds == [*["started"] * bool(pictures), *["saved"] * pictures, end]
     assert mirror.jobs["a"].pictures == tuple(paths)
     assert mirror.jobs["a"].state.is_over
+
+
+def test_step_of_a_training_that_was_missed_is_told_after_a_cut() -> None:
+    def step(number: int) -> JobEvent:
+        made = TrainingStep(
+            **{"step": number, "steps": 9, "loss": 1, "smoothed": 1, "learning_rate": 1},
+            **{"seconds": 1, "memory": 1},
+        )
+        return JobEvent(job="t", time=number, event=TrainingProgress(name="dog", event=made))
+
+    mirror = Mirror()
+    mirror.note(step(1))
+    assert mirror.replace([], {}, [step(1)]) == ([], [])
+    assert mirror.replace([], {}, [step(3)]) == ([step(3)], [])
+    mirror.note(JobEvent(job="t", time=4, event=Training(name="dog", event=Paused(step=3))))
+    assert not mirror.trainings
