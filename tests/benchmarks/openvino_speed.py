@@ -77,6 +77,7 @@ def _scale(layer: nn.Module, output: Tensor, std: float) -> None:
 
 def _export(pipeline: Any, source: Path, target: Path) -> None:
     import openvino
+    from openvino.preprocess import PrePostProcessor
     from openvino_tokenizers import convert_tokenizer
 
     def unet(sample: Tensor, timestep: Tensor, text: Tensor) -> tuple[Tensor, ...]:
@@ -88,7 +89,7 @@ def _export(pipeline: Any, source: Path, target: Path) -> None:
     latents, text = torch.zeros(2, 4, 9, 11), torch.zeros(2, 77, 768)
     models: dict[str, tuple[Any, Sequence[str]]] = {
         "unet": (
-            convert(unet, pipeline.unet, [latents, torch.tensor(1.0), text]),
+            convert(unet, pipeline.unet, [latents, torch.ones(1), text]),
             ("sample", "timestep", "encoder_hidden_states"),
         ),
         "vae_decoder": (convert(decoder, pipeline.vae, [latents]), ("latent_sample",)),
@@ -102,6 +103,10 @@ def _export(pipeline: Any, source: Path, target: Path) -> None:
     for name, (model, inputs) in models.items():
         for place, of_input in zip(model.inputs, inputs, strict=True):
             place.get_tensor().set_names({of_input})
+        if "timestep" in inputs:
+            prepared = PrePostProcessor(model)
+            prepared.input("timestep").tensor().set_element_type(openvino.Type.i64)
+            model = prepared.build()  # noqa: PLW2901
         openvino.save_model(model, target / name / "openvino_model.xml")
         config = (source / name.removesuffix("_decoder") / "config.json").read_text()
         (target / name / "config.json").write_text(config)
