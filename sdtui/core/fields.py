@@ -60,6 +60,8 @@ class FieldSpec:
     """A shorter label for the form."""
     step: float = 1
     """The change of a number per key press in the form."""
+    first_step: float | None = None
+    """The number that an open field takes at the first key press; by default one of its limits."""
     item_separator: str = ""
     """What stands between the texts of a list in the form, if they may have commas in them."""
     open_text: str = "auto"

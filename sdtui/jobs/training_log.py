@@ -54,6 +54,7 @@ class TrainingLog:
     """As the last event has it, if the training isn't queued or running."""
     _has_ended: bool = False
     _lora: str = ""
+    _lora_step: int = 0
     _error: str = ""
     _notices: dict[str, None] = field(default_factory=dict)
     _samples: dict[tuple[int, int], TrainingSample] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class TrainingLog:
             memory=last.memory if last else 0,
             activity=self._activity if is_running else "",
             lora=self._lora,
+            lora_step=self._lora_step,
             error=self._error if shown is TrainingCondition.FAILED else "",
             notices=tuple(self._notices),
             samples=tuple(each for _, each in sorted(self._samples.items())),
@@ -142,14 +144,14 @@ class TrainingLog:
             case Sample(step=step, number=number, prompt=prompt, path=path):
                 self._samples[step, number] = TrainingSample(step, number, prompt, path)
             case CheckpointWritten(step=step, path=path):
-                found = TrainingCheckpoint(step, path, self._smoothed_at(step))
-                self._checkpoints[step] = found
-            case Kept(path=path):
-                self._lora = path
+                self._add_checkpoint(step, path)
+            case Kept(step=step, path=path):
+                self._lora, self._lora_step = path, step
             case Paused():
                 self._end(TrainingCondition.PAUSED)
-            case TrainingFinished(path=path, is_stopped=is_stopped):
-                self._lora = path or self._lora
+            case TrainingFinished(step=step, path=path, is_stopped=is_stopped):
+                if path:
+                    self._add_end(step, path)
                 is_whole = not is_stopped
                 self._end(TrainingCondition.FINISHED if is_whole else TrainingCondition.STOPPED)
             case TrainingFailed(error=error):
@@ -158,6 +160,17 @@ class TrainingLog:
 
     def _end(self, condition: TrainingCondition) -> None:
         self.condition, self._has_ended, self._activity = condition, True, ""
+
+    def _add_checkpoint(self, step: int, path: str) -> None:
+        self._checkpoints[step] = TrainingCheckpoint(step, path, self._smoothed_at(step))
+
+    def _add_end(self, step: int, path: str) -> None:
+        """Add the LoRA of the end; one of an earlier end was in the same file."""
+        self._lora, self._lora_step = path, step
+        for each in [each for each in self._checkpoints.values() if each.path == path]:
+            del self._checkpoints[each.step]
+        if step not in self._checkpoints:
+            self._add_checkpoint(step, path)
 
     def _add_step(self, event: TrainingStep) -> None:
         known = bisect_left(self._steps, event.step)  # after a crash steps are repeated

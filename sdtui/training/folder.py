@@ -28,6 +28,11 @@ CACHE = "cache"
 _log = logging.getLogger(__name__)
 
 
+def checkpoint_name(name: str, step: int) -> str:
+    """Return the name of a checkpoint's file."""
+    return f"{name}-{step:06}.safetensors"
+
+
 @dataclass(frozen=True)
 class TrainingState:
     """How far a training has come."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from sdtui.requests.training.optimization import Optimizer
 
 _STEPS_A_PICTURE, _FEWEST_STEPS, _MOST_STEPS = 100, 500, 2000
+_TIMES, _FEWEST_BETWEEN = 8, 10
+_ROUND = (1, 2, 2.5, 5, 10)
 _BYTES_A_VALUE = {
     # Of each trained value: itself and its gradient (8), and what the optimizer keeps of it.
     Optimizer.ADAMW: 16,
@@ -65,6 +68,16 @@ class MemoryNeeds:
         a_picture = self.checkpointed if plan.gradient_checkpointing else self.activations
         at_once = -(-plan.batch_size // plan.pieces)
         return self.trained * _BYTES_A_VALUE[plan.optimizer] + at_once * a_picture
+
+
+def steps_between(steps: int) -> int:
+    """Return the usual number of steps between two checkpoints or samples of a training with so
+    many steps: a round number, so that there are about eight of them, but at least 10."""
+    wanted = max(_FEWEST_BETWEEN, steps / _TIMES)
+    scale = 10 ** math.floor(math.log10(wanted))
+    return min(
+        (int(each * scale) for each in _ROUND), key=lambda each: abs(math.log(each / wanted))
+    )
 
 
 def steps_for(pictures: int) -> int:

@@ -19,12 +19,13 @@ from sdtui.requests.training.events import (
 )
 from sdtui.training.batches import Batches
 from sdtui.training.checkpoint import read_checkpoint, write_checkpoint
+from sdtui.training.folder import checkpoint_name
 from sdtui.training.lora_file import kohya_metadata, kohya_tensors, write_lora
 from sdtui.training.lora_metadata import TrainingFacts, lora_metadata
 from sdtui.training.memory import memory_needs, memory_plan
 from sdtui.training.network import TrainedNetwork
 from sdtui.training.optimizers import chosen_optimizer, learning_rates
-from sdtui.training.plan import steps_for
+from sdtui.training.plan import steps_between, steps_for
 from sdtui.training.preparation import (
     PreparedData,
 )
@@ -55,12 +56,15 @@ class TrainingRun:
         self._network = TrainedNetwork(self._model.pipeline, session.request)
         self._trainer = self._make_trainer()
         self._samples = Samples(session)
+        usual = steps_between(self._trainer.steps)
+        self._checkpointing_steps = session.request.output.checkpointing_steps or usual
+        self._validation_steps = session.request.output.validation_steps or usual
         self._restore()
 
     def finish(self) -> Path:
         """Make the steps and return the LoRA's file."""
         self._report_plan()
-        trainer, output = self._trainer, self._request.output
+        trainer = self._trainer
         self._samples.rest_encoders()
         if trainer.step == 0:
             self._samples.make(0, None)
@@ -69,7 +73,7 @@ class TrainingRun:
             self._report_step(self._advance())
             lora = self._write_after(trainer.step)
             is_last = trainer.step == trainer.steps
-            if is_last or trainer.step % output.validation_steps == 0:
+            if is_last or trainer.step % self._validation_steps == 0:
                 self._samples.make(trainer.step, lora)
         is_whole = trainer.step == trainer.steps
         if trainer.step == 0:
@@ -160,22 +164,22 @@ class TrainingRun:
         """Write what is wanted after a step; return the path of the LoRA, if there is one."""
         if step == self._trainer.steps:
             return self._write_end()
-        is_wanted = step % self._request.output.checkpointing_steps == 0
+        is_wanted = step % self._checkpointing_steps == 0
         return self._write_checkpoint() if is_wanted else None
 
     def _write_end(self) -> Path:
         """Write the LoRA that the training ends with, and the state to go on from."""
-        return self._write("")
+        return self._write(f"{self._request.output_name}.safetensors")
 
     def _write_checkpoint(self) -> Path:
         """Write a LoRA of this step, whose path is returned, and the state to go on from."""
         step = self._trainer.step
-        path = self._write(f"-{step:06}")
+        path = self._write(checkpoint_name(self._request.output_name, step))
         self._report(CheckpointWritten(step=step, path=str(path)))
         return path
 
-    def _write(self, suffix: str) -> Path:
-        path = self._lora_folder / f"{self._request.output_name}{suffix}.safetensors"
+    def _write(self, file_name: str) -> Path:
+        path = self._lora_folder / file_name
         if self._processes.is_main:
             write_checkpoint(self._folder, self._trainer.checkpoint())
             self._write_lora(path)

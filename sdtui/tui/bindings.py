@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from textual.binding import ActiveBinding, Binding, BindingType
 
@@ -42,6 +42,22 @@ def bindings_that_work(window: Screen[Any]) -> list[ActiveBinding]:
     known = {each.binding.id for each in of_above}
     everywhere = [each for each in here if (each.binding.id or "").startswith("app.")]
     return [*of_above, *(each for each in everywhere if each.binding.id not in known)]
+
+
+@runtime_checkable
+class NamesKeys(Protocol):
+    """A widget or screen of which some keys do something else at times."""
+
+    def key_label(self, action: str) -> str:
+        """Return what an action does now, for the footer; "" if its label says so."""
+        ...
+
+
+def label_now(active: ActiveBinding) -> str:
+    """Return what a key that works now does, for the footer."""
+    node, binding = active.node, active.binding
+    now = node.key_label(binding.action) if isinstance(node, NamesKeys) else ""
+    return now or binding.description
 
 
 def _active(screen: Screen[Any]) -> list[ActiveBinding]:

@@ -55,6 +55,8 @@ class FormField:
     minimum: float = -math.inf
     maximum: float = math.inf
     step: float = 1
+    first_step: float | None = None
+    """See FieldSpec."""
     open_text: str = "auto"
     """Shown while the field is left open."""
     native: bool = False
@@ -89,13 +91,15 @@ class FormField:
             return None
 
     def stepped(self, text: str, by: int) -> str:
-        """Return the value `by` steps away, within the limits. An open field begins at the lower
-        limit, or at the upper one when going down, or at 0 if there is no such limit."""
+        """Return the value `by` steps away, within the limits. An open field begins at
+        `first_step`; without one at the lower limit, or at the upper one when going down, or at 0
+        if there is no such limit."""
         step = Decimal(str(self.step))  # a float would lose the last digits of a large seed
         value = decimal_of(text)
         if value is None:
             limit = self.minimum if by > 0 else self.maximum
-            value = Decimal(limit if math.isfinite(limit) else 0) - by * step
+            first = limit if self.first_step is None else self.first_step
+            value = Decimal(str(first if math.isfinite(first) else 0)) - by * step
         # On to the next multiple of a step: 60 becomes 64 and not 124.
         places = value / step
         moved = (math.floor(places) + 1 if by > 0 else math.ceil(places) - 1) * step
@@ -136,6 +140,7 @@ def _form_field(field: Field, needs: str) -> FormField:
         minimum=-math.inf if spec.ge is None else spec.ge,
         maximum=math.inf if spec.le is None else spec.le,
         step=spec.step,
+        first_step=spec.first_step,
         open_text=spec.open_text,
         choice_names=spec.choice_names,
         group=spec.group,

@@ -127,7 +127,27 @@ def test_kept_checkpoint_becomes_the_lora(folder: TrainingFolder, tmp_path: Path
         TRAININGS.keep("dog", 3)
     assert TRAININGS.keep("dog", 2) == str(tmp_path / "dog.safetensors")
     assert (tmp_path / "dog.safetensors").read_bytes() == b"weights"
-    assert TRAININGS.status("dog").lora == str(tmp_path / "dog.safetensors")
+    found = TRAININGS.status("dog")
+    assert (found.lora, found.lora_step) == (str(tmp_path / "dog.safetensors"), 2)
+
+
+def test_end_of_a_training_can_be_kept_after_another_checkpoint(
+    folder: TrainingFolder, tmp_path: Path
+) -> None:
+    lora, early = tmp_path / "dog.safetensors", tmp_path / "dog-000002.safetensors"
+    early.write_bytes(b"early")
+    folder.add_event(CheckpointWritten(step=2, path=str(early)))
+    for step in (3, 4):  # stopped, and resumed
+        _steps(folder, step)
+        lora.write_bytes(b"end")
+        folder.add_event(TrainingFinished(step=step, path=str(lora), seconds=1, is_stopped=True))
+    found = TRAININGS.status("dog")
+    assert ([each.step for each in found.checkpoints], found.lora_step) == ([2, 4], 4)
+    TRAININGS.keep("dog", 2)
+    assert lora.read_bytes() == b"early"
+    TRAININGS.keep("dog", 4)
+    assert lora.read_bytes() == b"end"
+    assert TRAININGS.status("dog").lora_step == 4
 
 
 def test_deleted_training_is_unknown_and_damaged_files_are_none(folder: TrainingFolder) -> None:

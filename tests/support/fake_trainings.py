@@ -65,6 +65,7 @@ class FakeTrainings:
     def keep(self, name: str, step: int) -> str:
         self._check()
         self.calls.append(("keep", name, step))
+        self.by_name[name] = replace(self.by_name[name], lora_step=step)
         return f"{name}.safetensors"
 
     def delete(self, name: str) -> None:

@@ -13,7 +13,7 @@ from sdtui.requests.training.optimization import Optimizer
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.memory import memory_needs, memory_plan
 from sdtui.training.network import TrainedNetwork
-from sdtui.training.plan import MemoryNeeds, MemoryPlan, steps_for
+from sdtui.training.plan import MemoryNeeds, MemoryPlan, steps_between, steps_for
 
 _NEEDS = MemoryNeeds(trained=10, activations=1000, checkpointed=300)
 
@@ -51,6 +51,14 @@ def test_activations_grow_with_the_picture_and_shrink_with_checkpointing(
     assert small.trained == network.size
     assert 3 < large.activations / small.activations < 5
     assert large.checkpointed < large.activations
+
+
+@pytest.mark.parametrize(
+    ("steps", "between"),
+    [(1, 10), (120, 20), (500, 50), (1200, 200), (2000, 250), (900_000, 100_000)],
+)
+def test_checkpoints_are_about_eight_at_round_steps(steps: int, between: int) -> None:
+    assert steps_between(steps) == between
 
 
 @pytest.mark.parametrize(("pictures", "steps"), [(1, 500), (12, 1200), (10_000, 2000)])

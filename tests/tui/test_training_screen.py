@@ -5,20 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from sdtui.core.errors import ConnectionLostError
 from sdtui.requests.events import Event, Training, TrainingProgress
 from sdtui.requests.training.events import TrainingFinished, TrainingStep
+from sdtui.requests.training.request import TRAINING_FIELDS
 from sdtui.requests.training.status import TrainingCondition, TrainingSample, TrainingStatus
+from sdtui.tui.form_texts import FormTexts
+from sdtui.tui.screens import new_training, training
 from sdtui.tui.screens.captions import CaptionScreen
 from sdtui.tui.screens.new_training import NewTrainingScreen
 from sdtui.tui.screens.training import TrainingScreen
 from sdtui.tui.training_text import fact_lines
+from sdtui.tui.widgets.line_input import LineInput
 from tests.support.app_harness import AppHarness, running
 from tests.support.events import in_envelope
 from tests.support.fake_trainings import FakeTrainings, running_training
 from tests.support.records import record
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_PACE", 0.01)
+    monkeypatch.setattr(new_training, "_PAUSE_SECONDS", 0.01)
+
 
 CAT = TrainingStatus("cat", TrainingCondition.STOPPED, step=200, steps=1000)
 
@@ -56,8 +68,10 @@ async def test_keys_change_the_training_with_the_cursor(harness: AppHarness) -> 
         await harness.press("p")
         await harness.until(lambda: trainings.calls == [("pause", "zorb")])
         await harness.until(lambda: condition_of(screen) is TrainingCondition.PAUSED)
+        await harness.until(lambda: "p Resume" in harness.screen_text())
         await harness.press("b", "down", "b")
         await harness.until(lambda: trainings.calls[-1] == ("keep", "zorb", 200))
+        await harness.until(lambda: "200  0.0711  LoRA" in harness.screen_text())
         await harness.press("p")
         await harness.until(lambda: trainings.calls[-1] == ("resume", "zorb"))
         await harness.until(lambda: condition_of(screen) is TrainingCondition.QUEUED)
@@ -105,6 +119,8 @@ async def test_new_training_shows_mistakes_and_remembers_its_values(
         assert isinstance(form, NewTrainingScreen)
         await harness.press("enter")
         await harness.write(f"{tmp_path}/my")
+        line = harness.app.screen.query_one(LineInput)
+        assert line.region.y == form.form.fields["instance_data_dir"].region.y
         await harness.press("tab", "enter")
         await harness.press("ctrl+t")
         assert isinstance(harness.app.screen, CaptionScreen)
@@ -178,6 +194,19 @@ async def test_backend_that_is_away_is_read_again_later(harness: AppHarness) -> 
         trainings.problem = None
         screen.look_soon()
         await harness.until(lambda: screen.chosen)
+        assert "gpu1" not in harness.screen_text()
+        trainings.problem = ConnectionLostError("the line to gpu1 was cut", "Trying again")
+        harness.app.main.training.look()
+        await harness.until(lambda: "the line to gpu1 was cut" in harness.screen_text())
+        await harness.press("down")
+        assert "the line to gpu1 was cut" in harness.screen_text()
+
+
+def test_arrows_begin_at_the_usual_value_of_an_open_field() -> None:
+    fields = FormTexts(TRAINING_FIELDS, {}).fields
+    for name, text in (("learning_rate", "0.0001"), ("max_train_steps", "1000"), ("rank", "1")):
+        assert fields[name].stepped("", 1) == text
+    assert fields["learning_rate"].stepped("", -1) == "0.0001"
 
 
 def test_no_fact_is_split_in_two_lines() -> None:

@@ -14,7 +14,7 @@ from sdtui.core.locks import is_held
 from sdtui.jobs.training_log import TrainingLog
 from sdtui.jobs.training_marks import is_queued
 from sdtui.jobs.training_tasks import TrainingTasks
-from sdtui.requests.training.events import Kept, Paused, TrainingFinished
+from sdtui.requests.training.events import CheckpointWritten, Kept, Paused, TrainingFinished
 from sdtui.requests.training.pictures import check_folder
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.requests.training.status import (
@@ -23,7 +23,13 @@ from sdtui.requests.training.status import (
     TrainingCurve,
     TrainingStatus,
 )
-from sdtui.training.folder import TrainingFolder, all_trainings, begin_training, find_training
+from sdtui.training.folder import (
+    TrainingFolder,
+    all_trainings,
+    begin_training,
+    checkpoint_name,
+    find_training,
+)
 
 _ACTIVE = (TrainingCondition.QUEUED, TrainingCondition.RUNNING)
 _ENDED = (TrainingCondition.FINISHED, TrainingCondition.STOPPED)
@@ -89,15 +95,18 @@ class LocalTrainings:
             _send_elsewhere(folder, found, "stop")
             return
         with _folder_errors(name):
-            lora = str(_copied(name, found.checkpoints[-1])) if found.checkpoints else ""
-            end = TrainingFinished(step=found.step, path=lora, seconds=0.0, is_stopped=True)
+            step, lora = found.step, ""
+            if found.checkpoints:
+                step, lora = found.checkpoints[-1].step, str(_copied(name, found.checkpoints[-1]))
+            end = TrainingFinished(step=step, path=lora, seconds=0.0, is_stopped=True)
             if not self._tasks.take_out(name, end):
                 self._tasks.forget(folder)
                 folder.add_event(end)
 
     def keep(self, name: str, step: int) -> str:
         folder = self._inactive(name, "Pause or stop it first")
-        checkpoints = self.status(name).checkpoints
+        status = self._status(folder)
+        checkpoints = status.checkpoints
         found = next((each for each in checkpoints if each.step == step), None)
         if found is None:
             steps = ", ".join(str(each.step) for each in checkpoints)
@@ -106,6 +115,8 @@ class LocalTrainings:
                 f"There are: {steps}" if steps else "A training writes them as it goes on",
             )
         with _folder_errors(name):
+            if found.path != status.lora:
+                _save_end(folder, status)
             lora = _copied(name, found)
             folder.add_event(Kept(step=step, path=str(lora)))
         return str(lora)
@@ -175,6 +186,17 @@ def _send_elsewhere(folder: TrainingFolder, status: TrainingStatus, command: str
             f"{command.title()} it there",
         )
     folder.send(command)
+
+
+def _save_end(folder: TrainingFolder, status: TrainingStatus) -> None:
+    """Write the LoRA into a file of its own, if no checkpoint has it: another one takes its place.
+    Raises OSError."""
+    end = next((each for each in status.checkpoints if each.path == status.lora), None)
+    if end is not None:
+        written = Path(end.path)
+        path = written.with_name(checkpoint_name(status.name, end.step))
+        write_atomic(path, written.read_bytes())
+        folder.add_event(CheckpointWritten(step=end.step, path=str(path)))
 
 
 def _copied(name: str, checkpoint: TrainingCheckpoint) -> Path:

@@ -26,6 +26,7 @@ class TrainingData(Section):
             le=2048,
             multiple_of=8,
             step=64,
+            first_step=512,
             open_text="the model's",
         ),
     ] = None

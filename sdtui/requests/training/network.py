@@ -45,6 +45,7 @@ class Network(Section):
             flags=("--alpha",),
             ge=0.01,
             le=1024,
+            first_step=16,
             open_text="the rank",
         ),
     ] = None

@@ -43,6 +43,7 @@ class Optimization(Section):
             ge=1,
             le=1_000_000,
             step=100,
+            first_step=1000,
             open_text="by pictures",
         ),
     ] = None
@@ -87,6 +88,7 @@ class Optimization(Section):
             ge=1e-9,
             le=10,
             step=1e-5,
+            first_step=1e-4,
             open_text="the optimizer's",
         ),
     ] = None
@@ -99,6 +101,7 @@ class Optimization(Section):
             ge=1e-9,
             le=10,
             step=1e-5,
+            first_step=5e-5,
             open_text="half",
         ),
     ] = None
@@ -131,6 +134,7 @@ class Optimization(Section):
             flags=("--min-snr",),
             ge=0.1,
             le=100,
+            first_step=5,
             open_text="off",
         ),
     ] = 5.0

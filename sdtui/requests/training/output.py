@@ -10,6 +10,7 @@ from sdtui.core.enums import DType
 from sdtui.core.fields import FieldSpec, Section
 
 _OUTPUT, _MACHINE = "Output", "Machine"
+_EIGHT_TIMES = "none = about eight times a training, at a round number of steps, at least 10"
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,20 @@ class TrainingOutput(Section):
         ),
     ] = None
     checkpointing_steps: Annotated[
-        int,
+        int | None,
         FieldSpec(
             label="Checkpoint every",
-            help="Steps between checkpoints, from which a training that was interrupted goes on.",
+            help="Steps between checkpoints, from which a training that was interrupted goes on;"
+            f" {_EIGHT_TIMES}.",
             group=_OUTPUT,
             flags=("--checkpoint-every",),
             ge=1,
             le=1_000_000,
             step=50,
+            first_step=250,
+            open_text="by steps",
         ),
-    ] = 250
+    ] = None
     validation_prompts: Annotated[
         tuple[str, ...],
         FieldSpec(
@@ -52,17 +56,19 @@ class TrainingOutput(Section):
         ),
     ] = ()
     validation_steps: Annotated[
-        int,
+        int | None,
         FieldSpec(
             label="Samples every",
-            help="Steps between samples.",
+            help=f"Steps between samples; {_EIGHT_TIMES}.",
             group=_OUTPUT,
             flags=("--sample-every",),
             ge=1,
             le=1_000_000,
             step=50,
+            first_step=250,
+            open_text="by steps",
         ),
-    ] = 250
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class TrainingStatus:
     """What is prepared before the first step, e.g. "latents"; "" afterwards."""
     lora: str = ""
     """The LoRA's file; "" before there is one."""
+    lora_step: int = 0
+    """The step that it is of."""
     error: str = ""
     """Why it failed."""
     notices: tuple[str, ...] = ()
@@ -75,7 +77,8 @@ class TrainingStatus:
     samples: tuple[TrainingSample, ...] = ()
     """In the order of their steps."""
     checkpoints: tuple[TrainingCheckpoint, ...] = ()
-    """Likewise; those whose file is there."""
+    """Likewise; those whose file is there. The end is one of them, whose file is the LoRA until
+    another one is kept."""
 
 
 @dataclass(frozen=True)

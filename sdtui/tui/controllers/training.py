@@ -57,7 +57,7 @@ class TrainingController:
         self._context.push_screen(self._open)
 
     def look(self) -> None:
-        """Called when something happened with a training, or the backend is reached again."""
+        """Called when something happened with a training, or with the line to the backend."""
         if self._shown is not None:
             self._shown.look_soon()
 

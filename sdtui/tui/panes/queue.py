@@ -168,7 +168,9 @@ class QueuePane(Pane):
         """Show the jobs. The cursor stays on its job. Without the focus it leaves a finished one,
         so that the running job is visible."""
         selected = self.list.selected
-        self._is_paused = paused
+        if paused != self._is_paused:
+            self._is_paused = paused
+            self.refresh_bindings()
         self.list.show_items(jobs)
         self._waiting = sum(job.state is JobState.QUEUED for job in jobs)
         ids = [job.id for job in jobs]
@@ -237,6 +239,10 @@ class QueuePane(Pane):
 
     def action_remove_grid(self) -> None:
         self._request_action("remove_grid")
+
+    def key_label(self, action: str) -> str:
+        """Implements `NamesKeys`."""
+        return "Resume" if action == "pause" and self._is_paused else ""
 
     def action_pause(self) -> None:
         self._request_action("pause")

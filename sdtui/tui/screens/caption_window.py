@@ -33,6 +33,8 @@ from sdtui.tui.widgets.virtual_list import VirtualList
 
 _READ_AT_ONCE = 500
 """Captions between two looks at what else waits for the disk."""
+_COMPARED_AT_ONCE = 1000
+"""Captions between two looks at what else waits for the app's thread."""
 _PAUSE_SECONDS = 0.05
 """While the cursor moves on, no picture is read."""
 
@@ -98,7 +100,7 @@ class CaptionWindow(SteadyScreen[None]):
             self.list.empty = str(no_pictures(self.folder))
         self.captions, self.list.captions = captions, captions.captions
         self._names = {each: str(each)[len(str(self.folder)) :] for each in captions.pictures}
-        self.narrow()
+        await self._narrow()
         if (connection := self._remote_name) is not None:
             self.notify(
                 f"Captions are edited in folders of this machine; {connection} trains on its own."
@@ -120,29 +122,45 @@ class CaptionWindow(SteadyScreen[None]):
     # What is shown
 
     def narrow(self) -> None:
+        """List the pictures that match the filter, once they are found."""
+        start_worker(self, self._narrow, group="narrow", exclusive=True)
+
+    async def _narrow(self) -> None:
         """List the pictures that match the filter; the cursor stays on its picture."""
         if self.captions is None:
             return
-        before = self.list.selected
         items = self.captions.pictures
         if self._is_filtered:
-            items = tuple(each for each in items if self._matches(each))
+            items = await self._matching(self._filter.value.casefold().split())
+        before = self.list.selected
+        place = next((at for at, each in enumerate(items) if each is before), 0)
         self.list.show_items(items)
-        self.list.move_to(items.index(before) if before in items else 0)
+        self.list.move_to(place)
         self._show(self.list.selected)
         self._show_heading()
+
+    async def _matching(self, words: list[str]) -> tuple[Path, ...]:
+        """Return the pictures with these words in their captions or names."""
+        assert self.captions is not None
+        found: list[Path] = []
+        pictures = self.captions.pictures
+        for start in range(0, len(pictures), _COMPARED_AT_ONCE):
+            part = pictures[start : start + _COMPARED_AT_ONCE]
+            found += [each for each in part if self._matches(each, words)]
+            await asyncio.sleep(0)
+        return tuple(found)
 
     @property
     def _is_filtered(self) -> bool:
         return self._only_missing or bool(self._filter.value.strip())
 
-    def _matches(self, picture: Path) -> bool:
+    def _matches(self, picture: Path, words: list[str]) -> bool:
         caption = self.list.captions.get(picture)
         text = caption.text if caption is not None else None
         if self._only_missing and text is not None:
             return False
         searched = f"{self._names[picture]} {text or ''}".casefold()
-        return all(word in searched for word in self._filter.value.casefold().split())
+        return all(word in searched for word in words)
 
     def show_captions(self) -> None:
         """Show what the files have now, unless the user has changed it."""

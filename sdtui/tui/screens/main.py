@@ -351,7 +351,7 @@ class MainScreen(WindowScreen):
         connection = self.context.backend.connection
         if connection is not None and connection.status.is_connected:
             self.models.use_default()
-            self.training.look()
+        self.training.look()
 
     @on(TrainingChanged)
     def _training_changed(self) -> None:

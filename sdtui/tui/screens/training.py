@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Static
 
-from sdtui.core.errors import SdtuiError
+from sdtui.core.errors import SdtuiError, TrainingNotFoundError
 from sdtui.requests.training.status import TrainingCondition, TrainingStatus
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.bindings import bindings_in
@@ -65,6 +65,8 @@ class TrainingScreen(SteadyScreen[None]):
         self._is_reading = self._looks_again = False
         self._goal = ""
         """The training that gets the cursor once it is listed."""
+        self._problem = ""
+        """Why the trainings couldn't be read, so that what is shown may be old."""
 
     def compose(self) -> ComposeResult:
         self.list.empty = "Looking…"
@@ -118,26 +120,34 @@ class TrainingScreen(SteadyScreen[None]):
         try:
             trainings = await run_on_thread(self._trainings.all)
         except SdtuiError as error:
-            self.list.empty = str(error)
-            self._notes.show(str(error), is_wrong=True)
-            return
+            self.list.empty = self._problem = str(error)
+            self._show_note()
+        else:
+            self._problem = ""
+            self._show_all(trainings)
         finally:
             self._is_reading = False
+        if self._looks_again:
+            self._looks_again = False
+            self.look_soon()
+
+    def _show_all(self, trainings: list[TrainingStatus]) -> None:
         self.list.show(trainings)
         is_first = self.list.empty != _NONE
         going_on = next((each.name for each in trainings if each.condition in _ACTIVE), "")
         self.list.go_to(self._goal or (going_on if is_first else ""))
         self._goal, self.list.empty = "", _NONE
         self._show_chosen()
-        if self._looks_again:
-            self._looks_again = False
-            self.look_soon()
 
     async def _read_curve(self, name: str) -> None:
         try:
             curve = await run_on_thread(partial(self._trainings.curve, name))
+        except TrainingNotFoundError:  # it was deleted meanwhile
+            self._look()
+            return
         except SdtuiError as error:
-            self._notes.show(str(error), is_wrong=True)
+            self._problem = str(error)
+            self._show_note()
             return
         if self.chosen is not None and self.chosen.name == name:
             self.plot.curve = curve
@@ -160,12 +170,10 @@ class TrainingScreen(SteadyScreen[None]):
     def _show_chosen(self) -> None:
         """Show all of the training with the cursor."""
         status = self.chosen
-        self.checkpoints.show(status.checkpoints if status else ())
+        self.checkpoints.show(status)
         self.checkpoints.empty = "None yet." if status else ""
         self._show_facts()
-        note = "" if status is None else status.error or next(reversed(status.notices), "")
-        self._notes.show(note, is_wrong=status is not None and status.error != "")
-        self._notes.display = note != ""
+        self._show_note()
         self._show_samples()
         self.refresh_bindings()
         if status is None:
@@ -173,6 +181,14 @@ class TrainingScreen(SteadyScreen[None]):
             return
         self.plot.empty = "The loss is shown from the first step on."
         start_worker(self, partial(self._read_curve, status.name), group="curve", exclusive=True)
+
+    def _show_note(self) -> None:
+        """Show what is wrong, or else the newest notice."""
+        status = self.chosen
+        problem = self._problem or (status.error if status else "")
+        note = problem or (next(reversed(status.notices), "") if status else "")
+        self._notes.show(note, is_wrong=problem != "")
+        self._notes.display = note != ""
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_facts)
@@ -198,8 +214,7 @@ class TrainingScreen(SteadyScreen[None]):
         is_active = status is not None and status.condition in _ACTIVE
         match action:
             case "pause":
-                is_over = status is not None and status.condition is TrainingCondition.FINISHED
-                return status is not None and not is_over and not status.is_elsewhere
+                return status is not None and status.condition is not TrainingCondition.FINISHED
             case "stop":
                 return status is not None and status.condition not in _ENDED
             case "delete":
@@ -209,6 +224,11 @@ class TrainingScreen(SteadyScreen[None]):
             case "show_sample" | "next_sample" | "previous_sample":
                 return self.samples.chosen is not None
         return super().check_action(action, parameters)
+
+    def key_label(self, action: str) -> str:
+        """Implements `NamesKeys`."""
+        is_active = self.chosen is not None and self.chosen.condition in _ACTIVE
+        return "Resume" if action == "pause" and not is_active else ""
 
     def action_new(self) -> None:
         self._new()

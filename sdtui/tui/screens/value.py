@@ -101,13 +101,15 @@ class ValueScreen(Dialog[TakenValue | None]):
         self._most_options = self._rows = 0
         """The most lines for the list."""
         self._line_place = Offset()
+        self._is_first = False
+        """True if the line is above the list."""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="value"):
             yield self.options
             self._about.show(self.editing.about)
             yield self._about
-            with Horizontal():
+            with Horizontal(id="line"):
                 yield Static(Content(one_line(self.editing.label)), id="label")
                 yield self.line
 
@@ -122,17 +124,25 @@ class ValueScreen(Dialog[TakenValue | None]):
         self._put()
 
     def _put(self) -> None:
-        """Put the box over the value, the line last."""
+        """Put the box over the value, the line last; or first, if there is more room below it."""
         columns, lines = self.app.size
         rows = max(0, min(self._most_options, _MOST_OPTIONS, lines - 3))
         texts = (self.editing.about, *(each.label for each in self.options.items))
         longest = max(cell_len(one_line(each)) for each in texts)
         width = min(max(_LEAST_WIDTH, longest + 4), _MOST_WIDTH, columns)
         place = self._place or Offset((columns - width) // 2, lines // 2)
-        self.query_one("#value").styles.width = width
-        # The line keeps its place while the list above it gets shorter.
+        box = self.query_one("#value")
+        box.styles.width = width
+        self._is_first = place.y <= rows and place.y < lines // 2
+        line = self.query_one("#line")
+        if self._is_first:
+            box.move_child(line, before=0)
+        else:
+            box.move_child(line, after=-1)
+        # The line keeps its place while the list gets shorter.
+        highest = 0 if self._is_first else rows + 1
         self._line_place = Offset(
-            max(0, min(place.x - 1, columns - width)), max(rows + 1, min(place.y, lines - 1))
+            max(0, min(place.x - 1, columns - width)), max(highest, min(place.y, lines - 1))
         )
         self._rows = rows
         self._fit_options()
@@ -143,7 +153,8 @@ class ValueScreen(Dialog[TakenValue | None]):
         self.options.display = shown > 0
         self.options.styles.height = shown
         left, line = self._line_place
-        self.query_one("#value").styles.offset = (left, line - shown - 1)
+        top = line if self._is_first else line - shown - 1
+        self.query_one("#value").styles.offset = (left, top)
 
     @property
     def chosen(self) -> str | None:

@@ -19,7 +19,7 @@ from textual.widget import Widget
 
 from sdtui.core.text import one_line
 from sdtui.tui.actions import GLOBAL
-from sdtui.tui.bindings import bindings_that_work
+from sdtui.tui.bindings import bindings_that_work, label_now
 from sdtui.tui.styles import ThemeColour, theme_style
 from sdtui.tui.themed_app import ThemedApp
 from sdtui.tui.widgets.line_parts import shortened_sentence
@@ -181,7 +181,7 @@ class KeyBar(Widget):
             if binding.show and name:
                 everywhere = name.partition(".")[0] in GLOBAL
                 group = 0 if name in _FIRST else 2 if everywhere else 1
-                found.setdefault(binding.action, _Key(active, written, binding.description, group))
+                found.setdefault(binding.action, _Key(active, written, label_now(active), group))
         keys = sorted(found.values(), key=lambda key: (key.group, key.leads_back))
         help_key = next((helps[name] for name in _HELP if name in helps), None)
         if help_key is not None and places and _HELP[0] not in helps:

@@ -45,20 +45,28 @@ class TrainingList(VirtualList[TrainingStatus]):
 class CheckpointList(VirtualList[TrainingCheckpoint]):
     """One checkpoint a line: its step, and the smoothed loss at it."""
 
-    lowest: reactive[int] = reactive(0)
-    """The step of the one with the lowest loss."""
+    lowest: reactive[int] = reactive(-1)
+    """The step of the one with the lowest loss; -1 if there is no other."""
+    lora_step: reactive[int] = reactive(0)
+    """The step of the one that is the LoRA."""
 
     def item_text(self, item: TrainingCheckpoint, width: int) -> Text:
         line = Text(f"{item.step:>6}")
         if item.smoothed:
             line.append(f"  {item.smoothed:.4f}", theme_style(self.app, "muted"))
+        if item.step == self.lora_step:
+            line.append("  LoRA", theme_style(self.app, "accent"))
         if item.step == self.lowest:
-            line.append("  lowest", theme_style(self.app, "done"))
+            line.append(
+                "  lowest" if width > line.cell_len + 7 else " ↓", theme_style(self.app, "done")
+            )
         return line
 
-    def show(self, checkpoints: tuple[TrainingCheckpoint, ...]) -> None:
-        """Show these checkpoints, the newest first; the cursor stays on its own."""
+    def show(self, status: TrainingStatus | None) -> None:
+        """Show the checkpoints of a training, the newest first; the cursor stays on its own."""
         step = self.selected.step if self.selected else -1
+        checkpoints = status.checkpoints if status else ()
+        self.lora_step = status.lora_step if status else 0
         newest_first = checkpoints[::-1]
         with_loss = [each for each in checkpoints if each.smoothed]
         lowest = min(with_loss, key=lambda each: each.smoothed, default=None)

@@ -98,6 +98,8 @@ class ListedTraining(BaseModel):
     """What is prepared before the first step, e.g. "latents"; empty afterwards."""
     lora: str | None
     """URL of the LoRA's file, once there is one."""
+    lora_step: int
+    """The step that it is of."""
     error: str
     """Why it failed."""
     notices: tuple[str, ...]
