@@ -49,7 +49,7 @@ def write(key: str, model: Any, size: int) -> None:
     place = folder() / key
     try:
         folder().mkdir(parents=True, exist_ok=True)
-        _make_room(size)
+        _delete_oldest(size)
         if shutil.disk_usage(folder()).free < 2 * size:
             _log.warning("%s has no room for a converted model of %d bytes", folder(), size)
             return
@@ -64,7 +64,7 @@ def write(key: str, model: Any, size: int) -> None:
         _log.warning("%s can't be kept", place, exc_info=error)
 
 
-def _make_room(size: int) -> None:
+def _delete_oldest(size: int) -> None:
     """Delete models until there is room for another one."""
     kept = sorted(folder().glob("[!.]*"), key=lambda each: each.stat().st_mtime)
     sizes = [sum(file.stat().st_size for file in each.iterdir()) for each in kept]
