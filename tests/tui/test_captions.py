@@ -261,18 +261,19 @@ async def test_without_a_captioner_it_is_said_what_to_do(folder: Path) -> None:
 
 
 async def test_the_palette_opens_it_and_the_queue_waits_for_a_model(
-    folder: Path, model: str, tmp_path: Path
+    folder: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(folder.parent)
     harness = AppHarness(tmp_path, captioner=model)
     async with running(harness, (80, 24)):
         await harness.press("ctrl+p")
         await harness.write("captions")
         await harness.press("enter")
-        await harness.write(str(tmp_path / "missing"))
+        await harness.write("missing")
         await harness.press("enter")
         assert "There is no such folder here." in harness.screen_text()
         await harness.press("ctrl+u")
-        await harness.write(str(folder))
+        await harness.write("learned")
         await harness.press("enter")
         await harness.until(lambda: "2 of 4 pictures" in harness.screen_text())
         harness.generator.hold.set()

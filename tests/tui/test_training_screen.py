@@ -107,10 +107,11 @@ async def test_samples_are_those_of_the_checkpoint_with_the_cursor(
 
 
 async def test_new_training_shows_mistakes_and_remembers_its_values(
-    harness: AppHarness, tmp_path: Path
+    harness: AppHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "my zorbs"
     folder.mkdir()
+    monkeypatch.chdir(tmp_path)
     trainings = with_trainings(harness, CAT)
     async with running(harness, (80, 24)):
         await opened(harness)
@@ -118,7 +119,7 @@ async def test_new_training_shows_mistakes_and_remembers_its_values(
         form = harness.app.screen
         assert isinstance(form, NewTrainingScreen)
         await harness.press("enter")
-        await harness.write(f"{tmp_path}/my")
+        await harness.write("my")
         line = harness.app.screen.query_one(LineInput)
         assert line.region.y == form.form.fields["instance_data_dir"].region.y
         await harness.press("tab", "enter")
