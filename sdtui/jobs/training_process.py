@@ -35,7 +35,7 @@ class TrainingProcess(EventProcess[TrainingEvent]):
 
     def death(self, how: str) -> TrainingEvent:
         failed = TrainingFailed(
-            error=f"The training's process {how}. `sdtui train resume` goes on with it.",
+            error=f"The training's process {how}. Resume it to go on from its last checkpoint.",
             error_type="TrainingError",
         )
         self._folder.note(failed)

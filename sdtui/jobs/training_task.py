@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sdtui.core.locks import is_held
 from sdtui.jobs.training_process import TrainingProcess
-from sdtui.requests.training.events import END_KINDS, ReportTraining, TrainingEvent
+from sdtui.requests.training.events import END_KINDS, Preparing, ReportTraining, TrainingEvent
 from sdtui.training.folder import TrainingFolder
 
 _LOOK_SECONDS = 0.2
@@ -45,6 +45,9 @@ class TrainingTask:
     def run(self, environment: Mapping[str, str], report: ReportTraining) -> TrainingEvent:
         """Run the training's process with these variables; return its last event, which isn't
         reported. Raises OSError if it can't be started."""
+        begins = Preparing(what="model")  # a process needs seconds before it can say so
+        self.folder.note(begins)
+        report(begins)
         self._await_earlier_process()
         process = self._start(environment)
         last: TrainingEvent | None = None

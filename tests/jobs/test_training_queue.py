@@ -112,7 +112,8 @@ def test_training_begins_after_the_jobs_before_it_and_later_ones_wait(
     find_training("dog").send("finish")
     assert jobs.wait(after.id, 20).state.is_over
     assert opened.trainings.status("dog").condition is TrainingCondition.FINISHED
-    assert opened.said() == ["dog queued", "dog notice", "dog step", "dog finished"]
+    said = ["queued", "preparing", "notice", "step", "finished"]
+    assert opened.said() == [f"dog {each}" for each in said]
     assert jobs.workers[0].training == ""
 
 
