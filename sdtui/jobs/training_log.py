@@ -126,7 +126,7 @@ class TrainingLog:
             return ""
 
     def _apply(self, event: TrainingEvent) -> None:
-        if self._has_ended and not isinstance(event, Kept):  # it goes on
+        if self._has_ended and not isinstance(event, Kept | CheckpointWritten):  # it goes on
             self._has_ended, self._error = False, ""
             self._notices.clear()
             self.condition = TrainingCondition.INTERRUPTED

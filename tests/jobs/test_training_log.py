@@ -147,7 +147,8 @@ def test_end_of_a_training_can_be_kept_after_another_checkpoint(
     assert lora.read_bytes() == b"early"
     TRAININGS.keep("dog", 4)
     assert lora.read_bytes() == b"end"
-    assert TRAININGS.status("dog").lora_step == 4
+    found = TRAININGS.status("dog")
+    assert (found.lora_step, found.condition) == (4, TrainingCondition.STOPPED)
 
 
 def test_deleted_training_is_unknown_and_damaged_files_are_none(folder: TrainingFolder) -> None:

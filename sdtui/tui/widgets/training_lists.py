@@ -63,7 +63,8 @@ class CheckpointList(VirtualList[TrainingCheckpoint]):
         return line
 
     def show(self, status: TrainingStatus | None) -> None:
-        """Show the checkpoints of a training, the newest first; the cursor stays on its own."""
+        """Show the checkpoints of a training, the newest first. The cursor stays on its own with
+        the focus, else it is on the newest."""
         step = self.selected.step if self.selected else -1
         checkpoints = status.checkpoints if status else ()
         self.lora_step = status.lora_step if status else 0
@@ -73,4 +74,4 @@ class CheckpointList(VirtualList[TrainingCheckpoint]):
         self.lowest = lowest.step if lowest and len(with_loss) > 1 else -1
         self.show_items(newest_first)
         steps = [each.step for each in newest_first]
-        self.cursor = steps.index(step) if step in steps else 0
+        self.cursor = steps.index(step) if self.has_focus and step in steps else 0
