@@ -107,15 +107,15 @@ def new_controlnet(unet: Unet) -> ControlNet:
     return controlnet.to(memory_format=torch.channels_last)
 
 
-def load_pocket() -> tuple[TextModels, Any]:
+def load_pocket(folder: Path = MODEL_FOLDER) -> tuple[TextModels, Any]:
     """The pocket model and its autoencoder, frozen, in float32."""
-    text = CLIPTextModel.from_pretrained(MODEL_FOLDER / "text_encoder", dtype=torch.float32)
-    unet = UNet2DConditionModel.from_pretrained(MODEL_FOLDER / "unet", dtype=torch.float32)
-    vae = AutoencoderTiny.from_pretrained(MODEL_FOLDER / "vae", dtype=torch.float32)
+    text = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", dtype=torch.float32)
+    vae = AutoencoderTiny.from_pretrained(folder / "vae", dtype=torch.float32)
     unet.to(memory_format=torch.channels_last)
     for module in (text, unet, vae):
         module.eval().requires_grad_(requires_grad=False)
-    return TextModels(CLIPTokenizer.from_pretrained(MODEL_FOLDER / "tokenizer"), text, unet), vae
+    return TextModels(CLIPTokenizer.from_pretrained(folder / "tokenizer"), text, unet), vae
 
 
 def make_steered(path: Path, count: int, vae: Any, pictures: Mapping[str, Image.Image]) -> Steered:
