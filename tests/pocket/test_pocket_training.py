@@ -1,6 +1,7 @@
 """What the training and the evaluation of the pocket model rely on; no pictures needed."""
 
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from sdtui.pocket.train.compositions import (
     draw_composition,
     render,
 )
-from sdtui.pocket.train.examples import token_ids
+from sdtui.pocket.train.examples import Examples, token_ids
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.places import Places, place_codes
 from sdtui.pocket.train.scenes import SCENES, draw_scene
@@ -71,7 +72,7 @@ def test_blind_sheet_has_sixteen_held_out_objects() -> None:
 def test_captions_hold_only_words_of_the_vocabulary() -> None:
     tokenizer = new_tokenizer(vocabulary_texts())
     rng = random.Random(4)
-    for _ in range(200):
+    for _ in range(100):
         composition = draw_composition(rng)
         for caption in (plain_caption(composition), draw_caption(composition, rng)):
             assert all(
@@ -171,6 +172,34 @@ def test_every_cell_has_a_distinct_place_code() -> None:
     codes = place_codes(8)[0].flatten(1).T
     assert codes.shape == (64, 6)
     assert len({tuple(code) for code in codes.tolist()}) == 64
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Examples:
+    """Two pictures with one caption each."""
+    content = {
+        "latents": torch.randn(2, LATENT_CHANNELS, 16, 16).half(),
+        "captions": [["a cat"], ["a dog"]],
+        "labels": torch.zeros(2, 7, dtype=torch.int64),
+    }
+    torch.save(content, tmp_path / "128-0000.pt")
+    examples = Examples(tmp_path, new_tokenizer(["a cat and a dog"]))
+    examples.refresh()
+    return examples
+
+
+def test_batches_have_pictures_with_their_captions_and_some_without(examples: Examples) -> None:
+    torch.manual_seed(0)
+    empty, cat, dog = (token_ids(examples.tokenizer, [text])[0] for text in ("", "a cat", "a dog"))
+    latents, ids = next(examples.batches({64: 0.5, 128: 0.5}, 60 * 16 * 16))
+    assert latents.shape == (60, LATENT_CHANNELS, 16, 16)
+    for picture, tokens in zip(latents, ids, strict=True):
+        shown = cat if torch.equal(picture, examples.latents[128][0].float()) else dog
+        assert torch.equal(tokens, shown) or torch.equal(tokens, empty)
+    assert 0 < sum(torch.equal(tokens, empty) for tokens in ids) < 20
+    read = len(examples.latents[128])
+    examples.refresh()
+    assert len(examples.latents[128]) == read
 
 
 @pytest.mark.slow
