@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -150,33 +150,33 @@ def compositions_of(section: Section, count: int, things: Sequence[Thing]) -> li
 
 
 def draw_all(
-    pipeline: Pipeline, compositions: Sequence[Composition]
+    pipeline: Pipeline, compositions: Sequence[Composition], steps: int
 ) -> Iterator[tuple[Composition, Image.Image]]:
     """Draw every composition from its plain caption, with the seeds 0, 1, 2 and so on."""
     for start in range(0, len(compositions), _BATCH):
         batch = compositions[start : start + _BATCH]
         with autocast():
-            drawn = draw(
-                pipeline, [plain_caption(c) for c in batch], range(start, start + len(batch))
-            )
+            seeds = range(start, start + len(batch))
+            drawn = draw(pipeline, [plain_caption(c) for c in batch], seeds, steps)
         yield from zip(batch, drawn, strict=True)
 
 
 def measure(
-    pipeline: Pipeline, recogniser: Recogniser, section: Section, compositions: list[Composition]
+    drawn: Iterable[tuple[Composition, Image.Image]], recogniser: Recogniser, section: Section
 ) -> None:
     """Print the share of right answers of every judge, and the most frequent wrong ones."""
     right: Counter[str] = Counter()
     misses: Counter[str] = Counter()
-    for composition, picture in draw_all(pipeline, compositions):
+    count = 0
+    for composition, picture in drawn:
+        count += 1
         for name, judge in section.judges.items():
             expected, recognised = judge(recogniser, picture, composition)
             right[name] += expected == recognised
             if expected != recognised:
                 misses[f"{expected} → {recognised}"] += 1
     for name in section.judges:
-        share = right[name] / len(compositions)
-        click.echo(f"{section.title}: {name} {share:.1%} of {len(compositions)}")
+        click.echo(f"{section.title}: {name} {right[name] / count:.1%} of {count}")
     if misses:
         click.echo("    " + "; ".join(miss for miss, _ in misses.most_common(6)))
 
@@ -186,6 +186,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER)
     parser.add_argument("--work", type=Path, default=Path(".pocket"), help="the npm package")
     parser.add_argument("--pictures", type=int, default=100, help="in each section")
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--sections", type=int, default=len(SECTIONS), help="only the first ones")
     parser.add_argument(
         "--objects", type=int, default=len(THINGS), help="draw only the first ones of the list"
@@ -203,12 +204,15 @@ def main() -> None:
             click.pause("Look at the sheet, name what you see, then press any key …")
             click.echo("\n".join(prompts))
         return
-    click.echo(f"{STEPS} steps, guidance {GUIDANCE}, {pipeline.scheduler.__class__.__name__}")
+    click.echo(
+        f"{arguments.steps} steps, guidance {GUIDANCE}, {pipeline.scheduler.__class__.__name__}"
+    )
     pictures = load_pictures(fetch_assets(arguments.work), THINGS)
     recogniser = Recogniser(pictures, pipeline.vae)
+    things = THINGS[: arguments.objects]
     for section in SECTIONS[: arguments.sections]:
-        things = THINGS[: arguments.objects]
-        measure(pipeline, recogniser, section, compositions_of(section, arguments.pictures, things))
+        compositions = compositions_of(section, arguments.pictures, things)
+        measure(draw_all(pipeline, compositions, arguments.steps), recogniser, section)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from sdtui.pocket.train.text import (
     train_text,
 )
 from sdtui.pocket.train.tokenizer import new_tokenizer
-from sdtui.pocket.train.unet import Training, new_unet, rank
+from sdtui.pocket.train.unet import PACES, Training, new_unet, rank
 
 _STARTED = time.monotonic()
 
@@ -80,7 +80,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--to", type=Path, required=True, help="the trained model's folder")
     parser.add_argument("--text-minutes", type=float, default=4)
     parser.add_argument("--minutes", type=float, default=90, help="in all runs together")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--device", choices=tuple(PACES), default="cpu")
     return parser.parse_args()
 
 

@@ -51,6 +51,7 @@ class Places(nn.Module):
         self.heads = nn.ModuleList()
         self._features: dict[str, Tensor] = {}
         self._sides: list[int] = []
+        self._known: dict[tuple[int, int], Tensor] = {}
         for name, level in _LAYERS.items():
             channels = unet.config.block_out_channels[level]
             side = unet.config.sample_size >> level
@@ -66,10 +67,17 @@ class Places(nn.Module):
         errors = []
         for name, head, side in zip(_LAYERS, self.heads, self._sides, strict=True):
             predicted = head(self._features[name].float())
-            codes = place_codes(predicted.shape[-1], side).to(predicted.device)
+            codes = self._codes(predicted.shape[-1], side, predicted.device)
             errors.append(functional.mse_loss(predicted, codes.expand_as(predicted)))
         self._features.clear()
         return torch.stack(errors).mean()
+
+    def _codes(self, side: int, of: int, device: torch.device) -> Tensor:
+        """`place_codes` on a device, which are computed once."""
+        key = (side, of)
+        if key not in self._known:
+            self._known[key] = place_codes(side, of).to(device)
+        return self._known[key]
 
 
 def _store_output(features: dict[str, Tensor], name: str) -> Callable[[Any, Any, Any], None]:

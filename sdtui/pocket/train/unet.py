@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,9 +23,20 @@ from sdtui.pocket.train.vae import LATENT_CHANNELS
 
 Scheduler: TypeAlias = Any
 """A DDIMScheduler. Its class has no type hints for its attributes."""
-BATCH = {"cpu": 16, "cuda": 512}
-"""Pictures of the native size in a step; of larger ones as many as have as many cells."""
-LEARNING_RATE = 4e-4
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How to train on a kind of device."""
+
+    batch: int
+    """Pictures of the native size in a step; of larger ones as many as have as many cells."""
+    learning_rate: float
+    saved_seconds: float
+    """Between checkpoints."""
+
+
+PACES = {"cpu": Pace(16, 4e-4, 900), "cuda": Pace(512, 1e-3, 120)}
 _TEXT_SHARE = 0.3
 """Learning rate of the text encoder relative to that of the UNet."""
 _AVERAGE = 0.998
@@ -38,7 +50,6 @@ _WARM_UP = 200
 _LOW_NOISE = 1.5
 """Exponent of the even distribution of times at the other sizes: half lie below 354 of 1000. Hires
 fix, image-to-image and inpainting use these, where the content comes from the picture."""
-_SAVED_SECONDS = 900
 
 
 def new_unet() -> Unet:
@@ -120,6 +131,7 @@ class Training:
         self.models = models
         self.path = path
         self.device = device
+        self.pace = PACES[device]
         self.places = Places(models.unet)
         if device == "cpu":  # with so few cells, a fused attention is slower: 13 % of a step
             models.unet.set_default_attn_processor()
@@ -135,7 +147,7 @@ class Training:
         drawn = [*models.unet.parameters(), *self.places.parameters()]
         self.optimizer = torch.optim.AdamW(
             [{"params": drawn, "share": 1.0}, {"params": text, "share": _TEXT_SHARE}],
-            lr=LEARNING_RATE,
+            lr=self.pace.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=0.01,
             fused=True,
@@ -154,13 +166,13 @@ class Training:
     ) -> None:
         """Train until `seconds` have passed in all runs; the learning rate falls to zero by then.
 
-        Every quarter of an hour a checkpoint is written, new examples are read and `show` gets the
-        averaged models.
+        Now and then a checkpoint is written, new examples are read and `show` gets the averaged
+        models.
         """
         torch.manual_seed(self.step + rank())
         schedule = new_scheduler().alphas_cumprod.to(self.device)
         predict = torch.compile(self.models.unet) if self.device != "cpu" else self.models.unet
-        cells = BATCH[self.device] * (SIZE // 8) ** 2
+        cells = self.pace.batch * (SIZE // 8) ** 2
         saved = self.seconds
         losses: list[Tensor] = []
         for latents, ids in examples.batches(SHARES, cells):
@@ -188,7 +200,7 @@ class Training:
                 mean = torch.stack(losses).mean().item()
                 report(f"step {self.step} loss {mean:.4f} {self.seconds / 60:.1f} min")
                 losses.clear()
-            if self.seconds - saved > _SAVED_SECONDS:
+            if self.seconds - saved > self.pace.saved_seconds:
                 saved = self.seconds
                 examples.refresh()
                 if rank() == 0:
@@ -199,9 +211,9 @@ class Training:
 
     def _set_learning_rate(self, progress: float) -> None:
         """Rise at first, stay, and fall to zero in the last third: the longer the better."""
-        rate = LEARNING_RATE * min(1.0, (self.step + 1) / _WARM_UP, max(0.0, 3 * (1 - progress)))
+        factor = min(1.0, (self.step + 1) / _WARM_UP, max(0.0, 3 * (1 - progress)))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = self.pace.learning_rate * factor * group["share"]
 
     @torch.no_grad()
     def _synchronise(self) -> None:
