@@ -171,7 +171,8 @@ class Training:
         """
         torch.manual_seed(self.step + rank())
         schedule = new_scheduler().alphas_cumprod.to(self.device)
-        predict = torch.compile(self.models.unet) if self.device != "cpu" else self.models.unet
+        unet = self.models.unet
+        compiled = torch.compile(unet, dynamic=False) if self.device != "cpu" else unet
         cells = self.pace.batch * (SIZE // 8) ** 2
         saved = self.seconds
         losses: list[Tensor] = []
@@ -181,9 +182,12 @@ class Training:
             if progress >= 1 and self.step % _SYNC_STEPS == 0:
                 break
             self._set_learning_rate(progress)
-            noisy, times, velocity = noised(latents, schedule, native=latents.shape[-1] * 8 == SIZE)
+            native = latents.shape[-1] * 8 == SIZE
+            noisy, times, velocity = noised(latents, schedule, native=native)
             with autocast(self.device):
                 context = self.models.text_encoder(ids)[0]
+                # Compiling takes a minute for each size, too long for the rare ones.
+                predict = compiled if native else unet
                 predicted = predict(noisy, times, context, return_dict=False)[0]
             loss = functional.mse_loss(predicted.float(), velocity)
             self.optimizer.zero_grad(set_to_none=True)
