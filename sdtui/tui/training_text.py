@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
@@ -10,6 +11,9 @@ from sdtui.core.text import one_line
 from sdtui.core.units import clock_duration, data_size, step_rate
 from sdtui.requests.training.status import TrainingCondition, TrainingSample, TrainingStatus
 from sdtui.tui.styles import ThemeColour
+
+if TYPE_CHECKING:
+    from sdtui.jobs import Connection
 
 CONDITION_SIGNS: Mapping[TrainingCondition, tuple[str, ThemeColour]] = {
     TrainingCondition.QUEUED: ("○", "queued"),
@@ -71,6 +75,14 @@ def _facts(status: TrainingStatus) -> Iterator[str]:
         yield data_size(status.memory)
     if status.model:
         yield one_line(status.model)
+
+
+def line_problem(connection: Connection | None) -> str:
+    """Return what is wrong with the line to a backend in another process; "" if nothing is."""
+    if connection is None or connection.status.is_connected:
+        return ""
+    problem = one_line(connection.status.problem) or f"{connection.name} isn't connected"
+    return f"{problem.rstrip('.')}. What is shown may be old."
 
 
 def newest_samples(status: TrainingStatus, until: int | None = None) -> list[TrainingSample]:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from sdtui.core.errors import ConnectionLostError
+from sdtui.jobs import ConnectionStatus
 from sdtui.requests.events import Event, Training, TrainingProgress
 from sdtui.requests.training.events import TrainingFinished, TrainingStep
 from sdtui.requests.training.request import TRAINING_FIELDS
@@ -18,11 +19,13 @@ from sdtui.tui.screens import new_training, training
 from sdtui.tui.screens.captions import CaptionScreen
 from sdtui.tui.screens.new_training import NewTrainingScreen
 from sdtui.tui.screens.training import TrainingScreen
+from sdtui.tui.training_form import training_texts
 from sdtui.tui.training_text import fact_lines
 from sdtui.tui.widgets.line_input import LineInput
 from tests.support.app_harness import AppHarness, running
 from tests.support.events import in_envelope
 from tests.support.fake_trainings import FakeTrainings, running_training
+from tests.support.fakes import FakeConnection
 from tests.support.records import record
 
 
@@ -146,10 +149,8 @@ async def test_new_training_shows_mistakes_and_remembers_its_values(
         assert request.output.validation_prompts == ("a zorb, red", "a zorb on grass")
         assert request.instance_data_dir == folder
         await harness.until(lambda: isinstance(harness.app.screen, TrainingScreen))
-        await harness.press("n")
-        again = harness.app.screen
-        assert isinstance(again, NewTrainingScreen)
-        assert (again.values["output_name"], again.values["rank"]) == ("cat", "8")
+        again = training_texts(harness.app.main.context.state.training, "pocket")
+        assert (again["output_name"], again["rank"]) == ("cat", "8")
 
 
 async def test_window_shows_how_far_a_training_is(harness: AppHarness) -> None:
@@ -196,11 +197,16 @@ async def test_backend_that_is_away_is_read_again_later(harness: AppHarness) -> 
         screen.look_soon()
         await harness.until(lambda: screen.chosen)
         assert "gpu1" not in harness.screen_text()
-        trainings.problem = ConnectionLostError("the line to gpu1 was cut", "Trying again")
+        connection = FakeConnection()
+        connection.status = ConnectionStatus(problem="the line was cut")
+        harness.backend.connection = connection
         harness.app.main.training.look()
-        await harness.until(lambda: "the line to gpu1 was cut" in harness.screen_text())
+        await harness.until(lambda: "the line was cut. What is shown" in harness.screen_text())
         await harness.press("down")
-        assert "the line to gpu1 was cut" in harness.screen_text()
+        assert "the line was cut. What is shown" in harness.screen_text()
+        connection.status = ConnectionStatus(is_connected=True)
+        harness.app.main.training.look()
+        await harness.until(lambda: "the line was cut" not in harness.screen_text())
 
 
 def test_arrows_begin_at_the_usual_value_of_an_open_field() -> None:

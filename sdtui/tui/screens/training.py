@@ -22,7 +22,7 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.context import AppContext
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.textual_internals.screens import SteadyScreen
-from sdtui.tui.training_text import FACT_GAP, fact_lines, newest_samples
+from sdtui.tui.training_text import FACT_GAP, fact_lines, line_problem, newest_samples
 from sdtui.tui.widgets.key_bar import KeyBar
 from sdtui.tui.widgets.loss_plot import LossPlot
 from sdtui.tui.widgets.sample_strip import SampleCell, SampleStrip
@@ -100,6 +100,7 @@ class TrainingScreen(SteadyScreen[None]):
 
     def look_soon(self) -> None:
         """Read the trainings again, since something happened; at most once a second."""
+        self._show_note()
         if self._timer is None:
             self._timer = self.set_timer(_PACE, self._look)
 
@@ -185,7 +186,8 @@ class TrainingScreen(SteadyScreen[None]):
     def _show_note(self) -> None:
         """Show what is wrong, or else the newest notice."""
         status = self.chosen
-        problem = self._problem or (status.error if status else "")
+        problem = line_problem(self.context.backend.connection) or self._problem
+        problem = problem or (status.error if status else "")
         note = problem or (next(reversed(status.notices), "") if status else "")
         self._notes.show(note, is_wrong=problem != "")
         self._notes.display = note != ""
