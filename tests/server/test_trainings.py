@@ -197,6 +197,7 @@ def test_unknown_training_is_not_found(ask: httpx.Client, path: str) -> None:
         ({"output_dir": "zorb"}, "output_dir"),
         ({"output_name": "../zorb"}, "output_name"),
         ({"output_name": ".."}, "output_name"),
+        ({"output_name": "犬" * 100}, "output_name"),
         ({"no": 1}, "no"),
     ],
 )

@@ -10,6 +10,7 @@ from PIL import Image
 
 from sdtui.core.errors import ConnectionLostError
 from sdtui.jobs import ConnectionStatus
+from sdtui.models import InstalledLora
 from sdtui.requests.events import Event, Training, TrainingProgress
 from sdtui.requests.training.events import TrainingFinished, TrainingStep
 from sdtui.requests.training.request import TRAINING_FIELDS
@@ -151,6 +152,26 @@ async def test_new_training_shows_mistakes_and_remembers_its_values(
         await harness.until(lambda: isinstance(harness.app.screen, TrainingScreen))
         again = training_texts(harness.app.main.context.state.training, "pocket")
         assert (again["output_name"], again["rank"]) == ("cat", "8")
+
+
+async def test_a_lora_of_the_name_is_replaced_only_after_a_question(
+    harness: AppHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    trainings = with_trainings(harness)
+    found = [InstalledLora("zorb", tmp_path, None)]
+    monkeypatch.setattr(harness.backend.models, "loras", lambda: found)
+    async with running(harness, (80, 24)):
+        await opened(harness)
+        await harness.press("n")
+        form = harness.app.screen
+        assert isinstance(form, NewTrainingScreen)
+        form.values.change({"instance_data_dir": str(tmp_path), "output_name": "zorb"})
+        await harness.press("ctrl+g")
+        await harness.until(lambda: "There is a LoRA zorb" in harness.screen_text())
+        assert trainings.calls == []
+        await harness.press("enter")
+        await harness.until(lambda: trainings.calls == [("start", "zorb", False)])
 
 
 async def test_window_shows_how_far_a_training_is(harness: AppHarness) -> None:

@@ -24,12 +24,17 @@ from sdtui.requests.training.output import TrainingExecution, TrainingOutput
 _FORBIDDEN_IN_NAMES = frozenset('/\\:<>,|?*"')
 """Characters that some file systems, or the tag <lora:NAME:WEIGHT> in prompts, don't take."""
 
+_MOST_BYTES = 200
+"""File systems take 255 in UTF-8; the names of checkpoints are longer."""
+
 
 def _file_name(name: str) -> str:
     """Return a name without blanks around it. Raises ValueError if it can't name a file."""
     plain = name.strip()
     if not plain or plain.startswith(".") or not plain.isprintable():
         raise ValueError("must be the name of a file, without a dot in front")
+    if len(plain.encode()) > _MOST_BYTES:
+        raise ValueError("is too long for the name of a file")
     if found := _FORBIDDEN_IN_NAMES.intersection(plain):
         raise ValueError(f"must not have {min(found)} in it")
     return plain

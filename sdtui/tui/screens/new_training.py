@@ -178,6 +178,7 @@ class NewTrainingScreen(Dialog[str | None]):
         try:
             request = parse_training(self.values, shares_files=self._shares_files)
             known = await run_on_thread(self._trainings.all)
+            loras = await run_on_thread(self.context.backend.models.loras)
             problems = await run_on_thread(partial(self._find_problems, request))
         except InvalidRequestError as error:
             self._show_problems(problems_by_field(error))
@@ -194,6 +195,9 @@ class NewTrainingScreen(Dialog[str | None]):
             self._show_problems(problems)
         elif same is not None:
             self._ask_whether_anew(request, same)
+        elif any(each.name == request.output_name for each in loras):
+            question = f"There is a LoRA {one_line(request.output_name)}, of no training that is"
+            self._ask("Replace the LoRA?", f"{question} listed. It is written over.", request)
         else:
             await self._start(request, anew=False)
 
@@ -223,13 +227,19 @@ class NewTrainingScreen(Dialog[str | None]):
     def _ask_whether_anew(self, request: TrainingRequest, same: TrainingStatus) -> None:
         done = f"has done {same.step} of {same.steps} steps" if same.steps else "has not begun"
         question = f"A training {one_line(same.name)} {done}. It is deleted, and begun anew."
+        self._ask("Begin anew?", question, request, anew=True)
+
+    def _ask(
+        self, title: str, question: str, request: TrainingRequest, *, anew: bool = False
+    ) -> None:
+        """Start the training if the user says so."""
 
         def take(answer: bool | None) -> None:
             self.status.show("")
             if answer:
-                start_worker(self, partial(self._start, request, anew=True))
+                start_worker(self, partial(self._start, request, anew=anew))
 
-        self.context.push_screen(ConfirmScreen("Begin anew?", question, "Begin", "Back"), take)
+        self.context.push_screen(ConfirmScreen(title, question, "Begin", "Back"), take)
 
     async def _start(self, request: TrainingRequest, *, anew: bool) -> None:
         try:

@@ -180,7 +180,7 @@ class TrainingScreen(SteadyScreen[None]):
         if status is None:
             self.plot.curve, self.plot.empty = None, ""
             return
-        self.plot.empty = "The loss is shown from the first step on."
+        self.plot.empty = "" if status.step else "The loss is shown from the first step on."
         start_worker(self, partial(self._read_curve, status.name), group="curve", exclusive=True)
 
     def _show_note(self) -> None:
