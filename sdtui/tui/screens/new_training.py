@@ -112,10 +112,10 @@ class NewTrainingScreen(Dialog[str | None]):
 
     async def _look_at_pictures(self) -> None:
         """Say what is in the folder, once it isn't changed any more."""
-        await asyncio.sleep(_PAUSE_SECONDS)
         if not self.values[FOLDER].strip():
             self.status.show("")
             return
+        await asyncio.sleep(_PAUSE_SECONDS)
         try:
             found = await run_on_thread(partial(read_pictures, self.values))
         except TrainingError as error:
