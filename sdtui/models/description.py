@@ -33,6 +33,8 @@ class ModelDescription:
     parameters: Mapping[str, int]
     """Number of values in the weights of each component."""
     native: NativeValues
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """What the model itself says that a training should take, by names of its fields."""
     in_blocks: Mapping[str, int] = field(default_factory=dict)
     """How many of a component's values can be quantized: those in matrices of repeated blocks; all
     where it isn't known."""

@@ -1,4 +1,5 @@
-"""What the file beside a model says of it: its native values, and how it predicts noise."""
+"""What the file beside a model says of it: its native values, what it learns best with, and how it
+predicts noise."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 from sdtui.core.errors import InvalidRequestError, ModelDamagedError
 from sdtui.models.component_files import read_json
 from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.training.request import TRAINING_FIELDS
 from sdtui.requests.validation import validate_fields
 
 OWN_FILE = "sdtui.json"
@@ -26,6 +28,8 @@ class OwnValues:
 
     native: Mapping[str, Any] = field(default_factory=dict)
     """Values of request fields, by their unique names."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Values of a training's fields, for those that a request leaves open."""
     prediction_type: str | None = None
     """One of PREDICTION_TYPES."""
     zero_terminal_snr: bool | None = None
@@ -55,8 +59,12 @@ def read_own_values(model: Path) -> OwnValues:
     if zero_terminal_snr not in (None, True, False):
         problem = f"{file} can't be used: zero_terminal_snr must be true or false"
         raise ModelDamagedError(problem, _CORRECTION)
+    of_training = values.pop("training", {})
+    if not isinstance(of_training, dict):
+        raise ModelDamagedError(f"{file} can't be used: training must be an object", _CORRECTION)
     try:
+        training = validate_fields(TRAINING_FIELDS, of_training)
         native = validate_fields(REQUEST_FIELDS, values)
     except InvalidRequestError as error:
         raise ModelDamagedError(f"{file} can't be used: {error}", _CORRECTION) from error
-    return OwnValues(native, prediction_type, zero_terminal_snr)
+    return OwnValues(native, training, prediction_type, zero_terminal_snr)

@@ -13,6 +13,8 @@ from sdtui.core import paths
 from sdtui.core.errors import TrainingConflictError, TrainingError, TrainingNotFoundError
 from sdtui.core.files import write_atomic
 from sdtui.core.locks import is_held
+from sdtui.core.settings import Settings, load_settings
+from sdtui.models import lora_folders
 from sdtui.requests.training.events import (
     TrainingEvent,
     TrainingFinished,
@@ -161,9 +163,14 @@ def all_trainings() -> list[TrainingFolder]:
     return [TrainingFolder(each) for each in found if each.is_dir()]
 
 
+def lora_folder(request: TrainingRequest, settings: Settings) -> Path:
+    """Return the folder that a training's LoRAs are written to."""
+    return request.output.output_dir or lora_folders(settings)[0]
+
+
 def begin_training(request: TrainingRequest, *, anew: bool) -> TrainingFolder:
     """Return the folder of a new training. Raises TrainingConflictError if one of its name is
-    running, or, unless `anew`, unfinished; and OSError."""
+    running or, unless `anew`, unfinished, or if there is a LoRA of its name; and OSError."""
     folder = TrainingFolder(trainings_folder() / request.output_name)
     if folder.path.is_dir():
         state = folder.state()
@@ -176,6 +183,12 @@ def begin_training(request: TrainingRequest, *, anew: bool) -> TrainingFolder:
                 f"the training {state.name} was interrupted after step {state.step}",
                 f'Go on with `sdtui train resume "{state.name}"`, or begin it --anew',
             )
+    lora = lora_folder(request, load_settings()) / f"{request.output_name}.safetensors"
+    if lora.exists() and not anew:
+        raise TrainingConflictError(
+            f"there is a LoRA {lora} already",
+            "Give another --name, or train --anew to replace it",
+        )
     folder.begin(request)
     return folder
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -27,13 +29,19 @@ _TEXT_TOKENS = 77
 
 def memory_needs(model: LoadedModel, network: TrainedNetwork, resolution: int) -> MemoryNeeds:
     """Return what a training needs at a resolution in pixels, apart from what is in memory."""
-    kept = _kept_for_backward(model.pipeline.unet, resolution // model.vae_factor)
-    passing = kept.largest_block * _BACKWARD_FACTOR
+    kept = kept_for_backward(model, network, resolution)
+    passing = max(each.largest_block for each in kept) * _BACKWARD_FACTOR
     return MemoryNeeds(
         trained=network.size,
-        activations=kept.everything + passing,
-        checkpointed=kept.between_blocks + passing,
+        activations=sum(each.everything for each in kept) + passing,
+        checkpointed=sum(each.between_blocks for each in kept) + passing,
     )
+
+
+def kept_for_backward(model: LoadedModel, network: TrainedNetwork, resolution: int) -> list[Kept]:
+    """Return what the U-Net keeps of a picture, and each trained text encoder of its caption."""
+    unet = _kept_by_unet(model.pipeline.unet, resolution // model.vae_factor)
+    return [unet, *(_kept_by_text_encoder(each) for each in network.text_encoders)]
 
 
 def memory_plan(
@@ -57,8 +65,8 @@ def memory_plan(
     return replace(plan, estimate=needs.peak(plan) + memory.used)
 
 
-class _Kept(NamedTuple):
-    """Bytes that a U-Net keeps of one picture for the backward pass."""
+class Kept(NamedTuple):
+    """Bytes that a model keeps of one picture for the backward pass."""
 
     everything: int
     between_blocks: int
@@ -66,39 +74,58 @@ class _Kept(NamedTuple):
     largest_block: int
 
 
-def _kept_for_backward(unet: Any, side: int) -> _Kept:
-    """Return what a U-Net keeps of one picture, `side` latents high and wide. Nothing is computed:
-    the tensors have shapes only."""
-    shapes = [tuple(each.shape) for each in unet.parameters()]
-    weights = {*shapes, *(shape[::-1] for shape in shapes)}  # linear layers keep them transposed
-    sizes: dict[int, tuple[int, torch.Tensor]] = {}
-    inputs: dict[int, tuple[int, torch.Tensor]] = {}
-    blocks: list[int] = []
+class _Recorder:
+    """Notes what a model keeps for the backward pass. Nothing is computed meanwhile: the tensors
+    have shapes only."""
 
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        is_weight = tensor.is_leaf and tuple(tensor.shape) in weights
-        # The tensor is held, so that no other gets the address of its storage.
-        sizes[storage._cdata] = 0 if is_weight else storage.nbytes(), tensor
-        return tensor
+    def __init__(self, model: torch.nn.Module) -> None:
+        shapes = [tuple(each.shape) for each in model.parameters()]
+        # Linear layers keep them transposed.
+        self._weights = {*shapes, *(shape[::-1] for shape in shapes)}
+        self._sizes: dict[int, tuple[int, torch.Tensor]] = {}
+        self._inputs: dict[int, tuple[int, torch.Tensor]] = {}
+        self._blocks: list[int] = []
 
-    def run_block(block: Callable[..., Any], *arguments: Any) -> Any:
-        before = _total(sizes)
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        with (
+            FakeTensorMode(allow_non_fake_inputs=True),
+            torch.autograd.graph.saved_tensors_hooks(self._note, lambda tensor: tensor),
+        ):
+            yield
+
+    def run_block(self, block: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Run a part of the model that gradient checkpointing computes again."""
+        before = _total(self._sizes)
         for each in arguments:
             if isinstance(each, torch.Tensor):
                 storage = each.untyped_storage()
-                inputs[storage._cdata] = storage.nbytes(), each
-        result = block(*arguments)
-        blocks.append(_total(sizes) - before)
+                self._inputs[storage._cdata] = storage.nbytes(), each
+        result = block(*arguments, **named)
+        self._blocks.append(_total(self._sizes) - before)
         return result
 
+    def kept(self) -> Kept:
+        everything = _total(self._sizes)
+        between = everything - sum(self._blocks) + _total(self._inputs)
+        return Kept(everything, between, max(self._blocks))
+
+    def _note(self, tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        whole = tensor if tensor._base is None else tensor._base
+        is_weight = whole.is_leaf and tuple(whole.shape) in self._weights
+        # The tensor is held, so that no other gets the address of its storage.
+        self._sizes[storage._cdata] = 0 if is_weight else storage.nbytes(), tensor
+        return tensor
+
+
+def _kept_by_unet(unet: Any, side: int) -> Kept:
+    """Return what a U-Net keeps of one picture, `side` latents high and wide."""
     config, dtype, device = unet.config, unet.dtype, unet.device
-    unet.enable_gradient_checkpointing(run_block)
+    recorder = _Recorder(unet)
+    unet.enable_gradient_checkpointing(recorder.run_block)
     try:
-        with (
-            FakeTensorMode(allow_non_fake_inputs=True),
-            torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
-        ):
+        with recorder.recording():
             latents = torch.empty(1, config.in_channels, side, side, dtype=dtype, device=device)
             times = torch.zeros(1, dtype=torch.long, device=device)
             text = torch.empty(
@@ -107,8 +134,28 @@ def _kept_for_backward(unet: Any, side: int) -> _Kept:
             unet(latents, times, text, return_dict=False, **_added_inputs(unet, text))
     finally:
         unet.disable_gradient_checkpointing()
-    everything = _total(sizes)
-    return _Kept(everything, everything - sum(blocks) + _total(inputs), max(blocks))
+    return recorder.kept()
+
+
+def _kept_by_text_encoder(encoder: Any) -> Kept:
+    """Return what a text encoder that is trained keeps of one caption."""
+    recorder = _Recorder(encoder)
+    layers = [
+        layer
+        for each in encoder.modules()
+        if isinstance(each, torch.nn.ModuleList)
+        for layer in each
+    ]
+    for layer in layers:
+        layer.forward = partial(recorder.run_block, layer.forward)
+    try:
+        with recorder.recording():
+            tokens = torch.zeros(1, _TEXT_TOKENS, dtype=torch.long, device=encoder.device)
+            encoder(tokens, output_hidden_states=True)
+    finally:
+        for layer in layers:
+            del layer.forward
+    return recorder.kept()
 
 
 def _total(sizes: Mapping[int, tuple[int, torch.Tensor]]) -> int:

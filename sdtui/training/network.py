@@ -78,6 +78,11 @@ class TrainedNetwork:
         """Number of values that are trained."""
         return sum(value.numel() for _, value in self._named())
 
+    @property
+    def text_encoders(self) -> list[torch.nn.Module]:
+        """Those that are trained."""
+        return [module for name, module in self._modules.items() if name != UNET]
+
     def parameters(self, *, of_text_encoders: bool) -> list[torch.nn.Parameter]:
         """Return the weights of the LoRA's U-Net, or those of its text encoders."""
         return [

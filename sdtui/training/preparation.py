@@ -59,6 +59,10 @@ def load_trained_model(engine: StableDiffusionEngine, request: TrainingRequest) 
             " which can't be trained",
             "Take a model of Stable Diffusion 1, 2 or XL, or pocket",
         )
+    if description.is_refiner:
+        raise UnsupportedModelError(
+            f"{request.model} is a refiner, which can't be trained", "Train the base model"
+        )
     if description.is_inpainting:
         raise UnsupportedModelError(
             f"{request.model} is a model for inpainting, which can't be trained",

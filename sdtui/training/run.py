@@ -10,7 +10,6 @@ from sdtui.core import runtime
 from sdtui.core.errors import OutputError, TrainingError
 from sdtui.core.settings import Settings
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.models import lora_folders
 from sdtui.requests.training.events import (
     Notice,
     Preparing,
@@ -20,6 +19,7 @@ from sdtui.requests.training.events import (
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training.class_pictures import read_pictures
 from sdtui.training.control import TrainingControl
+from sdtui.training.folder import lora_folder
 from sdtui.training.out_of_memory import memory_errors
 from sdtui.training.peers import GOES_ON, devices_for, together
 from sdtui.training.preparation import (
@@ -54,7 +54,7 @@ def train(
     devices = devices_for(request, settings.device)
     here = replace(settings, device=devices[0])
     try:
-        for each in (folder, _lora_folder(request, settings)):
+        for each in (folder, lora_folder(request, settings)):
             _check_writable(each)
         with together(request, folder, devices, end) as processes:
             return train_in(processes, request, here, folder, report, control)
@@ -79,16 +79,13 @@ def train_in(
     with StableDiffusionEngine(settings) as engine:
         with memory_errors("loading the model"):
             report(Preparing(what="model"))
-            load_trained_model(engine, request)
+            model = load_trained_model(engine, request)
+        request = request.with_model_values(model.description.training)
         session = TrainingSession(request, engine, folder, report, control, processes)
         with memory_errors("preparing the pictures"):
             prepared = Preparation(session).prepare(dataset)
         with memory_errors("training"):
-            return TrainingRun(session, prepared, _lora_folder(request, settings)).finish()
-
-
-def _lora_folder(request: TrainingRequest, settings: Settings) -> Path:
-    return request.output.output_dir or lora_folders(settings)[0]
+            return TrainingRun(session, prepared, lora_folder(request, settings)).finish()
 
 
 def _check_writable(folder: Path) -> None:

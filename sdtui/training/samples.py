@@ -10,6 +10,7 @@ from typing import Any
 
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.core.settings import Settings
+from sdtui.core.text import shortened
 from sdtui.engine.generator import generate
 from sdtui.engine.lora.layers import TEXT_ENCODERS
 from sdtui.history import MAX_TAG, History
@@ -17,6 +18,7 @@ from sdtui.models import find_lora, lora_folders
 from sdtui.requests.record import GenerationRecord, LoraRecord
 from sdtui.requests.request import nth_seed
 from sdtui.requests.training.events import Notice, Sample
+from sdtui.training.folder import TrainingFolder
 from sdtui.training.out_of_memory import memory_errors
 from sdtui.training.session import TrainingSession
 
@@ -34,22 +36,28 @@ class Samples:
         self._model = session.model
         self._report = session.report
         self._control = session.control
+        events = TrainingFolder(session.folder).events()
+        self._made = {(each.step, each.number) for each in events if each.kind == "sample"}
+        self._reported: set[str] = set()
 
     def make(self, step: int, lora: Path | None) -> None:
-        """Make a picture of each prompt after a step and save it in the history. `lora` is the file
-        that was written after this step. A picture that fails is no reason to end the training."""
+        """Make a picture of each prompt after a step and save it in the history, apart from those
+        that were made before the training was interrupted. `lora` is the file that was written
+        after this step. A picture that fails is no reason to end the training."""
         prompts = self._request.output.validation_prompts
         if not (prompts and self._session.processes.is_main):
             return
         for number, prompt in enumerate(prompts):
+            if (step, number) in self._made:
+                continue
             try:
                 with self._encoders_on_device():
                     self._make_one(number, prompt, step, lora)
             except CancelledError:
                 return
             except SdtuiError as error:
-                _log.warning("a sample failed", exc_info=error)
-                self._report(Notice(text=f"No sample of step {step}: {error}"))
+                _log.warning("the sample of step %s failed", step, exc_info=error)
+                self._report_once(f'No samples of "{shortened(prompt)}": {error}')
 
     def _make_one(self, number: int, prompt: str, step: int, lora: Path | None) -> None:
         self._control.cancellation.check()
@@ -63,6 +71,11 @@ class Samples:
             path = history.save(result.images[0], record, 0).path
             history.tag(path, sample_tag(name))
         self._report(Sample(step=step, number=number, prompt=prompt, path=str(path)))
+
+    def _report_once(self, text: str) -> None:
+        if text not in self._reported:
+            self._reported.add(text)
+            self._report(Notice(text=text))
 
     def rest_encoders(self) -> None:
         """Take modules off the device that the steps don't need."""

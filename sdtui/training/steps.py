@@ -66,15 +66,12 @@ class TrainingRun:
         self._report_plan()
         trainer = self._trainer
         self._samples.rest_encoders()
-        if trainer.step == 0:
-            self._samples.make(0, None)
+        self._make_samples()  # those that were missing when the training was interrupted, too
         lora: Path | None = None
         while trainer.step < trainer.steps and not self._is_ended():
             self._report_step(self._advance())
             lora = self._write_after(trainer.step)
-            is_last = trainer.step == trainer.steps
-            if is_last or trainer.step % self._validation_steps == 0:
-                self._samples.make(trainer.step, lora)
+            self._make_samples()
         is_whole = trainer.step == trainer.steps
         if trainer.step == 0:
             raise CancelledError
@@ -136,6 +133,8 @@ class TrainingRun:
 
     def _advance(self) -> StepResult:
         """Make a step, with less memory if it runs out. Raises OutOfMemoryError."""
+        if self._engine.threads:
+            self._engine.threads.adapt()
         while True:
             failure = ""
             try:
@@ -164,26 +163,42 @@ class TrainingRun:
         """Write what is wanted after a step; return the path of the LoRA, if there is one."""
         if step == self._trainer.steps:
             return self._write_end()
-        is_wanted = step % self._checkpointing_steps == 0
-        return self._write_checkpoint() if is_wanted else None
+        return self._write_checkpoint() if self._is_checkpoint(step) else None
+
+    def _is_checkpoint(self, step: int) -> bool:
+        """True if a LoRA is written after a step."""
+        is_last = step == self._trainer.steps
+        return is_last or (step > 0 and step % self._checkpointing_steps == 0)
+
+    def _make_samples(self) -> None:
+        """Make the samples that are wanted after the last step."""
+        step, is_last = self._trainer.step, self._trainer.step == self._trainer.steps
+        if is_last or step % self._validation_steps == 0:
+            lora = self._lora_file(None if is_last else step)
+            self._samples.make(step, lora if self._is_checkpoint(step) else None)
 
     def _write_end(self) -> Path:
         """Write the LoRA that the training ends with, and the state to go on from."""
-        return self._write(f"{self._request.output_name}.safetensors")
+        return self._write(self._lora_file(None))
 
     def _write_checkpoint(self) -> Path:
         """Write a LoRA of this step, whose path is returned, and the state to go on from."""
         step = self._trainer.step
-        path = self._write(checkpoint_name(self._request.output_name, step))
+        path = self._write(self._lora_file(step))
         self._report(CheckpointWritten(step=step, path=str(path)))
         return path
 
-    def _write(self, file_name: str) -> Path:
-        path = self._lora_folder / file_name
+    def _write(self, path: Path) -> Path:
         if self._processes.is_main:
             write_checkpoint(self._folder, self._trainer.checkpoint())
             self._write_lora(path)
         return path
+
+    def _lora_file(self, step: int | None) -> Path:
+        """Return the path of the LoRA of a checkpoint; None = of the end."""
+        name = self._request.output_name
+        file = f"{name}.safetensors" if step is None else checkpoint_name(name, step)
+        return self._lora_folder / file
 
     def _write_lora(self, path: Path) -> None:
         """Write the LoRA as it is now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from sdtui.core.errors import OutOfMemoryError
+from sdtui.core.errors import OutOfMemoryError, TrainingError
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
 from sdtui.requests.training.optimization import Optimizer
@@ -92,11 +93,12 @@ class Trainer:
 
     def advance(self) -> StepResult:
         """Make one step with the other processes. Raises OutOfMemoryError in all of them if memory
-        runs out in one; then nothing has changed, and the step can be made again."""
+        runs out in one; then nothing has changed, and the step can be made again. Raises
+        TrainingError before anything has changed if the loss or a gradient isn't a number."""
         started = time.perf_counter()
         try:
             loss = self._backward_together()
-            self._limit_gradients()
+            self._limit_gradients(loss)
             self._optimizer.step()
         finally:
             self._optimizer.zero_grad(set_to_none=True)
@@ -196,9 +198,19 @@ class Trainer:
             added = {"text_embeds": pooled.to(dtype), "time_ids": ids}
         return Batch(latents.to(device, dtype), text.to(dtype), added)
 
-    def _limit_gradients(self) -> None:
-        if limit := self._request.optimization.max_grad_norm:
-            torch.nn.utils.clip_grad_norm_(self._parameters(), limit)
+    def _limit_gradients(self, loss: float) -> None:
+        """Scale the gradients to the limit. Raises TrainingError if they are infinite or no
+        numbers."""
+        limit = self._request.optimization.max_grad_norm or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters(), limit).item()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            rate = self._rates.get_last_lr()[0]
+            raise TrainingError(
+                f"the training has diverged in step {self.step + 1}: its loss is {loss:g}, and the"
+                f" norm of its gradients {norm:g}, at a learning rate of {rate:.2g}",
+                "Begin it --anew with a lower --lr or, if the model is in float16, --dtype bfloat16"
+                " or float32; checkpoints that were written stay",
+            )
 
     def _optimizer_of(self, kind: Optimizer) -> tuple[torch.optim.Optimizer, Any]:
         of_unet, of_text = learning_rates(self._request.optimization, kind)

@@ -82,6 +82,9 @@ def test_sdtui_json_overrides_native_values(tmp_path: Path) -> None:
         {"stesp": 3},
         [],
         {"guidance_scale": None, "width": [1]},
+        {"training": 5},
+        {"training": {"rate": 1}},
+        {"training": {"learning_rate": -1}},
     ],
 )
 def test_wrong_sdtui_json_is_refused(tmp_path: Path, own: Any) -> None:

@@ -69,6 +69,15 @@ def test_a_finished_training_may_be_begun_again() -> None:
     assert [each.state().lora for each in all_trainings()] == [""]
 
 
+def test_a_lora_is_replaced_only_if_that_is_asked_for(tmp_path: Path) -> None:
+    request = _request(output_dir=tmp_path)
+    (tmp_path / "my dog.safetensors").touch()
+    with pytest.raises(TrainingError, match=r"there is a LoRA .*my dog.safetensors already"):
+        begin_training(request, anew=False)
+    assert all_trainings() == []
+    begin_training(request, anew=True)
+
+
 def test_a_running_training_is_left_alone() -> None:
     folder = begin_training(_request(), anew=False)
     assert try_hold(folder.lock_file) is not None

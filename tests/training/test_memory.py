@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from sdtui.core.enums import DType
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Memory
+from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.training.optimization import Optimizer
 from sdtui.requests.training.request import TrainingRequest
-from sdtui.training.memory import memory_needs, memory_plan
+from sdtui.training.conditions import CaptionEncoder
+from sdtui.training.memory import kept_for_backward, memory_plan
 from sdtui.training.network import TrainedNetwork
 from sdtui.training.plan import MemoryNeeds, MemoryPlan, steps_between, steps_for
+from tests.support.tiny_models import make_sd2, make_sdxl
 
 _NEEDS = MemoryNeeds(trained=10, activations=1000, checkpointed=300)
 
@@ -40,17 +46,38 @@ def test_what_was_asked_for_stays() -> None:
     assert _plan(9000, gradient_checkpointing=True).gradient_checkpointing
 
 
-def test_activations_grow_with_the_picture_and_shrink_with_checkpointing(
-    tiny_sd1: Path, tmp_path: Path
+def _kept(model: LoadedModel, side: int) -> int:
+    """Return the bytes that a forward pass of one picture keeps for the backward pass."""
+    pipeline = model.pipeline
+    tensors: dict[int, torch.Tensor] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        tensors[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        text, pooled = CaptionEncoder(model, None, is_trained=True).encode(["a dog"])
+        added = {"text_embeds": pooled, "time_ids": torch.zeros(1, 6)}
+        pipeline.unet(torch.zeros(1, 4, side, side), 5, text, added_cond_kwargs=added)
+    modules = [each for each in pipeline.components.values() if isinstance(each, torch.nn.Module)]
+    for weight in (value for each in modules for value in (*each.parameters(), *each.buffers())):
+        tensors.pop(weight.untyped_storage()._cdata, None)
+    return sum(each.untyped_storage().nbytes() for each in tensors.values())
+
+
+@pytest.mark.parametrize("make", [make_sd2, make_sdxl])
+def test_the_estimate_is_what_a_step_keeps_with_trained_text_encoders(
+    tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
-    request = TrainingRequest.parse({"instance_data_dir": tmp_path, "output_name": "x"})
+    request = TrainingRequest.parse(
+        {"instance_data_dir": tmp_path, "output_name": "x", "train_text_encoder": True}
+    )
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
-        model = engine.load(str(tiny_sd1))
+        model = engine.load(str(make(tmp_path / "model")), DType.FLOAT32)
         network = TrainedNetwork(model.pipeline, request)
-        small, large = (memory_needs(model, network, side) for side in (128, 256))
-    assert small.trained == network.size
-    assert 3 < large.activations / small.activations < 5
-    assert large.checkpointed < large.activations
+        kept = kept_for_backward(model, network, 128)
+        assert sum(each.everything for each in kept) == pytest.approx(_kept(model, 16), rel=0.1)
+        assert all(each.between_blocks < each.everything for each in kept)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,20 +19,26 @@ from safetensors.torch import load_file
 from sdtui.core.errors import (
     CancelledError,
     OutOfMemoryError,
+    OutputError,
     SdtuiError,
     TrainingError,
     UnsupportedModelError,
 )
+from sdtui.core.files import write_atomic
 from sdtui.core.settings import Settings
+from sdtui.engine.generator import generate
 from sdtui.history import History
 from sdtui.models.headers import read_header
 from sdtui.requests.training.events import TrainingEvent
 from sdtui.requests.training.request import TrainingRequest
-from sdtui.training import objective, run, steps, trainer
+from sdtui.training import checkpoint, objective, run, samples, steps, trainer
+from sdtui.training.checkpoint import read_checkpoint
 from sdtui.training.control import TrainingControl
+from sdtui.training.folder import TrainingFolder
 from sdtui.training.plan import MemoryNeeds
 from tests.support.faults import cuda_out_of_memory
 from tests.support.thread_processes import TwoThreads
+from tests.support.tiny_models import make_sd1_inpainting, make_sdxl_refiner
 from tests.support.training_pictures import AddPicture
 
 Learn = Callable[..., Path]
@@ -43,6 +53,8 @@ class _Training:
         self.events: list[TrainingEvent] = []
         self.control = TrainingControl()
         self.stop_after = 0
+        self.keeps_events = False
+        """True to write them into the training's folder, as its process does."""
         self.end = TrainingControl.stop
 
     def run(self, name: str = "new", work: str = "work", **values: Any) -> dict[str, torch.Tensor]:
@@ -63,6 +75,8 @@ class _Training:
 
     def _note(self, event: TrainingEvent) -> None:
         self.events.append(event)
+        if self.keeps_events:
+            TrainingFolder(self.folder / "work").add_event(event)
         if event.kind == "step" and event.step == self.stop_after:
             self.end(self.control)
 
@@ -77,10 +91,13 @@ def training(
 ) -> _Training:
     """Trains without the estimate of memory, which takes longer than all steps."""
     monkeypatch.setattr(steps, "memory_needs", lambda *_: MemoryNeeds(1000, 1000, 500))
+    model = shutil.copytree(tiny_sd1, tmp_path / "model")
+    quick = {"num_inference_steps": 1, "guidance_scale": 1, "width": 64, "height": 64}
+    (model / "sdtui.json").write_text(json.dumps(quick))
     for number in range(3):
         add_picture(f"2_dog/{number}.png", f"a dog, number {number}")
     add_picture("2_dog/wide.png", "a wide dog", size=(128, 64))
-    return _Training(tmp_path, tiny_sd1)
+    return _Training(tmp_path, model)
 
 
 def test_training_writes_checkpoints_and_samples_that_name_the_lora_of_their_step(
@@ -268,9 +285,100 @@ def test_the_state_of_another_training_is_refused(training: _Training) -> None:
         training.run(rank=4)
 
 
-def test_a_model_that_cannot_be_trained_is_refused(training: _Training, tmp_path: Path) -> None:
-    from tests.support.tiny_models import make_sd1_inpainting
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (make_sd1_inpainting, "is a model for inpainting, which can't be trained"),
+        (make_sdxl_refiner, "is a refiner, which can't be trained"),
+    ],
+)
+def test_a_model_that_cannot_be_trained_is_refused(
+    training: _Training, tmp_path: Path, make: Callable[[Path], Path], problem: str
+) -> None:
+    with pytest.raises(UnsupportedModelError, match=problem):
+        training.run(model=str(make(tmp_path / "other")))
 
-    model = make_sd1_inpainting(tmp_path / "inpainting")
-    with pytest.raises(UnsupportedModelError, match="is a model for inpainting"):
-        training.run(model=str(model))
+
+def test_a_model_says_what_it_learns_with_where_the_request_leaves_it_open(
+    training: _Training,
+) -> None:
+    own = {"training": {"learning_rate": 0.05, "max_train_steps": 1}}
+    (training.model / "sdtui.json").write_text(json.dumps(own))
+    training.run(learning_rate=None, max_train_steps=None)
+    planned = next(each for each in training.events if each.kind == "planned")
+    assert (planned.learning_rate, planned.steps) == (0.05, 1)
+
+
+@pytest.mark.parametrize("wrong", ["loss", "gradients"])
+def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_its_checkpoint(
+    training: _Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    loss, calls = objective.batch_loss, itertools.count(1)
+
+    def later_not_a_number(*arguments: Any) -> torch.Tensor:
+        found = loss(*arguments)
+        if next(calls) < 3:
+            return found
+        if wrong == "gradients":
+            found.register_hook(lambda gradient: gradient * torch.inf)
+            return found
+        return found * torch.nan
+
+    monkeypatch.setattr(trainer, "batch_loss", later_not_a_number)
+    with pytest.raises(TrainingError, match=r"diverged in step 3: .* lower --lr"):
+        training.run(checkpointing_steps=1)
+    kept = read_checkpoint(tmp_path / "work")
+    assert kept is not None
+    assert kept.step == 2
+    assert all(each.isfinite().all() for each in kept.tensors.values())
+
+
+def test_a_sample_that_fails_is_reported_once(
+    training: _Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OutOfMemoryError("memory ran out", "Close something", stage="decode")
+
+    monkeypatch.setattr(samples, "generate", fail)
+    training.run(validation_prompts=("a dog",), validation_steps=1, max_train_steps=2)
+    notices = [each.text for each in training.events if each.kind == "notice"]
+    assert notices == ['No samples of "a dog": memory ran out. Close something.']
+
+
+def test_samples_that_a_kill_has_cut_off_are_made_when_the_training_goes_on(
+    training: _Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {
+        **{"validation_prompts": ("a dog", "a cat"), "max_train_steps": 2, "rank": 1},
+        **{"validation_steps": 1, "checkpointing_steps": 1},
+    }
+    make, calls = generate, itertools.count(1)
+
+    def killed_at_the_fourth(*arguments: Any, **named: Any) -> Any:
+        if next(calls) == 4:
+            raise SystemExit
+        return make(*arguments, **named)
+
+    training.keeps_events = True
+    monkeypatch.setattr(samples, "generate", killed_at_the_fourth)
+    with pytest.raises(SystemExit):
+        training.run(**options)
+    training.run(**options)
+    made = [(each.step, each.number) for each in training.events if each.kind == "sample"]
+    assert made == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+def test_a_disk_that_is_full_ends_the_training_with_a_sentence_and_keeps_the_last_state(
+    training: _Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_later(path: Path, data: bytes) -> None:
+        if path.name == "state-000002.pt":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_atomic(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_atomic", full_later)
+    with pytest.raises(OutputError, match=r"work can't be written: No space left"):
+        training.run(checkpointing_steps=1)
+    kept = read_checkpoint(tmp_path / "work")
+    assert kept is not None
+    assert kept.step == 1

@@ -37,7 +37,8 @@ class Optimization(Section):
         int | None,
         FieldSpec(
             label="Steps",
-            help="Changes of the weights; none = 100 for each picture, 500 to 2000.",
+            help="Changes of the weights; none = the model's own number, as pocket has, else 100 a"
+            " picture, 500 to 2000.",
             group=_GROUP,
             flags=("--steps",),
             ge=1,
@@ -82,14 +83,15 @@ class Optimization(Section):
         float | None,
         FieldSpec(
             label="Learning rate",
-            help="How far a step goes; none = 1e-4, of Prodigy 1.",
+            help="How far a step goes; none = the model's own, as pocket has, else 1e-4, of Prodigy"
+            " 1.",
             group=_GROUP,
             flags=("--lr",),
             ge=1e-9,
             le=10,
             step=1e-5,
             first_step=1e-4,
-            open_text="the optimizer's",
+            open_text="the usual one",
         ),
     ] = None
     text_encoder_lr: Annotated[

@@ -18,7 +18,7 @@ from sdtui.requests.field_table import FieldTable, fields_of
 from sdtui.requests.request import MAX_SEED
 from sdtui.requests.training.data import TrainingData
 from sdtui.requests.training.network import Network
-from sdtui.requests.training.optimization import Optimization
+from sdtui.requests.training.optimization import Optimization, Optimizer
 from sdtui.requests.training.output import TrainingExecution, TrainingOutput
 
 _FORBIDDEN_IN_NAMES = frozenset('/\\:<>,|?*"')
@@ -108,6 +108,16 @@ class TrainingRequest(Section):
         from sdtui.requests.validation import validate
 
         return validate(cls, TRAINING_FIELDS, values)
+
+    def with_model_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the request with a model's own values, by unique names, where it leaves them
+        open. Prodigy finds its learning rate itself."""
+        own = TRAINING_FIELDS.values_of(self)
+        is_prodigy = self.optimization.optimizer is Optimizer.PRODIGY
+        for name, value in values.items():
+            if own[name] is None and not (is_prodigy and name == "learning_rate"):
+                own[name] = value
+        return self.parse(own)
 
     @property
     def alpha(self) -> float:
