@@ -59,7 +59,7 @@ def main(place: Path) -> int:
         def report(event: TrainingEvent) -> None:
             line = event_line(event)
             for each in out:
-                with suppress(BrokenPipeError):  # the parent has ended; the training goes on
+                with suppress(OSError):  # the parent has ended or the disk is full: it goes on
                     each.write(line)
                     each.flush()
 
