@@ -52,7 +52,7 @@ def test_every_event_is_a_line_of_json(
     find_training("dog").send("finish")
     run.follow(as_json=True, quiet=True)
     kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
-    assert kinds == ["queued", "notice", "step", "finished"]
+    assert kinds == ["queued", "preparing", "notice", "step", "finished"]
 
 
 def test_a_crash_is_an_error(run: TrainingRun, capsys: pytest.CaptureFixture[str]) -> None:

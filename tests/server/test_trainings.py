@@ -294,9 +294,9 @@ def test_metrics_count_steps_and_ends(server: Live, ask: httpx.Client) -> None:
 
     before = metric("sdtui_training_steps_total"), metric('sdtui_trainings_total{state="finished"}')
     _begin(server, ask)
+    until(lambda: metric("sdtui_training_loss{") == 1)
     assert metric("sdtui_worker_training{") == 1
     assert metric("sdtui_training_done_ratio{") == pytest.approx(5 / 9)
-    assert metric("sdtui_training_loss{") == 1
     _command("zorb", "finish")
     _until(server, "zorb", TrainingCondition.FINISHED)
     until(lambda: metric("sdtui_worker_training{") == 0)

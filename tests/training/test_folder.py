@@ -118,7 +118,7 @@ def test_a_process_that_dies_is_a_failure_with_its_last_words(
     process = start("echo no event; echo 'Bus error' >&2; exit 3")
     events: list[TrainingEvent] = list(iter(process.next_event, None))
     assert [each.kind for each in events] == ["failed"]
-    assert "ended with code 3: Bus error. `sdtui train resume`" in str(events[0])
+    assert "ended with code 3: Bus error. Resume it" in str(events[0])
     assert list(find_training("my dog").events()) == events
 
 
@@ -133,4 +133,4 @@ def test_a_process_that_was_killed_has_no_last_words(
     start: Callable[[str], TrainingProcess],
 ) -> None:
     process = start("echo 'a warning.' >&2; kill -9 $$")
-    assert "was killed by signal 9. `sdtui" in str(process.next_event())
+    assert "was killed by signal 9. Resume it" in str(process.next_event())

@@ -171,7 +171,7 @@ async def test_a_lora_of_the_name_is_replaced_only_after_a_question(
         await harness.until(lambda: "There is a LoRA zorb" in harness.screen_text())
         assert trainings.calls == []
         await harness.press("enter")
-        await harness.until(lambda: trainings.calls == [("start", "zorb", False)])
+        await harness.until(lambda: trainings.calls == [("start", "zorb", True)])
 
 
 async def test_window_shows_how_far_a_training_is(harness: AppHarness) -> None:

@@ -227,17 +227,15 @@ class NewTrainingScreen(Dialog[str | None]):
     def _ask_whether_anew(self, request: TrainingRequest, same: TrainingStatus) -> None:
         done = f"has done {same.step} of {same.steps} steps" if same.steps else "has not begun"
         question = f"A training {one_line(same.name)} {done}. It is deleted, and begun anew."
-        self._ask("Begin anew?", question, request, anew=True)
+        self._ask("Begin anew?", question, request)
 
-    def _ask(
-        self, title: str, question: str, request: TrainingRequest, *, anew: bool = False
-    ) -> None:
-        """Start the training if the user says so."""
+    def _ask(self, title: str, question: str, request: TrainingRequest) -> None:
+        """Start the training in place of what is there, if the user says so."""
 
         def take(answer: bool | None) -> None:
             self.status.show("")
             if answer:
-                start_worker(self, partial(self._start, request, anew=anew))
+                start_worker(self, partial(self._start, request, anew=True))
 
         self.context.push_screen(ConfirmScreen(title, question, "Begin", "Back"), take)
 
