@@ -22,10 +22,12 @@ from sdtui.bench.plan import (
     native_sizes,
 )
 from sdtui.bench.report import BenchReport, CellResult
+from sdtui.core.enums import Runtime
 from sdtui.core.errors import GenerationError
 from sdtui.core.settings import Settings
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.resolve import resolve
+from sdtui.engine.speed.presets import OPENVINO
 from sdtui.requests.record import GenerationRecord, Stage
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 
@@ -225,7 +227,13 @@ def _used_settings(request: GenerationRequest, record: GenerationRecord | None) 
 
     values = request.values()
     if record is not None:
-        values = {**record.values(), "dtype": record.dtype, "memory_mode": record.memory_mode}
+        speedups = record.settings.speedups if record.settings else ()
+        values = {
+            **record.values(),
+            "dtype": record.dtype,
+            "memory_mode": record.memory_mode,
+            "runtime": Runtime.OPENVINO if OPENVINO in speedups else Runtime.TORCH,
+        }
     unused = REQUEST_FIELDS.orphans(values)
     return {
         name: to_jsonable_python(values[name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -52,20 +52,13 @@ class RunStages:
         self.current, self.of_pass = stage, of_pass
         self._report(StageStarted(stage=stage, of_pass=of_pass))
         check = self._cancellation.check
-        if stage is Stage.LOAD:
-            stopping = interruptible_loading(check)
-        else:
-            stopping = interruptible(self._engine.loaded, check)
-        with self._builder.timing(stage), stopping, self._computed_by_openvino(check):
-            yield
-
-    @contextmanager
-    def _computed_by_openvino(self, check: Callable[[], None]) -> Iterator[None]:
-        """Let OpenVINO compute the components that it can, if the model is loaded for it. `check`
-        may raise to stop."""
+        if stage is Stage.LOAD:  # nothing may hold a model that makes place for another
+            with self._builder.timing(stage), interruptible_loading(check):
+                yield
+            return
         model = self._engine.loaded
         openvino = None if model is None else model.speedups.openvino
-        with ExitStack() as stack:
+        with self._builder.timing(stage), interruptible(model, check), ExitStack() as stack:
             if openvino is not None:
                 openvino.begin(partial(stop_if_raised_by, check))
                 for module, replacement in openvino.replacements:

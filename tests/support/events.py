@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdtui.requests import events as kinds
 from sdtui.requests.events import Event, JobEvent, Step
 from sdtui.requests.record import Stage, Truncation
+from sdtui.requests.training.events import Preparing, TrainingFailed
 from tests.support.records import record
 
 TRUNCATION = Truncation(
@@ -49,6 +50,8 @@ EVENTS: list[Event] = [
     kinds.WorkerLost(error="the process of GPU 0 ended"),
     kinds.WorkerJoined(name="gpu1 cuda:0"),
     kinds.WorkerAway(name="gpu1 cuda:0"),
+    kinds.Training(name="zorb", event=TrainingFailed(error="no", error_type="TrainingError")),
+    kinds.TrainingProgress(name="zorb", event=Preparing(what="latents", done=1, total=2)),
     kinds.Finished(record=record()),
     kinds.Failed(error="no", hint="yes", is_user_error=True, stage=Stage.LOAD, record=record()),
     kinds.Cancelled(),

@@ -88,7 +88,7 @@ class BaseModel:
 class TypeAdapter:
     """Makes objects of a type."""
 
-    def __init__(self, kind: Any) -> None:
+    def __init__(self, kind: Any, config: Any = None) -> None:
         self._kind = kind
 
     def validate_python(self, value: Any) -> Any:
