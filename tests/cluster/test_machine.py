@@ -88,8 +88,8 @@ def test_machine_that_leaves_finishes_its_picture_and_begins_no_other(
     head.generator.hold_at_picture = 1
 
     def leave() -> None:
-        while not (head.pictures and machine.is_busy(tmp_path)):
-            time.sleep(0.002)
+        head.generator.is_held.wait()
+        assert machine.is_busy(tmp_path)
         machine.leave(tmp_path)
         while any(each.name == "sdtui-leaving" for each in threading.enumerate()):
             time.sleep(0.002)

@@ -96,6 +96,8 @@ class ScriptedGenerator:
         self.hold = threading.Event()
         self.hold_at_picture: int | None = None
         """The index of a picture before which it waits."""
+        self.is_held = threading.Event()
+        """Set when it has come to that picture."""
         self.attempt: events.Attempt | None = None
         self.failure: GenerationError | None = None
         self.notices: tuple[str, ...] = ()
@@ -151,6 +153,7 @@ class ScriptedGenerator:
             if image.index:
                 cancellation.check_between_pictures()
             while image.index == self.hold_at_picture:
+                self.is_held.set()
                 cancellation.check()
                 time.sleep(0.005)
             on_image(image.index, _picture(), record)
