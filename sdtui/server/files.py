@@ -9,9 +9,9 @@ import io
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import FileResponse
 from PIL import Image
 from starlette.datastructures import Headers, MutableHeaders
@@ -30,6 +30,11 @@ PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
     **documented("sdtui", 404, 416),
 }
 """The responses of a route that answers with a picture."""
+Edge = Annotated[
+    int | None,
+    Query(ge=16, le=8192, description="Most pixels of its sides; the answer is then a WebP"),
+]
+"""The parameter of a route that answers with a smaller copy of a picture."""
 FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
     **PICTURE_ANSWERS,
     200: {"content": {"application/octet-stream": {"schema": _BINARY}}},

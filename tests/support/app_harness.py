@@ -16,12 +16,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.settings import Settings
-from sdtui.jobs import Backend
 from sdtui.jobs.backends.local import LocalBackend
 from sdtui.monitor import Monitor
 from sdtui.tui.app import SdtuiApp
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.panes.collection import Panes
+from sdtui.tui.terminal_app import TerminalApp
 from tests.support.keyboard import press, settled, type_at_once, until
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -33,11 +33,11 @@ class StillMonitor(Monitor):
         self.has_sampled.set()
 
 
-class RecordingApp(SdtuiApp):
-    """Remembers the messages that it shows."""
+class RecordedMessages(TerminalApp):
+    """Remembers the messages that an app shows."""
 
-    def __init__(self, settings: Settings, open_backend: Callable[[], Backend]) -> None:
-        super().__init__(settings, open_backend)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.messages: list[str] = []
 
     def show_message(
@@ -45,6 +45,10 @@ class RecordingApp(SdtuiApp):
     ) -> None:
         self.messages.append(message)
         super().show_message(message, title, severity, timeout)
+
+
+class RecordingApp(RecordedMessages, SdtuiApp):
+    """The app, which remembers its messages."""
 
 
 class AppHarness:

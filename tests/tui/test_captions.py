@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from textual.notifications import SeverityLevel
 
 from sdtui.core.settings import Settings
 from sdtui.jobs import caption_process
@@ -24,25 +23,15 @@ from sdtui.tui.caption_app import CaptionApp
 from sdtui.tui.screens.captions import CaptionScreen
 from sdtui.tui.screens.search_dialog import ChooseScreen
 from sdtui.tui.terminal.probe import UNKNOWN_TERMINAL
-from tests.support.app_harness import AppHarness, running
+from tests.support.app_harness import AppHarness, RecordedMessages, running
 from tests.support.keyboard import press, type_at_once, until
 from tests.support.records import record
 
 HOSTILE = "\x1b[31m犬, 🐕\u202e"
 
 
-class RecordingCaptionApp(CaptionApp):
-    """Remembers the messages that it shows."""
-
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        super().__init__(settings, folder, picture_widget=None, terminal=UNKNOWN_TERMINAL)
-        self.messages: list[str] = []
-
-    def show_message(
-        self, message: str, title: str, severity: SeverityLevel, timeout: float | None
-    ) -> None:
-        self.messages.append(message)
-        super().show_message(message, title, severity, timeout)
+class RecordingCaptionApp(RecordedMessages, CaptionApp):
+    """The app of the editor, which remembers its messages."""
 
 
 class Editor:
@@ -50,7 +39,12 @@ class Editor:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.app = RecordingCaptionApp(Settings(**settings), folder)  # type: ignore[arg-type]
+        self.app = RecordingCaptionApp(
+            Settings(**settings),  # type: ignore[arg-type]
+            folder,
+            picture_widget=None,
+            terminal=UNKNOWN_TERMINAL,
+        )
 
     @property
     def screen(self) -> CaptionScreen:

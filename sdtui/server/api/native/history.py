@@ -16,7 +16,7 @@ from sdtui.requests.record import GenerationRecord
 from sdtui.server.api.native.repeating import repeating_values
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
-from sdtui.server.files import PICTURE_ANSWERS, picture_response
+from sdtui.server.files import PICTURE_ANSWERS, Edge, picture_response
 from sdtui.server.scopes import root_path_of
 
 router = APIRouter(prefix="/history", tags=["sdtui"])
@@ -139,10 +139,7 @@ async def picture(
     entry_id: EntryId,
     services: ServicesDep,
     http: Request,
-    edge: Annotated[
-        int | None,
-        Query(ge=16, le=8192, description="Most pixels of its sides; the answer is then a WebP"),
-    ] = None,
+    edge: Edge = None,
 ) -> Response:
     """Return the picture file, or a smaller copy."""
     return await picture_response(http, services.backend.pictures, entry_id, edge=edge)

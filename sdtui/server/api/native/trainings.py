@@ -24,7 +24,7 @@ from sdtui.server.api.native.training_schemas import (
 )
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented, public_message
-from sdtui.server.files import FILE_ANSWERS, PICTURE_ANSWERS, file_response, picture_response
+from sdtui.server.files import FILE_ANSWERS, PICTURE_ANSWERS, Edge, file_response, picture_response
 from sdtui.server.routing import JsonRoute
 from sdtui.server.services.callers import caller_of
 from sdtui.server.services.training_rules import allowed_request, check_files_allowed
@@ -150,10 +150,7 @@ async def sample(
     number: Step,
     services: ServicesDep,
     http: Request,
-    edge: Annotated[
-        int | None,
-        Query(ge=16, le=8192, description="Most pixels of its sides; the answer is then a WebP"),
-    ] = None,
+    edge: Edge = None,
 ) -> Response:
     """Return a picture that was made after a step, or a smaller copy."""
     status, pictures = await _status(services, name), services.backend.pictures
