@@ -17,11 +17,9 @@ from sdtui.pocket.train.compositions import (
     SIZE,
     SPOTS,
     Composition,
-    draw_object,
-    place,
-    render,
 )
 from sdtui.pocket.train.objects import THINGS, Thing
+from sdtui.pocket.train.rendering import Canvas, draw_object, render
 from sdtui.pocket.train.scenes import SCENES
 from sdtui.pocket.train.styles import Style
 from sdtui.pocket.train.vae import Autoencoder, decode, encode, pixels
@@ -97,7 +95,7 @@ class Recogniser:
     def style(self, picture: Image.Image, composition: Composition) -> str:
         """The style, by the strength of edges too. The rendered pictures pass the autoencoder, as
         it softens some styles more than others."""
-        rendered = [render(replace(composition, style=s), self.pictures) for s in Style]
+        rendered = [render(replace(composition, style=s), self.pictures).picture for s in Style]
         passed = decode(self.vae, encode(self.vae, rendered))
         drawn = _edges(picture)
         distances = [(_edges(each) - drawn).square().sum().item() for each in passed]
@@ -106,7 +104,7 @@ class Recogniser:
     def _nearest(self, picture: Image.Image, others: Mapping[str, Composition]) -> str:
         drawn = _values(picture)
         distances = {
-            name: (_values(render(each, self.pictures)) - drawn).square().sum().item()
+            name: (_values(render(each, self.pictures).picture) - drawn).square().sum().item()
             for name, each in others.items()
         }
         return min(distances, key=distances.__getitem__)
@@ -122,13 +120,13 @@ class Recogniser:
         """The part of the picture in `box` if the object `index` was `thing`, somewhat scaled."""
         things = list(composition.coloured)
         things[index] = (thing, things[index][1])
-        canvas = composition.empty(SIZE)
+        canvas = Canvas(composition, SIZE)
         for number in reversed(range(len(things))):
             spot = SPOTS[composition.placing][number]
             each, colour = things[number]
             side = spot.side * (scale if number == index else 1)
-            place(canvas, self._sprite(each, colour, side), spot)
-        return canvas.crop(box)
+            canvas.place(self._sprite(each, colour, side), number, spot)
+        return canvas.picture.crop(box)
 
     def _sprite(self, thing: Thing, colour: str | None, side: float) -> Image.Image:
         key = (thing.name, colour, side)

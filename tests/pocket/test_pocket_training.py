@@ -16,11 +16,12 @@ from sdtui.pocket.train.compositions import (
     Composition,
     Placing,
     draw_composition,
-    render,
 )
 from sdtui.pocket.train.examples import Examples, token_ids
+from sdtui.pocket.train.layout import UNCOLOURED, Layout, cell_labels, cell_owners, cell_weights
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.places import Places, place_codes
+from sdtui.pocket.train.rendering import render
 from sdtui.pocket.train.scenes import SCENES, draw_scene
 from sdtui.pocket.train.styles import Style
 from sdtui.pocket.train.text import (
@@ -118,7 +119,7 @@ def test_scenes_and_styles_differ() -> None:
     drawn = {
         render(
             Composition((thing,), "beach", Placing.NORMAL, (), style), {thing.name: ball}
-        ).tobytes()
+        ).picture.tobytes()
         for style in Style
     }
     assert len(drawn) == len(Style)
@@ -162,7 +163,7 @@ def test_evaluation_recognises_rendered_pictures(pictures: dict[str, Image.Image
     recogniser = Recogniser(pictures, new_vae(), things)
     for section in SECTIONS[:-1]:  # blocks of one colour look the same in most styles
         (composition,) = compositions_of(section, 1, things)
-        picture = render(composition, pictures, rng)
+        picture = render(composition, pictures, rng).picture
         for judge in section.judges.values():
             expected, recognised = judge(recogniser, picture, composition)
             assert recognised == expected
@@ -180,7 +181,8 @@ def examples(tmp_path: Path) -> Examples:
     content = {
         "latents": torch.randn(2, LATENT_CHANNELS, 16, 16).half(),
         "captions": [["a cat"], ["a dog"]],
-        "labels": torch.zeros(2, 7, dtype=torch.int64),
+        "labels": torch.tensor([[5, 0, 0, 0, 2, 0, 0], [6, 0, 3, 0, 2, 0, 0]]),
+        "owners": torch.zeros(2, 16, 16, dtype=torch.uint8),
     }
     torch.save(content, tmp_path / "128-0000.pt")
     examples = Examples(tmp_path, new_tokenizer(["a cat and a dog"]))
@@ -191,31 +193,60 @@ def examples(tmp_path: Path) -> Examples:
 def test_batches_have_pictures_with_their_captions_and_some_without(examples: Examples) -> None:
     torch.manual_seed(0)
     empty, cat, dog = (token_ids(examples.tokenizer, [text])[0] for text in ("", "a cat", "a dog"))
-    latents, ids = next(examples.batches({64: 0.5, 128: 0.5}, 60 * 16 * 16))
-    assert latents.shape == (60, LATENT_CHANNELS, 16, 16)
-    for picture, tokens in zip(latents, ids, strict=True):
-        shown = cat if torch.equal(picture, examples.latents[128][0].float()) else dog
-        assert torch.equal(tokens, shown) or torch.equal(tokens, empty)
-    assert 0 < sum(torch.equal(tokens, empty) for tokens in ids) < 20
-    read = len(examples.latents[128])
+    batch = next(examples.batches({64: 0.5, 128: 0.5}, 60 * 16 * 16))
+    assert batch.latents.shape == (60, LATENT_CHANNELS, 16, 16)
+    for picture, tokens, labels in zip(batch.latents, batch.ids, batch.labels, strict=True):
+        is_cat = torch.equal(picture, examples.parts[128]["latents"][0].float())
+        assert torch.equal(tokens, cat if is_cat else dog) or torch.equal(tokens, empty)
+        assert labels[0] == (5 if is_cat else 6)
+    assert 0 < sum(torch.equal(tokens, empty) for tokens in batch.ids) < 20
     examples.refresh()
-    assert len(examples.latents[128]) == read
+    assert len(examples.parts[128]["latents"]) == 2
+
+
+def test_owners_of_cells_are_the_objects_that_cover_them(
+    pictures: dict[str, Image.Image],
+) -> None:
+    composition = Composition(THINGS[:2], "blue", Placing.PAIR)
+    owners = cell_owners(render(composition, pictures).owners)
+    assert owners.shape == (16, 16)
+    assert owners[8, 4] == 1
+    assert owners[8, 11] == 2
+    assert not owners[0].any()
+
+
+def test_small_object_weighs_half_of_its_picture() -> None:
+    owners = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    owners[:, 4:12, 4:12] = 1
+    weights = cell_weights(owners)
+    assert weights.sum() == pytest.approx(256)
+    assert weights[owners == 1].sum() == pytest.approx(128)
+
+
+def test_cells_are_named_by_object_colour_and_background() -> None:
+    owners = torch.tensor([[[0, 1], [2, 1]]])
+    labels = torch.tensor([[7, 9, 3, 0, 4, 0, 0]])
+    contents, colours = cell_labels(owners, labels)
+    behind = len(THINGS) + 1 + 4
+    assert contents.tolist() == [[[behind, 7], [9, 7]]]
+    assert colours.tolist() == [[[UNCOLOURED, 3], [0, 3]]]
 
 
 @pytest.mark.slow
-def test_unet_learns_where_a_cell_is() -> None:
+def test_unet_learns_where_cells_are_and_what_they_show(examples: Examples) -> None:
     torch.manual_seed(0)
     unet = new_unet()
-    places = Places(unet)
-    trained = [*unet.parameters(), *places.parameters()]
+    places, layout = Places(unet), Layout(unet)
+    trained = [*unet.parameters(), *places.parameters(), *layout.parameters()]
     optimizer = torch.optim.AdamW(trained, lr=1e-3)
+    batch = next(examples.batches({128: 1.0}, 2 * 16 * 16))
     losses = []
     for _ in range(12):
         text = {"encoder_hidden_states": torch.randn(2, 5, WIDTH)}
         unet(torch.randn(2, LATENT_CHANNELS, 16, 16), torch.tensor([500, 900]), **text)
-        losses.append(places.loss())
+        losses.append(torch.stack([places.loss(), layout.loss(batch)]))
         optimizer.zero_grad()
-        losses[-1].backward()
+        losses[-1].sum().backward()
         optimizer.step()
-    assert losses[-1] < 0.9 * losses[0]
+    assert (losses[-1] < 0.9 * losses[0]).all()
     assert any(weight.grad is not None and weight.grad.any() for weight in unet.parameters())

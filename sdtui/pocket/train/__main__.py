@@ -49,7 +49,7 @@ def main() -> None:
     if "RANK" in os.environ:
         dist.init_process_group("gloo")
     torch.manual_seed(1)
-    models, added = new_models() if arguments.from_scratch else extended_models(arguments.start)
+    models, added = new_models() if arguments.from_scratch else extended_models(arguments.weights)
     examples = Examples(work / "latents", models.tokenizer, arguments.device)
     examples.refresh()
     if added or arguments.from_scratch:
@@ -73,7 +73,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sdtui.pocket.train", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path(".pocket"), help="checkpoint, latents")
     parser.add_argument(
-        "--start", type=Path, default=MODEL_FOLDER, help="its weights to begin with"
+        "--weights", type=Path, default=MODEL_FOLDER, help="of the model to begin with"
     )
     parser.add_argument("--from-scratch", action="store_true", help="but for the VAE")
     parser.add_argument("--vae", type=Path, default=MODEL_FOLDER / "vae")

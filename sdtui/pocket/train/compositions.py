@@ -1,17 +1,14 @@
-"""Training pictures: one or two objects, their colours and places, a background and a style."""
+"""What training pictures show: objects, their colours and places, a background and a style."""
 
 import hashlib
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
-from PIL import Image
-
-from sdtui.pocket.train.colours import COLOURS, recolour
+from sdtui.pocket.train.colours import COLOURS
 from sdtui.pocket.train.objects import THINGS, Thing
-from sdtui.pocket.train.scenes import SCENES, draw_scene
-from sdtui.pocket.train.styles import Style, style_object, style_picture
+from sdtui.pocket.train.scenes import SCENES
+from sdtui.pocket.train.styles import Style
 
 SIZE = 128
 """Width and height of a training picture in pixels."""
@@ -61,31 +58,37 @@ class Spot:
     anchor: float = 0.5
 
 
+_USUAL, _SMALL = 0.75, 0.46
+"""Sides of an object alone in the picture, and of one that leaves half of it to something else."""
 SPOTS: dict[Placing, tuple[Spot, ...]] = {
-    Placing.NORMAL: (Spot(0.75),),
+    Placing.NORMAL: (Spot(_USUAL),),
     Placing.LARGE: (Spot(0.97),),
-    Placing.SMALL: (Spot(0.42),),
-    Placing.LEFT: (Spot(0.5, x=0.27),),
-    Placing.RIGHT: (Spot(0.5, x=0.73),),
-    Placing.TOP: (Spot(0.5, y=0.27),),
-    Placing.BOTTOM: (Spot(0.5, y=0.73),),
-    Placing.PAIR: (Spot(0.46, x=0.26), Spot(0.46, x=0.74)),
-    Placing.ON_TOP: (Spot(0.46, y=0.5, anchor=1), Spot(0.48, y=0.49, anchor=0)),
-    Placing.IN_FRONT: (Spot(0.46, x=0.33, y=0.95, anchor=1), Spot(0.62, x=0.62, y=0.4)),
+    Placing.SMALL: (Spot(_SMALL),),
+    Placing.LEFT: (Spot(_SMALL, x=0.25),),
+    Placing.RIGHT: (Spot(_SMALL, x=0.75),),
+    Placing.TOP: (Spot(_SMALL, y=0.25),),
+    Placing.BOTTOM: (Spot(_SMALL, y=0.75),),
+    Placing.PAIR: (Spot(_SMALL, x=0.25), Spot(_SMALL, x=0.75)),
+    Placing.ON_TOP: (Spot(_SMALL, y=0.5, anchor=1), Spot(_SMALL, y=0.5, anchor=0)),
+    Placing.IN_FRONT: (Spot(_SMALL, x=0.25, y=0.75), Spot(_USUAL, x=0.625, y=0.375)),
     Placing.EMPTY: (),
 }
-"""The first object of a caption has the first spot; it is drawn last, over the others."""
+"""The first object of a caption has the first spot; it is drawn last, over the others.
+
+Sizes are few, and spots are whole latent cells (1/16) apart: an object then has the same latents at
+each of them, and what a convolution learns at one spot it knows at the others.
+"""
 _SHARES: dict[Placing, float] = {
-    Placing.NORMAL: 0.4,
-    Placing.LARGE: 0.05,
-    Placing.SMALL: 0.11,
-    Placing.LEFT: 0.03,
-    Placing.RIGHT: 0.03,
-    Placing.TOP: 0.03,
-    Placing.BOTTOM: 0.03,
-    Placing.PAIR: 0.18,
-    Placing.ON_TOP: 0.06,
-    Placing.IN_FRONT: 0.06,
+    Placing.NORMAL: 0.3,
+    Placing.LARGE: 0.04,
+    Placing.SMALL: 0.1,
+    Placing.LEFT: 0.04,
+    Placing.RIGHT: 0.04,
+    Placing.TOP: 0.04,
+    Placing.BOTTOM: 0.04,
+    Placing.PAIR: 0.24,
+    Placing.ON_TOP: 0.07,
+    Placing.IN_FRONT: 0.07,
     Placing.EMPTY: 0.02,
 }
 _STYLE_SHARES: dict[Style, float] = {
@@ -99,13 +102,7 @@ _COLOURED = 0.3
 """Share of objects with another colour, among those that can have one."""
 _SCENES = 0.25
 """Share of scenes among the named backgrounds."""
-_SHIFT = 3.0 / SIZE
-_STRETCH = 0.05
 _UNNAMED_BACKGROUND = 0.25
-_LARGEST_TURN = 35.0
-"""Degrees."""
-_SIDES = (0.4, 1.0)
-"""Longer side of an object relative to the picture."""
 
 
 @dataclass(frozen=True)
@@ -138,13 +135,6 @@ class Composition:
             parts.append(self.style)
         return hashlib.sha256("|".join(parts).encode()).digest()[0] % 12 == 0
 
-    def empty(self, size: int) -> Image.Image:
-        """The background alone, as a new RGB picture."""
-        if self.background in SCENES:
-            return draw_scene(self.background, size).copy()
-        colour = DEFAULT_BACKGROUND if self.background is None else BACKGROUNDS[self.background]
-        return Image.new("RGB", (size, size), colour)
-
 
 def draw_composition(rng: random.Random) -> Composition:
     """A random composition that is not held out."""
@@ -170,64 +160,3 @@ def _draw_background(rng: random.Random, *, named: bool) -> str | None:
     if not named and rng.random() < _UNNAMED_BACKGROUND:
         return None
     return rng.choice(tuple(SCENES) if rng.random() < _SCENES else tuple(BACKGROUNDS))
-
-
-def render(
-    composition: Composition,
-    pictures: Mapping[str, Image.Image],
-    rng: random.Random | None = None,
-    size: int = SIZE,
-    scale: float = 1.0,
-) -> Image.Image:
-    """Draw the RGB picture; with `rng`, positions and sizes vary by a few pixels."""
-    canvas = composition.empty(size)
-    spots = SPOTS[composition.placing]
-    for (thing, colour), spot in reversed(list(zip(composition.coloured, spots, strict=True))):
-        side, x, y = spot.side * scale, spot.x, spot.y
-        if rng:
-            x += rng.uniform(-_SHIFT, _SHIFT)
-            y += rng.uniform(-_SHIFT, _SHIFT)
-            side *= 1 + _STRETCH * rng.uniform(-1, 1)
-        picture = pictures[thing.name]
-        factor = side * size / max(picture.size)
-        drawn = draw_object(picture, factor, colour, composition.style, size)
-        place(canvas, drawn, replace(spot, x=x, y=y))
-    return style_picture(canvas, composition.style)
-
-
-def place(canvas: Image.Image, drawn: Image.Image, spot: Spot) -> None:
-    """Draw an object (RGBA) of the right size on a square picture."""
-    left = round(spot.x * canvas.width - drawn.width / 2)
-    top = round(spot.y * canvas.height - drawn.height * spot.anchor)
-    canvas.paste(drawn, (left, top), drawn)
-
-
-def draw_object(
-    picture: Image.Image, factor: float, colour: str | None, style: Style, size: int
-) -> Image.Image:
-    """One object (RGBA), scaled by `factor`, as it looks in a picture of `size` pixels."""
-    width, height = (max(1, round(side * factor)) for side in picture.size)
-    drawn = picture.resize((width, height), Image.Resampling.LANCZOS)
-    if colour:
-        drawn = recolour(drawn, colour)
-    return style_object(drawn, style, size)
-
-
-def render_anywhere(
-    composition: Composition,
-    pictures: Mapping[str, Image.Image],
-    rng: random.Random,
-    size: int = SIZE,
-) -> Image.Image:
-    """Draw objects with any size, place and turn that keep them in the picture."""
-    canvas = composition.empty(size)
-    for thing, colour in composition.coloured:
-        turned = pictures[thing.name].rotate(
-            rng.uniform(-_LARGEST_TURN, _LARGEST_TURN), Image.Resampling.BICUBIC, expand=True
-        )
-        side = rng.uniform(*_SIDES) * size / (1 if len(composition.things) == 1 else 2)
-        factor = side / max(turned.size)
-        drawn = draw_object(turned, factor, colour, composition.style, size)
-        left, top = rng.randint(0, size - drawn.width), rng.randint(0, size - drawn.height)
-        canvas.paste(drawn, (left, top), drawn)
-    return style_picture(canvas, composition.style)

@@ -32,10 +32,10 @@ from sdtui.pocket.train.compositions import (
     Composition,
     Placing,
     draw_composition,
-    render_anywhere,
 )
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.precision import autocast
+from sdtui.pocket.train.rendering import render_anywhere
 from sdtui.pocket.train.text import WIDTH, TextModels, Unet
 from sdtui.pocket.train.unet import add_noise, evenly, new_scheduler
 from sdtui.pocket.train.vae import LATENT_CHANNELS, encode
@@ -130,7 +130,8 @@ def make_steered(path: Path, count: int, vae: Any, pictures: Mapping[str, Image.
         latents, edges = [], []
         for start in range(0, count, 100):
             rendered = [
-                render_anywhere(each, pictures, rng) for each in compositions[start : start + 100]
+                render_anywhere(each, pictures, rng).picture
+                for each in compositions[start : start + 100]
             ]
             latents.append(encode(vae, rendered))
             found = [canny(np.asarray(each), _LOW, _HIGH) > 0 for each in rendered]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,20 @@ def token_ids(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
     return ids
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Some pictures of one size."""
+
+    latents: Tensor
+    """(n, 8, h, w), float32, of unit variance."""
+    ids: Tensor
+    """(n, 77): one caption of each."""
+    labels: Tensor
+    """(n, 7), see labels.py."""
+    owners: Tensor
+    """(n, h, w): which object a cell shows, 0 for none (see layout.py)."""
+
+
 @dataclass
 class Examples:
     """All pictures of one folder, on one device, grouped by size."""
@@ -31,47 +45,50 @@ class Examples:
     tokenizer: CLIPTokenizer
     device: str = "cpu"
     read: set[Path] = field(default_factory=set)
-    latents: dict[int, Tensor] = field(default_factory=dict)
-    """Side of the picture in pixels → (n, 8, side / 8, side / 8), float16, of unit variance."""
-    ids: dict[int, Tensor] = field(default_factory=dict)
-    """Side → (n, captions, 77), int16."""
-    labels: dict[int, Tensor] = field(default_factory=dict)
-    """Side → (n, labels), see labels.py."""
+    parts: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    """Side of the pictures in pixels → the tensors of a `Batch` for all pictures, in small dtypes;
+    `ids` is (n, captions, 77)."""
 
     def refresh(self) -> None:
         """Read the files that are new since the last call."""
+        new: dict[int, list[dict[str, Tensor]]] = {}
         for path in sorted(set(self.folder.glob("*.pt")) - self.read):
             self.read.add(path)
-            side = int(path.stem.split("-")[0])
             content: dict[str, Any] = torch.load(path, weights_only=True)
-            texts = [text for texts in content["captions"] for text in texts]
-            ids = token_ids(self.tokenizer, texts).to(torch.int16)
-            ids = ids.view(len(content["captions"]), -1, ids.shape[1])
-            for parts, new in (
-                (self.latents, content["latents"]),
-                (self.ids, ids),
-                (self.labels, content["labels"]),
-            ):
-                known = [parts[side]] if side in parts else []
-                parts[side] = torch.cat([*known, new.to(self.device)])
+            captions = content.pop("captions")
+            ids = token_ids(self.tokenizer, [text for texts in captions for text in texts])
+            content["ids"] = ids.to(torch.int16).view(len(captions), -1, ids.shape[1])
+            new.setdefault(int(path.stem.split("-")[0]), []).append(content)
+        for side, contents in new.items():
+            all_parts = [self.parts[side], *contents] if side in self.parts else contents
+            self.parts[side] = {
+                name: torch.cat([parts[name].to(self.device) for parts in all_parts])
+                for name in all_parts[0]
+            }
 
-    def choose(self, side: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """`count` random latents (float32), one caption of each (n, 77) and the labels."""
-        latents, ids = self.latents[side], self.ids[side]
-        rows = torch.randint(len(latents), (count,), device=self.device)
+    def choose(self, side: int, count: int) -> Batch:
+        """`count` random pictures with one of their captions each."""
+        parts = self.parts[side]
+        ids = parts["ids"]
+        rows = torch.randint(len(ids), (count,), device=self.device)
         texts = torch.randint(ids.shape[1], (count,), device=self.device)
-        return latents[rows].float(), ids[rows, texts].long(), self.labels[side][rows]
+        return Batch(
+            parts["latents"][rows].float(),
+            ids[rows, texts].long(),
+            parts["labels"][rows],
+            parts["owners"][rows],
+        )
 
-    def batches(self, shares: dict[int, float], cells: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Endless batches of `cells` latent cells with token ids, one in ten for no caption.
+    def batches(self, shares: dict[int, float], cells: int) -> Iterator[Batch]:
+        """Endless batches of `cells` latent cells, one picture in ten without its caption.
 
         `shares` are those of the steps by side in pixels; sizes without pictures are left out.
         """
         empty = token_ids(self.tokenizer, [""]).to(self.device)
         while True:
-            sides = [side for side in shares if side in self.latents]
+            sides = [side for side in shares if side in self.parts]
             weights = torch.tensor([shares[side] for side in sides])
             side = sides[int(torch.multinomial(weights, 1))]
-            latents, ids, _ = self.choose(side, cells // (side // 8) ** 2)
-            without = torch.rand(len(ids), 1, device=self.device) < _EMPTY_CAPTIONS
-            yield latents, torch.where(without, empty, ids)
+            batch = self.choose(side, cells // (side // 8) ** 2)
+            without = torch.rand(len(batch.ids), 1, device=self.device) < _EMPTY_CAPTIONS
+            yield replace(batch, ids=torch.where(without, empty, batch.ids))

@@ -6,12 +6,13 @@ not begun to after 100,000 samples: without positions it draws objects as blobs 
 With this loss it knows positions after 2,000.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from sdtui.pocket.train.layers import LayerOutputs
 
 _LAYERS = {
     "down_blocks.1.resnets.0": 1,
@@ -49,10 +50,10 @@ class Places(nn.Module):
     def __init__(self, unet: Any) -> None:
         super().__init__()
         self.heads = nn.ModuleList()
-        self._features: dict[str, Tensor] = {}
+        self._outputs = LayerOutputs(unet, _LAYERS)
         self._sides: list[int] = []
         self._known: dict[tuple[int, int], Tensor] = {}
-        for name, level in _LAYERS.items():
+        for level in _LAYERS.values():
             channels = unet.config.block_out_channels[level]
             side = unet.config.sample_size >> level
             self._sides.append(side)
@@ -60,16 +61,15 @@ class Places(nn.Module):
             self.heads.append(
                 nn.Sequential(nn.GroupNorm(1, channels), nn.Conv2d(channels, codes, 1))
             )
-            unet.get_submodule(name).register_forward_hook(_store_output(self._features, name))
 
     def loss(self) -> Tensor:
         """The mean squared error of the codes in the latest pass, over all layers."""
         errors = []
+        outputs = self._outputs.take()
         for name, head, side in zip(_LAYERS, self.heads, self._sides, strict=True):
-            predicted = head(self._features[name].float())
+            predicted = head(outputs[name].float())
             codes = self._codes(predicted.shape[-1], side, predicted.device)
             errors.append(functional.mse_loss(predicted, codes.expand_as(predicted)))
-        self._features.clear()
         return torch.stack(errors).mean()
 
     def _codes(self, side: int, of: int, device: torch.device) -> Tensor:
@@ -78,10 +78,3 @@ class Places(nn.Module):
         if key not in self._known:
             self._known[key] = place_codes(side, of).to(device)
         return self._known[key]
-
-
-def _store_output(features: dict[str, Tensor], name: str) -> Callable[[Any, Any, Any], None]:
-    def hook(_layer: Any, _inputs: Any, output: Any) -> None:
-        features[name] = output[0] if isinstance(output, tuple) else output
-
-    return hook

@@ -1,7 +1,8 @@
 """Render training pictures and encode them once: `python -m sdtui.pocket.train.prepare`.
 
-Each file holds the latents of some pictures of one size, several captions of each, and what the
-pictures show as numbers. A training reads new files as they come, so that both may run at once.
+Each file holds the latents of some pictures of one size, several captions of each, what the
+pictures show as numbers, and which cell shows which object. A training reads new files as they
+come, so that both may run at once.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from sdtui.pocket.train.compositions import (
     SIZE,
     Composition,
     draw_composition,
-    render,
-    render_anywhere,
 )
 from sdtui.pocket.train.labels import labels
+from sdtui.pocket.train.layout import cell_owners
 from sdtui.pocket.train.objects import THINGS
+from sdtui.pocket.train.rendering import Drawing, render, render_anywhere
 from sdtui.pocket.train.vae import Autoencoder, encode
 
-SHARES = {64: 0.02, 96: 0.02, SIZE: 0.82, 192: 0.07, 256: 0.07}
+SHARES = {64: 0.01, 96: 0.01, SIZE: 0.92, 192: 0.03, 256: 0.03}
 """Share of the training steps, and of the files, by side in pixels."""
 _CELLS = 1000 * (SIZE // 8) ** 2
 """Latent cells in a file: 1000 pictures of the native size."""
 _CAPTIONS = 4
 """Captions of each picture."""
-_SHIFTED = 0.2
+_SHIFTED = 0.1
 """Share of compositions that are shifted and resized by a few pixels. Objects on always the same
 pixels have the same latents each time, which a small UNet learns far sooner."""
 _ANYWHERE = 0.3
@@ -47,7 +48,7 @@ _CHUNK = 50
 
 def draw_example(
     seed: str, side: int, pictures: Mapping[str, Image.Image]
-) -> tuple[Composition, list[str], Image.Image]:
+) -> tuple[Composition, list[str], Drawing]:
     """The composition, the captions and the picture with this seed."""
     rng = random.Random(seed)
     composition = draw_composition(rng)
@@ -63,16 +64,22 @@ def prepare(
 ) -> None:
     """Write one file of pictures with `side` pixels a side."""
     count = _CELLS // (side // 8) ** 2
-    latents, captions, rows = [], [], []
+    latents, captions, rows, owners = [], [], [], []
     for start in range(0, count, _CHUNK):
         examples = [
             draw_example(f"{side}-{number}-{index}", side, pictures)
             for index in range(start, min(count, start + _CHUNK))
         ]
-        latents.append(encode(vae, [picture for _, _, picture in examples]))
+        latents.append(encode(vae, [drawing.picture for _, _, drawing in examples]))
         captions += [texts for _, texts, _ in examples]
         rows += [labels(composition) for composition, _, _ in examples]
-    content = {"latents": torch.cat(latents), "captions": captions, "labels": torch.tensor(rows)}
+        owners += [cell_owners(drawing.owners) for _, _, drawing in examples]
+    content = {
+        "latents": torch.cat(latents),
+        "captions": captions,
+        "labels": torch.tensor(rows),
+        "owners": torch.stack(owners),
+    }
     temporary = path.with_suffix(".part")
     torch.save(content, temporary)
     temporary.replace(path)

@@ -94,7 +94,7 @@ def train_text(
     torch.manual_seed(2)
     device = examples.device
     pool = models.unet.add_embedding
-    codes = Codes(examples.latents[SIZE])
+    codes = Codes(examples.parts[SIZE]["latents"])
     width = models.unet.config.time_embedding_dim
     heads = nn.ModuleList(nn.Linear(width, size) for size in (*CLASSES, _CODE)).to(device)
     embeddings: Any = models.text_encoder.get_input_embeddings()
@@ -114,12 +114,12 @@ def train_text(
         step += 1
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * min(1, step / 50) * (1 + cos(pi * progress)) / 2
-        latents, ids, labels = examples.choose(SIZE, _BATCH)
+        batch = examples.choose(SIZE, _BATCH)
         with autocast(device):
-            pooled = pool(models.text_encoder(ids)[0])
+            pooled = pool(models.text_encoder(batch.ids)[0])
             *classes, predicted = [head(pooled).float() for head in heads]
-        parts = [functional.cross_entropy(n, labels[:, i]) for i, n in enumerate(classes)]
-        parts.append(functional.mse_loss(predicted, codes.of(latents)))
+        parts = [functional.cross_entropy(n, batch.labels[:, i]) for i, n in enumerate(classes)]
+        parts.append(functional.mse_loss(predicted, codes.of(batch.latents)))
         optimizer.zero_grad(set_to_none=True)
         torch.stack(parts).sum().backward()
         nn.utils.clip_grad_norm_(weights, 1.0)

@@ -11,10 +11,10 @@ import torch
 import torch.distributed as dist
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sdtui.pocket.train.compositions import SIZE
 from sdtui.pocket.train.examples import Examples
+from sdtui.pocket.train.layout import Layout, cell_weights
 from sdtui.pocket.train.places import Places
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.prepare import SHARES
@@ -36,7 +36,7 @@ class Pace:
     """Between checkpoints."""
 
 
-PACES = {"cpu": Pace(16, 4e-4, 900), "cuda": Pace(512, 1e-3, 120)}
+PACES = {"cpu": Pace(32, 5e-4, 900), "cuda": Pace(512, 1e-3, 120)}
 _TEXT_SHARE = 0.3
 """Learning rate of the text encoder relative to that of the UNet."""
 _AVERAGE = 0.998
@@ -45,11 +45,12 @@ _SYNC_STEPS = 8
 """Steps between averaging the weights of several processes."""
 PLACES_WEIGHT = 0.3
 """Weight of the position loss relative to the velocity loss."""
-_WARM_UP = 200
+_WARM_UP = 100
 """Steps over which the learning rate rises."""
-_LOW_NOISE = 1.5
-"""Exponent of the even distribution of times at the other sizes: half lie below 354 of 1000. Hires
-fix, image-to-image and inpainting use these, where the content comes from the picture."""
+_HIGH_NOISE, _LOW_NOISE = 0.6, 1.5
+"""Exponents of the even distribution of times at the native size and at the others: half lie above
+660, and below 354, of 1000. With much noise the content comes from the caption, which is the longer
+to learn; hires fix, image-to-image and inpainting use little, where it comes from the picture."""
 
 
 def new_unet() -> Unet:
@@ -112,8 +113,8 @@ def add_noise(latents: Tensor, times: Tensor, schedule: Tensor) -> tuple[Tensor,
 
 
 def noised(latents: Tensor, schedule: Tensor, *, native: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Noisy latents, their times (0 to 999) and velocities; less noise unless of `native` size."""
-    spread = evenly(len(latents), latents.device.type) ** (1 if native else _LOW_NOISE)
+    """Noisy latents, their times (0 to 999) and velocities; more noise for the `native` size."""
+    spread = evenly(len(latents), latents.device.type) ** (_HIGH_NOISE if native else _LOW_NOISE)
     times = (1000 * spread).long().clamp(max=999)
     noisy, velocity = add_noise(latents, times, schedule)
     return noisy, times, velocity
@@ -133,18 +134,20 @@ class Training:
         self.device = device
         self.pace = PACES[device]
         self.places = Places(models.unet)
+        self.layout = Layout(models.unet)
         if device == "cpu":  # with so few cells, a fused attention is slower: 13 % of a step
             models.unet.set_default_attn_processor()
         models.unet.train().requires_grad_(requires_grad=True)
         models.text_encoder.train().requires_grad_(requires_grad=True)
-        modules: list[nn.Module] = [models.unet, models.text_encoder, self.places]
+        modules: list[nn.Module] = [models.unet, models.text_encoder, self.places, self.layout]
         for module in modules:
             module.to(device)
         text = list(models.text_encoder.parameters())
         self.weights: list[Tensor] = [*models.unet.parameters(), *text]
         self.average = [weight.detach().clone() for weight in self.weights]
-        self.trained = [*self.weights, *self.places.parameters()]
-        drawn = [*models.unet.parameters(), *self.places.parameters()]
+        heads = [*self.places.parameters(), *self.layout.parameters()]
+        self.trained = [*self.weights, *heads]
+        drawn = [*models.unet.parameters(), *heads]
         self.optimizer = torch.optim.AdamW(
             [{"params": drawn, "share": 1.0}, {"params": text, "share": _TEXT_SHARE}],
             lr=self.pace.learning_rate,
@@ -172,37 +175,40 @@ class Training:
         torch.manual_seed(self.step + rank())
         schedule = new_scheduler().alphas_cumprod.to(self.device)
         unet = self.models.unet
-        compiled = torch.compile(unet, dynamic=False) if self.device != "cpu" else unet
+        compiled = torch.compile(unet, dynamic=False)
         cells = self.pace.batch * (SIZE // 8) ** 2
         saved = self.seconds
         losses: list[Tensor] = []
-        for latents, ids in examples.batches(SHARES, cells):
+        for batch in examples.batches(SHARES, cells):
             began = time.monotonic()
             progress = self.seconds / seconds
             if progress >= 1 and self.step % _SYNC_STEPS == 0:
                 break
             self._set_learning_rate(progress)
-            native = latents.shape[-1] * 8 == SIZE
-            noisy, times, velocity = noised(latents, schedule, native=native)
+            native = batch.latents.shape[-1] * 8 == SIZE
+            noisy, times, velocity = noised(batch.latents, schedule, native=native)
             with autocast(self.device):
-                context = self.models.text_encoder(ids)[0]
+                context = self.models.text_encoder(batch.ids)[0]
                 # Compiling takes a minute for each size, too long for the rare ones.
                 predict = compiled if native else unet
                 predicted = predict(noisy, times, context, return_dict=False)[0]
-            loss = functional.mse_loss(predicted.float(), velocity)
+            errors = (predicted.float() - velocity).square().mean(dim=1)
+            loss = (cell_weights(batch.owners) * errors).mean()
+            layout = self.layout.loss(batch)
             self.optimizer.zero_grad(set_to_none=True)
-            (loss + PLACES_WEIGHT * self.places.loss()).backward()
+            (loss + PLACES_WEIGHT * self.places.loss() + layout).backward()
             nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
             self.optimizer.step()
             self.step += 1
             self._update_average()
-            losses.append(loss.detach())
+            losses.append(torch.stack([loss.detach(), layout.detach()]))
             self.seconds += time.monotonic() - began
             if dist.is_initialized() and self.step % _SYNC_STEPS == 0:
                 self._synchronise()
             if self.step % 100 == 0 and rank() == 0:
-                mean = torch.stack(losses).mean().item()
-                report(f"step {self.step} loss {mean:.4f} {self.seconds / 60:.1f} min")
+                loss, layout = torch.stack(losses).mean(dim=0)
+                minutes = self.seconds / 60
+                report(f"step {self.step} loss {loss:.4f} layout {layout:.4f} {minutes:.1f} min")
                 losses.clear()
             if self.seconds - saved > self.pace.saved_seconds:
                 saved = self.seconds
@@ -258,6 +264,7 @@ class Training:
             "unet": self.models.unet.state_dict(),
             "text": self.models.text_encoder.state_dict(),
             "places": self.places.state_dict(),
+            "layout": self.layout.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
@@ -272,6 +279,7 @@ class Training:
         self.models.unet.load_state_dict(state["unet"])
         self.models.text_encoder.load_state_dict(state["text"])
         self.places.load_state_dict(state["places"])
+        self.layout.load_state_dict(state["layout"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]

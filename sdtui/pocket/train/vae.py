@@ -17,9 +17,10 @@ from torch.nn import functional
 
 from sdtui.pocket.sheet import sheet
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
-from sdtui.pocket.train.compositions import draw_composition, render
+from sdtui.pocket.train.compositions import draw_composition
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.precision import autocast
+from sdtui.pocket.train.rendering import render
 
 Autoencoder: TypeAlias = Any
 """An AutoencoderTiny. Its class has no type hints for its attributes."""
@@ -116,7 +117,7 @@ def train_vae(
     so that a UNet that draws them need not learn others; otherwise the scaling factor is set."""
     rng = random.Random(1)
     torch.manual_seed(1)
-    pool = pixels([render(draw_composition(rng), pictures, rng) for _ in range(_POOL)])
+    pool = pixels([render(draw_composition(rng), pictures, rng).picture for _ in range(_POOL)])
     vae.to(memory_format=torch.channels_last)
     vae.encoder.requires_grad_(not decoder_only)
     weights = [weight for weight in vae.parameters() if weight.requires_grad]
@@ -185,21 +186,23 @@ def decode(vae: Autoencoder, latents: Tensor) -> list[Image.Image]:
 def reconstruction_sheet(vae: Autoencoder, pictures: Mapping[str, Image.Image], path: Path) -> None:
     """Save twelve compositions and, below each, its reconstruction."""
     rng = random.Random(2)
-    before = [render(draw_composition(rng), pictures, rng) for _ in range(12)]
+    before = [render(draw_composition(rng), pictures, rng).picture for _ in range(12)]
     sheet([*before, *decode(vae, encode(vae, before))], columns=12).save(path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sdtui.pocket.train.vae")
     parser.add_argument("--work", type=Path, default=Path(".pocket"), help="the npm package")
-    parser.add_argument("--start", type=Path, help="train on the decoder of this autoencoder")
+    parser.add_argument(
+        "--weights", type=Path, help="of an autoencoder whose decoder is trained on"
+    )
     parser.add_argument("--to", type=Path, required=True, help="the trained autoencoder's folder")
     parser.add_argument("--minutes", type=float, default=9)
     arguments = parser.parse_args()
     pictures = load_pictures(fetch_assets(arguments.work), THINGS)
-    start: Path | None = arguments.start
-    vae = AutoencoderTiny.from_pretrained(start, dtype=torch.float32) if start else new_vae()
-    train_vae(vae, pictures, arguments.minutes * 60, decoder_only=start is not None)
+    weights: Path | None = arguments.weights
+    vae = AutoencoderTiny.from_pretrained(weights, dtype=torch.float32) if weights else new_vae()
+    train_vae(vae, pictures, arguments.minutes * 60, decoder_only=weights is not None)
     vae.save_pretrained(arguments.to)
     reconstruction_sheet(vae, pictures, arguments.to / "reconstructions.png")
 
