@@ -33,6 +33,7 @@ from sdtui.pocket.train.compositions import (
     Placing,
     draw_composition,
 )
+from sdtui.pocket.train.export import without_keys
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.rendering import render_anywhere
@@ -193,6 +194,7 @@ def main() -> None:
     parser.add_argument(
         "--to", type=Path, default=CONTROLNETS_FOLDER / "pocket-edges", help="the finished folder"
     )
+    parser.add_argument("--weights", type=Path, help="of a ControlNet that is trained on")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--pictures", type=int, default=12_000, help="compositions to train on")
     arguments = parser.parse_args()
@@ -201,9 +203,15 @@ def main() -> None:
     models, vae = load_pocket()
     pictures = load_pictures(fetch_assets(work), THINGS)
     examples = make_steered(work / "steered.pt", arguments.pictures, vae, pictures)
-    controlnet = new_controlnet(models.unet)
+    weights: Path | None = arguments.weights
+    if weights is None:
+        controlnet = new_controlnet(models.unet)
+    else:
+        controlnet = ControlNetModel.from_pretrained(weights, dtype=torch.float32)
+        controlnet.to(memory_format=torch.channels_last)
     train(controlnet, models, examples, arguments.minutes * 60, work)
     controlnet.to(torch.float16).save_pretrained(arguments.to)
+    without_keys(arguments.to, "_name_or_path")
 
 
 if __name__ == "__main__":

@@ -31,10 +31,14 @@ def make_pipeline(models: TextModels, vae: Autoencoder) -> Pipeline:
 def export(pipeline: Pipeline, folder: Path) -> None:
     """Write the model folder in float16; the pipeline is in float16 afterwards."""
     pipeline.to(torch.float16).save_pretrained(folder, max_shard_size=_LARGEST_FILE)
-    for part in ("unet", "vae"):
-        config = folder / part / "config.json"
-        values = json.loads(config.read_text())
-        values.pop("_name_or_path", None)  # a path on this machine
-        if part == "vae":  # AutoencoderTiny writes this key and warns when it reads it
-            values.pop("block_out_channels", None)
-        config.write_text(json.dumps(values, indent=2) + "\n")
+    without_keys(folder / "unet", "_name_or_path")
+    # AutoencoderTiny writes the second key and warns when it reads it.
+    without_keys(folder / "vae", "_name_or_path", "block_out_channels")
+
+
+def without_keys(folder: Path, *names: str) -> None:
+    """Leave keys out of a component's config, such as a path on this machine."""
+    config = folder / "config.json"
+    values = json.loads(config.read_text())
+    kept = {name: value for name, value in values.items() if name not in names}
+    config.write_text(json.dumps(kept, indent=2) + "\n")
