@@ -43,8 +43,12 @@ class _Opened:
         until(lambda: self.trainings.status(name).condition is condition)
 
     def until_running(self, name: str = "dog") -> None:
+        """Wait for a step of its present process, which from then on takes commands."""
         self.until(TrainingCondition.RUNNING, name)
-        until(lambda: self.trainings.status(name).step == 5)
+        until(lambda: self._said_last(name) == f"{name} step")
+
+    def _said_last(self, name: str) -> str:
+        return next((each for each in reversed(self.said()) if each.startswith(f"{name} ")), "")
 
     def said(self) -> list[str]:
         """Return what happened to trainings, in short."""
