@@ -240,11 +240,12 @@ def test_unet_learns_where_cells_are_and_what_they_show(examples: Examples) -> N
     trained = [*unet.parameters(), *places.parameters(), *layout.parameters()]
     optimizer = torch.optim.AdamW(trained, lr=1e-3)
     batch = next(examples.batches({128: 1.0}, 2 * 16 * 16))
+    weights = cell_weights(batch.owners)
     losses = []
     for _ in range(12):
         text = {"encoder_hidden_states": torch.randn(2, 5, WIDTH)}
         unet(torch.randn(2, LATENT_CHANNELS, 16, 16), torch.tensor([500, 900]), **text)
-        losses.append(torch.stack([places.loss(), layout.loss(batch)]))
+        losses.append(torch.stack([places.loss(), layout.loss(batch, weights)]))
         optimizer.zero_grad()
         losses[-1].sum().backward()
         optimizer.step()

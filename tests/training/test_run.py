@@ -32,7 +32,7 @@ from sdtui.models.headers import read_header
 from sdtui.requests.training.events import TrainingEvent
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.training import checkpoint, objective, run, samples, steps, trainer
-from sdtui.training.checkpoint import read_checkpoint
+from sdtui.training.checkpoint import Checkpoint, read_checkpoint
 from sdtui.training.control import TrainingControl
 from sdtui.training.folder import TrainingFolder
 from sdtui.training.plan import MemoryNeeds
@@ -309,6 +309,13 @@ def test_a_model_says_what_it_learns_with_where_the_request_leaves_it_open(
     assert (planned.learning_rate, planned.steps) == (0.05, 1)
 
 
+def _kept(folder: Path) -> Checkpoint:
+    """Return the last checkpoint of the training below a folder."""
+    kept = read_checkpoint(folder / "work")
+    assert kept is not None
+    return kept
+
+
 @pytest.mark.parametrize("wrong", ["loss", "gradients"])
 def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_its_checkpoint(
     training: _Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
@@ -327,8 +334,7 @@ def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_its_checkpoint(
     monkeypatch.setattr(trainer, "batch_loss", later_not_a_number)
     with pytest.raises(TrainingError, match=r"diverged in step 3: .* lower --lr"):
         training.run(checkpointing_steps=1)
-    kept = read_checkpoint(tmp_path / "work")
-    assert kept is not None
+    kept = _kept(tmp_path)
     assert kept.step == 2
     assert all(each.isfinite().all() for each in kept.tensors.values())
 
@@ -379,6 +385,4 @@ def test_a_disk_that_is_full_ends_the_training_with_a_sentence_and_keeps_the_las
     monkeypatch.setattr(checkpoint, "write_atomic", full_later)
     with pytest.raises(OutputError, match=r"work can't be written: No space left"):
         training.run(checkpointing_steps=1)
-    kept = read_checkpoint(tmp_path / "work")
-    assert kept is not None
-    assert kept.step == 1
+    assert _kept(tmp_path).step == 1

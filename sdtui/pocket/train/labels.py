@@ -1,13 +1,13 @@
 """What a composition shows, as numbers that the text encoder learns to tell from its captions."""
 
-from sdtui.pocket.train import colours
+from sdtui.pocket.train.colours import COLOURS
 from sdtui.pocket.train.compositions import BACKGROUNDS, Composition, Placing
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.scenes import SCENES
 from sdtui.pocket.train.styles import Style
 
 _OBJECTS = {thing: number for number, thing in enumerate((None, *THINGS))}
-_COLOURS = (None, *colours.COLOURS)
+_COLOURS = (None, *COLOURS)
 _BACKGROUNDS = (None, *BACKGROUNDS, *SCENES)
 
 CLASSES = (
@@ -20,8 +20,8 @@ CLASSES = (
     len(Style),
 )
 """How many values each label has."""
-OBJECTS, COLOURS, BACKGROUND = (0, 1), (2, 3), 4
-"""Indexes of labels."""
+OBJECT_LABELS, COLOUR_LABELS, BACKGROUND_LABEL = (0, 1), (2, 3), 4
+"""Their indexes."""
 
 
 def labels(composition: Composition) -> list[int]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sdtui.pocket.train.examples import Batch
-from sdtui.pocket.train.labels import BACKGROUND, CLASSES, COLOURS, OBJECTS
+from sdtui.pocket.train.labels import BACKGROUND_LABEL, CLASSES, COLOUR_LABELS, OBJECT_LABELS
 from sdtui.pocket.train.layers import LayerOutputs
 from sdtui.pocket.train.vae import LATENT_CHANNELS
 
@@ -27,8 +27,9 @@ _LAYERS = {
     "up_blocks.1.attentions.1": 1,
 }
 """The layers that the loss reads, and their levels: a cell of level 1 is 2 x 2 latent cells."""
-_CONTENTS = CLASSES[OBJECTS[0]] + CLASSES[BACKGROUND]
+_CONTENTS = CLASSES[OBJECT_LABELS[0]] + CLASSES[BACKGROUND_LABEL]
 """What a cell may show: an object (1 and on), or a background after all objects."""
+_COLOURS = CLASSES[COLOUR_LABELS[0]]
 _COVERED = 0.35
 """Share of a cell from which on it shows an object."""
 _CONTENT, _COLOUR, _CLEAN = 0.05, 0.03, 0.2
@@ -73,22 +74,22 @@ class Layout(nn.Module):
         self.heads = nn.ModuleList()
         for level in _LAYERS.values():
             channels = unet.config.block_out_channels[level]
-            values = _CONTENTS + CLASSES[COLOURS[0]] + LATENT_CHANNELS * 4**level
+            values = _CONTENTS + _COLOURS + LATENT_CHANNELS * 4**level
             self.heads.append(
                 nn.Sequential(nn.GroupNorm(1, channels), nn.Conv2d(channels, values, 1))
             )
 
-    def loss(self, batch: Batch) -> Tensor:
-        """The error of the latest pass, in which the UNet saw `batch` with noise."""
+    def loss(self, batch: Batch, weights: Tensor) -> Tensor:
+        """The error of the latest pass, in which the UNet saw `batch` with noise. `weights` are
+        those of its latent cells, (n, h, w)."""
         outputs = self._outputs.take()
-        weights = cell_weights(batch.owners)[:, None]
         errors = []
         for (name, level), head in zip(_LAYERS.items(), self.heads, strict=True):
             content, colour, clean = head(outputs[name].float()).split(
-                [_CONTENTS, CLASSES[COLOURS[0]], LATENT_CHANNELS * 4**level], dim=1
+                [_CONTENTS, _COLOURS, LATENT_CHANNELS * 4**level], dim=1
             )
             side = 2**level
-            pooled = functional.avg_pool2d(weights, side)[:, 0]
+            pooled = functional.avg_pool2d(weights, side)
             contents, colours = cell_labels(_owners(batch.owners, side), batch.labels)
             unlike = functional.cross_entropy(content, contents, reduction="none")
             target = functional.pixel_unshuffle(batch.latents, side)
@@ -110,11 +111,11 @@ def _mean_of_known(predicted: Tensor, colours: Tensor) -> Tensor:
 
 def cell_labels(owners: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Owners (n, h, w) and labels (n, 7) → what each cell shows and its colour, both (n, h, w)."""
-    behind = CLASSES[OBJECTS[0]] + labels[:, BACKGROUND]
+    behind = CLASSES[OBJECT_LABELS[0]] + labels[:, BACKGROUND_LABEL]
     nothing = torch.full_like(behind, UNCOLOURED)
     index = owners.flatten(1)
-    contents = torch.stack([behind, *(labels[:, each] for each in OBJECTS)], dim=1)
-    colours = torch.stack([nothing, *(labels[:, each] for each in COLOURS)], dim=1)
+    contents = torch.stack([behind, *(labels[:, each] for each in OBJECT_LABELS)], dim=1)
+    colours = torch.stack([nothing, *(labels[:, each] for each in COLOUR_LABELS)], dim=1)
     return (
         contents.gather(1, index).view_as(owners),
         colours.gather(1, index).view_as(owners),

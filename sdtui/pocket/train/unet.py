@@ -193,8 +193,9 @@ class Training:
                 predict = compiled if native else unet
                 predicted = predict(noisy, times, context, return_dict=False)[0]
             errors = (predicted.float() - velocity).square().mean(dim=1)
-            loss = (cell_weights(batch.owners) * errors).mean()
-            layout = self.layout.loss(batch)
+            weights = cell_weights(batch.owners)
+            loss = (weights * errors).mean()
+            layout = self.layout.loss(batch, weights)
             self.optimizer.zero_grad(set_to_none=True)
             (loss + PLACES_WEIGHT * self.places.loss() + layout).backward()
             nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
