@@ -19,6 +19,8 @@ from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.openvino import choice, store
 from sdtui.engine.openvino import component as components
 from sdtui.engine.openvino.choice import choose_runtime
+from sdtui.engine.openvino.compiled import Compiled
+from sdtui.engine.openvino.conversion import convert
 from sdtui.engine.openvino.weights import Watched
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.result import GenerationResult
@@ -98,6 +100,33 @@ def test_pictures_are_those_of_torch_at_any_size(
         assert other.record.settings.speedups == ("OpenVINO",)
         assert other.record.notices == ()
     assert len(list(store.folder().iterdir())) == 2  # the UNet and the decoder, for all sizes
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    ("weights_bytes", "heights"),
+    [(2**20, [8, 9, 10, 11, 12]), (2**30, [8, 9, 8, 10, 11, 8, 12, 8])],
+)
+def test_small_models_stay_compiled_for_four_sizes_and_large_ones_for_one(
+    weights_bytes: int, heights: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import openvino
+
+    layer = nn.Conv2d(2, 2, 1)
+    model = convert(lambda tensor: (layer(tensor),), layer, [torch.zeros(2, 2, 9, 11)])
+    compiled = Compiled(model, torch.float32, weights_bytes)
+    compile_model, compiled_for = openvino.Core.compile_model, []
+
+    def compile_noted(core: Any, model: Any, *rest: Any) -> Any:
+        compiled_for.append(model.inputs[0].get_shape()[2])
+        return compile_model(core, model, *rest)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", compile_noted)
+    for height in (8, 8, 9, 9, 8, 10, 11, 8, 12, 8):
+        given = torch.randn(1, 2, height, 8)
+        (found,) = compiled([given], lambda: None)
+        torch.testing.assert_close(found, layer(given).detach())
+    assert compiled_for == heights
 
 
 @needs_openvino

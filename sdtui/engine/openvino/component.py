@@ -86,7 +86,8 @@ class Component:
         self, name: str, function: Function, example: Callable[[], Sequence[Tensor]]
     ) -> Compiled:
         """Return a function's model from disk, else convert it."""
-        dtype = next(self._module.parameters()).dtype
+        parameters = list(self._module.parameters())
+        weights_bytes = sum(each.nbytes for each in parameters)
         if self._digest is None:
             self._digest = self._watched.digest()
         key = _key(self._digest, name)
@@ -95,9 +96,9 @@ class Component:
         if model is None:
             model = convert(function, self._module, [each.float() for each in example()])
             self._check()
-            store.write(key, model, sum(each.nbytes for each in self._module.parameters()))
+            store.write(key, model, weights_bytes)
         self._check()
-        return Compiled(model, dtype)
+        return Compiled(model, parameters[0].dtype, weights_bytes)
 
 
 def smaller(tensor: Tensor, height: int, width: int) -> Tensor:
