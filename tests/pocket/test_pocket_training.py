@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from sdtui.pocket.evaluate import SECTIONS, blind_captions, compositions_of, held_out
 from sdtui.pocket.recognise import Recogniser
@@ -19,6 +20,7 @@ from sdtui.pocket.train.compositions import (
 )
 from sdtui.pocket.train.examples import Examples, token_ids
 from sdtui.pocket.train.layout import UNCOLOURED, Layout, cell_labels, cell_owners, cell_weights
+from sdtui.pocket.train.noise import joined, noisy_guesses, noisy_pictures
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.places import Places, place_codes
 from sdtui.pocket.train.rendering import render
@@ -31,7 +33,7 @@ from sdtui.pocket.train.text import (
     restore_known,
 )
 from sdtui.pocket.train.tokenizer import new_tokenizer
-from sdtui.pocket.train.unet import new_unet
+from sdtui.pocket.train.unet import new_scheduler, new_unet
 from sdtui.pocket.train.vae import LATENT_CHANNELS, new_vae
 
 
@@ -230,6 +232,32 @@ def test_cells_are_named_by_object_colour_and_background() -> None:
     behind = len(THINGS) + 1 + 4
     assert contents.tolist() == [[[behind, 7], [9, 7]]]
     assert colours.tolist() == [[[UNCOLOURED, 3], [0, 3]]]
+
+
+def test_target_leads_to_the_picture_from_its_noise_and_from_a_wrong_guess() -> None:
+    torch.manual_seed(0)
+    schedule = new_scheduler().alphas_cumprod
+    pictures, wrong = torch.randn(2, 20, LATENT_CHANNELS, 4, 4)
+
+    def predict(noisy: Tensor, times: Tensor) -> Tensor:
+        kept = schedule[times].view(-1, 1, 1, 1)
+        return (kept.sqrt() * noisy - wrong) / (1 - kept).sqrt()
+
+    for noisy, shown in (
+        (noisy_pictures(pictures, schedule, 1.0), pictures),
+        (noisy_guesses(predict, pictures, schedule, 1.0), wrong),
+    ):
+        kept = schedule[noisy.times].view(-1, 1, 1, 1)
+        signal, spread = kept.sqrt(), (1 - kept).sqrt()
+        found = signal * noisy.latents - spread * noisy.velocity
+        torch.testing.assert_close(found, pictures, atol=1e-3, rtol=0)
+        noise = (noisy.latents - signal * shown) / spread
+        assert noise.std().item() == pytest.approx(1, abs=0.1)
+    one = torch.ones(20, 1, 1)
+    parts = [noisy_pictures(pictures, schedule, 1.0), noisy]
+    torch.testing.assert_close(joined(parts).weights, torch.cat([one, noisy.weights]))
+    # An error of the velocity moves the picture by `spread` times as much.
+    torch.testing.assert_close(noisy.weights, (1 - kept)[:, 0])
 
 
 @pytest.mark.slow

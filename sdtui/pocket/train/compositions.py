@@ -92,11 +92,11 @@ _SHARES: dict[Placing, float] = {
     Placing.EMPTY: 0.02,
 }
 _STYLE_SHARES: dict[Style, float] = {
-    Style.RENDER: 0.84,
-    Style.FLAT: 0.04,
-    Style.OUTLINE: 0.04,
-    Style.PIXEL: 0.04,
-    Style.WATERCOLOUR: 0.04,
+    Style.RENDER: 0.76,
+    Style.FLAT: 0.06,
+    Style.OUTLINE: 0.06,
+    Style.PIXEL: 0.06,
+    Style.WATERCOLOUR: 0.06,
 }
 _COLOURED = 0.3
 """Share of objects with another colour, among those that can have one."""

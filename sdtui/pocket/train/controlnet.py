@@ -34,11 +34,12 @@ from sdtui.pocket.train.compositions import (
     draw_composition,
 )
 from sdtui.pocket.train.export import without_keys
+from sdtui.pocket.train.noise import add_noise, evenly
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.rendering import render_anywhere
 from sdtui.pocket.train.text import WIDTH, TextModels, Unet
-from sdtui.pocket.train.unet import add_noise, evenly, new_scheduler
+from sdtui.pocket.train.unet import new_scheduler
 from sdtui.pocket.train.vae import LATENT_CHANNELS, encode
 
 ControlNet: TypeAlias = Any

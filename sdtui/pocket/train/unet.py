@@ -15,6 +15,14 @@ from torch import Tensor, nn
 from sdtui.pocket.train.compositions import SIZE
 from sdtui.pocket.train.examples import Examples
 from sdtui.pocket.train.layout import Layout, cell_weights
+from sdtui.pocket.train.noise import (
+    HIGH_NOISE,
+    LOW_NOISE,
+    Noisy,
+    joined,
+    noisy_guesses,
+    noisy_pictures,
+)
 from sdtui.pocket.train.places import Places
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.prepare import SHARES
@@ -39,7 +47,7 @@ class Pace:
 PACES = {"cpu": Pace(32, 5e-4, 900), "cuda": Pace(512, 1e-3, 120)}
 _TEXT_SHARE = 0.3
 """Learning rate of the text encoder relative to that of the UNet."""
-_AVERAGE = 0.998
+_AVERAGE = 0.995
 _AVERAGE_STEPS = 4
 _SYNC_STEPS = 8
 """Steps between averaging the weights of several processes."""
@@ -47,10 +55,8 @@ PLACES_WEIGHT = 0.3
 """Weight of the position loss relative to the velocity loss."""
 _WARM_UP = 100
 """Steps over which the learning rate rises."""
-_HIGH_NOISE, _LOW_NOISE = 0.6, 1.5
-"""Exponents of the even distribution of times at the native size and at the others: half lie above
-660, and below 354, of 1000. With much noise the content comes from the caption, which is the longer
-to learn; hires fix, image-to-image and inpainting use little, where it comes from the picture."""
+_OWN_GUESSES = 0.75
+"""Share of pictures of the native size that are replaced by the UNet's own guess of them."""
 
 
 def new_unet() -> Unet:
@@ -96,28 +102,22 @@ def new_scheduler() -> Scheduler:
     )
 
 
-def evenly(count: int, device: str = "cpu") -> Tensor:
-    """`count` numbers from 0 to 1, one from each of as many equal intervals, in random order: less
-    variance in the loss than with independent ones."""
-    return (torch.randperm(count, device=device) + torch.rand(count, device=device)) / count
+def noisy_latents(predict: Unet, latents: Tensor, context: Tensor, schedule: Tensor) -> Noisy:
+    """Latents of pictures and, at the native size, of own guesses, with noise."""
+    if latents.shape[-1] * 8 != SIZE:
+        return noisy_pictures(latents, schedule, LOW_NOISE)
+    own = round(len(latents) * _OWN_GUESSES)
 
+    def guess(noise: Tensor, times: Tensor) -> Tensor:
+        predicted: Tensor = predict(noise, times, context[:own], return_dict=False)[0]
+        return predicted
 
-def add_noise(latents: Tensor, times: Tensor, schedule: Tensor) -> tuple[Tensor, Tensor]:
-    """Noisy latents (n, c, h, w) at times from 0 to 999 and their velocity, which is to be
-    predicted. `schedule` is the scheduler's `alphas_cumprod`."""
-    signal = schedule[times].sqrt().view(-1, 1, 1, 1)
-    spread = (1 - schedule[times]).sqrt().view(-1, 1, 1, 1)
-    noise = torch.randn_like(latents)
-    noisy = (signal * latents + spread * noise).contiguous(memory_format=torch.channels_last)
-    return noisy, signal * noise - spread * latents
-
-
-def noised(latents: Tensor, schedule: Tensor, *, native: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Noisy latents, their times (0 to 999) and velocities; more noise for the `native` size."""
-    spread = evenly(len(latents), latents.device.type) ** (_HIGH_NOISE if native else _LOW_NOISE)
-    times = (1000 * spread).long().clamp(max=999)
-    noisy, velocity = add_noise(latents, times, schedule)
-    return noisy, times, velocity
+    return joined(
+        [
+            noisy_guesses(guess, latents[:own], schedule, HIGH_NOISE),
+            noisy_pictures(latents[own:], schedule, HIGH_NOISE),
+        ]
+    )
 
 
 def rank() -> int:
@@ -186,15 +186,15 @@ class Training:
                 break
             self._set_learning_rate(progress)
             native = batch.latents.shape[-1] * 8 == SIZE
-            noisy, times, velocity = noised(batch.latents, schedule, native=native)
+            # Compiling takes a minute for each size, too long for the rare ones.
+            predict = compiled if native else unet
             with autocast(self.device):
                 context = self.models.text_encoder(batch.ids)[0]
-                # Compiling takes a minute for each size, too long for the rare ones.
-                predict = compiled if native else unet
-                predicted = predict(noisy, times, context, return_dict=False)[0]
-            errors = (predicted.float() - velocity).square().mean(dim=1)
+                noisy = noisy_latents(predict, batch.latents, context.detach(), schedule)
+                predicted = predict(noisy.latents, noisy.times, context, return_dict=False)[0]
+            errors = (predicted.float() - noisy.velocity).square().mean(dim=1)
             weights = cell_weights(batch.owners)
-            loss = (weights * errors).mean()
+            loss = (weights * noisy.weights * errors).mean()
             layout = self.layout.loss(batch, weights)
             self.optimizer.zero_grad(set_to_none=True)
             (loss + PLACES_WEIGHT * self.places.loss() + layout).backward()
@@ -221,8 +221,8 @@ class Training:
             self.save()
 
     def _set_learning_rate(self, progress: float) -> None:
-        """Rise at first, stay, and fall to zero in the last third: the longer the better."""
-        factor = min(1.0, (self.step + 1) / _WARM_UP, max(0.0, 3 * (1 - progress)))
+        """Rise at first, stay for a fifth, then fall to zero: while it stays, the loss does."""
+        factor = min(1.0, (self.step + 1) / _WARM_UP, max(0.0, 1.25 * (1 - progress)))
         for group in self.optimizer.param_groups:
             group["lr"] = self.pace.learning_rate * factor * group["share"]
 
