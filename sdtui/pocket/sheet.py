@@ -28,7 +28,7 @@ PROMPTS = (
     "a burger on the left on a blue background",
 )
 STEPS = 20
-GUIDANCE = 3.0
+GUIDANCE = 1.5
 
 
 def draw(

@@ -64,7 +64,7 @@ def draw(
     drawn: list[Image.Image] = pipeline(
         prompts,
         num_inference_steps=steps,
-        guidance_scale=3.0,
+        guidance_scale=1.5,
         width=size,
         height=size,
         generator=[torch.Generator().manual_seed(seed) for seed in range(len(prompts))],
