@@ -1,10 +1,13 @@
 """Sixteen sample pictures on one sheet."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import torch
 from PIL import Image
+
+from sdtui.pocket import MODEL_FOLDER
 
 Pipeline: TypeAlias = Any
 """A StableDiffusionPipeline. Its class has no type hints for its attributes."""
@@ -27,8 +30,9 @@ PROMPTS = (
     "a guitar on a grey background",
     "a burger on the left on a blue background",
 )
-STEPS = 20
-GUIDANCE = 1.5
+_NATIVE = json.loads((MODEL_FOLDER / "sdtui.json").read_text())
+STEPS: int = _NATIVE["num_inference_steps"]
+GUIDANCE: float = _NATIVE["guidance_scale"]
 
 
 def draw(

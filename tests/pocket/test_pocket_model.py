@@ -21,7 +21,7 @@ from diffusers import (
 from PIL import Image
 
 from sdtui.pocket import MODEL_FOLDER
-from sdtui.pocket.sheet import Pipeline
+from sdtui.pocket.sheet import GUIDANCE, Pipeline
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +64,7 @@ def draw(
     drawn: list[Image.Image] = pipeline(
         prompts,
         num_inference_steps=steps,
-        guidance_scale=1.5,
+        guidance_scale=GUIDANCE,
         width=size,
         height=size,
         generator=[torch.Generator().manual_seed(seed) for seed in range(len(prompts))],
