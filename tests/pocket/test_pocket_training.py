@@ -241,7 +241,8 @@ def test_target_leads_to_the_picture_from_its_noise_and_from_a_wrong_guess() -> 
 
     def predict(noisy: Tensor, times: Tensor) -> Tensor:
         kept = schedule[times].view(-1, 1, 1, 1)
-        return (kept.sqrt() * noisy - wrong) / (1 - kept).sqrt()
+        velocity: Tensor = (kept.sqrt() * noisy - wrong) / (1 - kept).sqrt()
+        return velocity
 
     for noisy, shown in (
         (noisy_pictures(pictures, schedule, 1.0), pictures),
