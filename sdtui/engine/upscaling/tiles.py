@@ -75,7 +75,8 @@ def blend(
     columns = _ramp(width, overlap if left else 0)
     weight = (rows[:, None] * columns[None, :])[..., None]
     area = canvas[top : top + height, left : left + width]
-    mixed = area + (part - area) * weight
+    # In this form nothing of the canvas is left where the tile has all the weight.
+    mixed = area * (1 - weight) + part * weight
     area[...] = np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
 
 

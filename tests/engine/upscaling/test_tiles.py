@@ -54,6 +54,16 @@ def test_tiles_of_one_picture_blend_to_it_exactly() -> None:
     assert np.array_equal(canvas, picture)
 
 
+def test_nothing_of_the_canvas_is_left_below_a_tile() -> None:
+    halves = np.arange(64, dtype=np.float32) + 0.5
+    rows = [np.nextafter(halves, towards, dtype=np.float32) for towards in (0, 255)]
+    part = np.repeat(np.stack(rows)[..., None], 3, axis=2)  # a hair decides how they are rounded
+    canvases = [np.full((2, 64, 3), value, np.uint8) for value in (0, 113, 255)]
+    for canvas in canvases:
+        blend(canvas, part, 0, 0, 32)
+    assert all(np.array_equal(canvas, np.rint(part).astype(np.uint8)) for canvas in canvases)
+
+
 def test_tiles_of_different_brightness_meet_in_a_ramp() -> None:
     canvas = np.zeros((8, 96, 1), np.uint8)
     blend(canvas, np.full((8, 64, 1), 100, np.float32), 0, 0, 32)
