@@ -34,7 +34,8 @@ class Compiled:
     """
 
     def __init__(self, model: Any, dtype: torch.dtype, weights_bytes: int) -> None:
-        """`model` takes tensors of any size. `dtype` is what it computes in, where the CPU can."""
+        """`model` takes tensors of any size. `dtype` is what it computes in, where the CPU can.
+        `weights_bytes` are those of the module: how many sizes it stays compiled for."""
         self._model = model
         self._options = {
             "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],

@@ -34,7 +34,7 @@ from sdtui.pocket.train.compositions import (
     draw_composition,
 )
 from sdtui.pocket.train.export import without_keys
-from sdtui.pocket.train.noise import add_noise, evenly
+from sdtui.pocket.train.noise import noisy_pictures
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.rendering import render_anywhere
@@ -161,21 +161,20 @@ def train(
         warm = min(1.0, (step + 1) / _WARM_UP)
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * warm * (1 + math.cos(math.pi * progress)) / 2
-        times = (1000 * evenly(BATCH)).long().clamp(max=999)
-        noisy, velocity = add_noise(latents, times, schedule)
+        noisy = noisy_pictures(latents, schedule, exponent=1)
         with autocast():
             with torch.no_grad():
                 context = models.encode(captions)
-            residuals = controlnet(noisy, times, context, edges, return_dict=False)
+            residuals = controlnet(noisy.latents, noisy.times, context, edges, return_dict=False)
             predicted = models.unet(
-                noisy,
-                times,
+                noisy.latents,
+                noisy.times,
                 context,
                 down_block_additional_residuals=residuals[0],
                 mid_block_additional_residual=residuals[1],
                 return_dict=False,
             )[0]
-        loss = functional.mse_loss(predicted.float(), velocity)
+        loss = functional.mse_loss(predicted.float(), noisy.velocity)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0, foreach=True)

@@ -30,26 +30,15 @@ class Noisy:
     """(n, 1, 1): what its squared error counts."""
 
 
-def evenly(count: int, device: str = "cpu") -> Tensor:
-    """`count` numbers from 0 to 1, one from each of as many equal intervals, in random order: less
-    variance in the loss than with independent ones."""
-    return (torch.randperm(count, device=device) + torch.rand(count, device=device)) / count
-
-
-def add_noise(latents: Tensor, times: Tensor, schedule: Tensor) -> tuple[Tensor, Tensor]:
-    """Noisy latents (n, c, h, w) at times from 0 to 999 and their velocity, which is to be
-    predicted. `schedule` is the scheduler's `alphas_cumprod`."""
+def noisy_pictures(latents: Tensor, schedule: Tensor, exponent: float) -> Noisy:
+    """Latents of pictures (n, c, h, w) with noise. `schedule` is the scheduler's
+    `alphas_cumprod`."""
+    times = _times(latents, exponent)
     signal, spread = _shares(times, schedule)
     noise = torch.randn_like(latents)
     noisy = (signal * latents + spread * noise).contiguous(memory_format=torch.channels_last)
-    return noisy, signal * noise - spread * latents
-
-
-def noisy_pictures(latents: Tensor, schedule: Tensor, exponent: float) -> Noisy:
-    """Latents of pictures with noise."""
-    times = _times(latents, exponent)
-    noisy, velocity = add_noise(latents, times, schedule)
-    return Noisy(noisy, times, velocity, torch.ones_like(latents[:, :1, 0, :1]))
+    velocity = signal * noise - spread * latents
+    return Noisy(noisy, times, velocity, latents.new_ones(len(latents), 1, 1))
 
 
 def noisy_guesses(
@@ -87,8 +76,11 @@ def joined(parts: list[Noisy]) -> Noisy:
 
 
 def _times(latents: Tensor, exponent: float) -> Tensor:
-    spread = evenly(len(latents), latents.device.type) ** exponent
-    return (1000 * spread).long().clamp(max=_LAST)
+    """Random times, one from each of as many equal intervals as there are latents, in random order:
+    less variance in the loss than with independent ones."""
+    count, device = len(latents), latents.device
+    evenly = (torch.randperm(count, device=device) + torch.rand(count, device=device)) / count
+    return (1000 * evenly**exponent).long().clamp(max=_LAST)
 
 
 def _shares(times: Tensor, schedule: Tensor) -> tuple[Tensor, Tensor]:
