@@ -96,6 +96,7 @@ class EngineContender:
             execution.memory_mode,
             execution.speed,
             execution.quantize,
+            execution.runtime,
             report=report,
         )
 
@@ -104,8 +105,12 @@ class EngineContender:
         return self._request.changed(**asdict(cell))
 
     def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
-        self.load().embeddings.clear()
+        self._forget_embeddings()
         return self._generate(self.request_for(cell), on_step)
+
+    def _forget_embeddings(self) -> None:
+        if self.engine.loaded is not None:
+            self.engine.loaded.embeddings.clear()
 
     def _generate(self, request: GenerationRequest, on_step: OnStepDone) -> ContenderResult:
         steps: list[float] = []
@@ -140,7 +145,7 @@ class OneByOne(EngineContender):
     """The same engine, generating each picture on its own."""
 
     def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
-        self.load().embeddings.clear()
+        self._forget_embeddings()
         request = self.request_for(replace(cell, num_images_per_prompt=1))
         images: list[Image.Image] = []
         measurements: list[Measurement] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from sdtui.bench.report import BenchReport, CellResult, Measurement
 from sdtui.core.enums import DType
 from sdtui.core.errors import BenchError, OutOfMemoryError
 from sdtui.core.settings import Settings
+from sdtui.engine import pipeline_manager
+from sdtui.engine.openvino import choice
+from sdtui.engine.stages.load import load_pipeline
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
@@ -130,6 +134,21 @@ def test_grid_is_reduced_to_fit_the_time(monkeypatch: pytest.MonkeyPatch, tiny_s
     assert [cell.num_inference_steps for cell in report.cells] == list(STEPS)
 
 
+def test_model_stays_loaded_between_runs(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> None:
+    """Also with another runtime than `auto` takes."""
+    loaded: list[object] = []
+
+    def counted(*args: Any, **values: Any) -> Any:
+        loaded.append(args[0])
+        return load_pipeline(*args, **values)
+
+    monkeypatch.setattr(pipeline_manager, "load_pipeline", counted)
+    monkeypatch.setattr(choice, "is_installed", lambda: True)
+    plan = replace(_ONE_RUN, runs=2)
+    assert _measured(str(tiny_sd1), plan, None, speed="fast", runtime="torch").samples
+    assert len(loaded) == 1
+
+
 def test_report_has_the_settings_that_were_used(tiny_sd1: Path) -> None:
     values = {"clip_skip": 2, "negative_prompt": "a dog", "seed": 3, "policy": "strict"}
     settings = _report(str(tiny_sd1), _ONE_RUN, None, **values).settings
@@ -161,7 +180,7 @@ def test_diffusers_is_not_measured_with_a_feature(tiny_sd1: Path) -> None:
         _report(str(tiny_sd1), _ONE_RUN, "diffusers", clip_skip=2)
 
 
-def _measured(model: str, plan: BenchPlan, against: str, **values: Any) -> CellResult:
+def _measured(model: str, plan: BenchPlan, against: str | None, **values: Any) -> CellResult:
     (only,) = _report(model, plan, against, **values).cells
     return only
 
