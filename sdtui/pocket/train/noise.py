@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 HIGH_NOISE, LOW_NOISE = 0.6, 0.9
-"""Exponents of the even distribution of times at the native size and at the others: half lie above
-660, and above 536, of 1000. With much noise the content comes from the caption, which is the longer
-to learn; hires fix, image-to-image and inpainting use little, where it comes from the picture."""
+"""Exponents of the even distribution of times: half lie above 660, and above 536, of 1000. With
+much noise the content comes from the caption, which is the longer to learn; hires fix,
+image-to-image and inpainting use little, where it comes from the picture."""
 _LAST = 999
 """The time of almost pure noise."""
 

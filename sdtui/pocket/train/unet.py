@@ -56,7 +56,9 @@ PLACES_WEIGHT = 0.3
 _WARM_UP = 100
 """Steps over which the learning rate rises."""
 _OWN_GUESSES = 0.75
-"""Share of pictures of the native size that are replaced by the UNet's own guess of them."""
+"""Share of pictures that are replaced by the UNet's own guess of them."""
+_COMPILED_SHARE = 0.1
+"""The UNet is compiled for sizes with this share of the steps: it takes a minute for each."""
 
 
 def new_unet() -> Unet:
@@ -103,19 +105,18 @@ def new_scheduler() -> Scheduler:
 
 
 def noisy_latents(predict: Unet, latents: Tensor, context: Tensor, schedule: Tensor) -> Noisy:
-    """Latents of pictures and, at the native size, of own guesses, with noise."""
-    if latents.shape[-1] * 8 != SIZE:
-        return noisy_pictures(latents, schedule, LOW_NOISE)
+    """Latents of own guesses, and of pictures, with noise."""
     own = round(len(latents) * _OWN_GUESSES)
 
     def guess(noise: Tensor, times: Tensor) -> Tensor:
         predicted: Tensor = predict(noise, times, context[:own], return_dict=False)[0]
         return predicted
 
+    native = latents.shape[-1] * 8 == SIZE
     return joined(
         [
             noisy_guesses(guess, latents[:own], schedule, HIGH_NOISE),
-            noisy_pictures(latents[own:], schedule, HIGH_NOISE),
+            noisy_pictures(latents[own:], schedule, HIGH_NOISE if native else LOW_NOISE),
         ]
     )
 
@@ -185,9 +186,8 @@ class Training:
             if progress >= 1 and self.step % _SYNC_STEPS == 0:
                 break
             self._set_learning_rate(progress)
-            native = batch.latents.shape[-1] * 8 == SIZE
-            # Compiling takes a minute for each size, too long for the rare ones.
-            predict = compiled if native else unet
+            frequent = SHARES[batch.latents.shape[-1] * 8] >= _COMPILED_SHARE
+            predict = compiled if frequent else unet
             with autocast(self.device):
                 context = self.models.text_encoder(batch.ids)[0]
                 noisy = noisy_latents(predict, batch.latents, context.detach(), schedule)
