@@ -34,6 +34,8 @@ class QueueFile:
         self._held = -1
         self._lock = threading.Lock()
         self._is_final = False
+        self._orphaned: tuple[Path, ...] = ()
+        """The files that `orphaned` found last."""
 
     def save(self, jobs: Iterable[Job]) -> None:
         """Write the unfinished jobs, or delete the file if there are none. Raises OSError."""
@@ -74,7 +76,9 @@ class QueueFile:
 
     def orphaned(self) -> list[Job]:
         """Return the jobs of ended processes, in their order."""
-        return [job for _, jobs in self._others() for job in jobs]
+        others = list(self._others())
+        self._orphaned = tuple(file for file, _ in others)
+        return [job for _, jobs in others for job in jobs]
 
     def take_over(self, jobs: Iterable[Job]) -> list[Job]:
         """Save `jobs` followed by the orphaned jobs as this process's own; return the latter. If
@@ -91,8 +95,9 @@ class QueueFile:
         return left
 
     def forget_orphaned(self) -> None:
-        """Delete the files of orphaned jobs where permitted."""
-        for file, _ in self._others():
+        """Delete the files that `orphaned` found last where permitted: not what has been saved
+        since, by this process in its end or by another."""
+        for file in self._orphaned:
             try:
                 _delete(file)
             except OSError as error:

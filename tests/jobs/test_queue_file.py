@@ -110,8 +110,20 @@ def test_queue_file_that_cannot_be_deleted_is_ignored(
     write_orphaned_queue(tmp_path, job("a cat"))
     monkeypatch.setattr(Path, "unlink", Mock(side_effect=PermissionError))
     file = QueueFile(tmp_path)
-    file.forget_orphaned()
+    for _ in range(2):
+        assert [left.id for left in file.orphaned()] == ["a cat"]
+        file.forget_orphaned()
+
+
+def test_only_what_was_found_is_forgotten(tmp_path: Path) -> None:
+    """Not a queue that a process, maybe this one, saves in its end after the look."""
+    write_orphaned_queue(tmp_path, job("a cat"))
+    file = QueueFile(tmp_path)
     assert [left.id for left in file.orphaned()] == ["a cat"]
+    file.save_final([job("a fox")])
+    write_orphaned_queue(tmp_path, job("a dog"))
+    file.forget_orphaned()
+    assert sorted(left.id for left in QueueFile(tmp_path).orphaned()) == ["a dog", "a fox"]
 
 
 def test_invalid_queue_file_is_ignored(tmp_path: Path) -> None:
