@@ -22,12 +22,14 @@ from sdtui.pocket.train.examples import Examples, token_ids
 from sdtui.pocket.train.layout import UNCOLOURED, Layout, cell_labels, cell_owners, cell_weights
 from sdtui.pocket.train.noise import joined, noisy_guesses, noisy_pictures
 from sdtui.pocket.train.objects import THINGS
+from sdtui.pocket.train.optimizers import Muon, new_optimizers
 from sdtui.pocket.train.places import Places, place_codes
 from sdtui.pocket.train.rendering import render
 from sdtui.pocket.train.scenes import SCENES, draw_scene
 from sdtui.pocket.train.styles import Style
 from sdtui.pocket.train.text import (
     WIDTH,
+    TextModels,
     extended_text_encoder,
     new_text_encoder,
     restore_known,
@@ -259,6 +261,36 @@ def test_target_leads_to_the_picture_from_its_noise_and_from_a_wrong_guess() -> 
     torch.testing.assert_close(joined(parts).weights, torch.cat([one, noisy.weights]))
     # An error of the velocity moves the picture by `spread` times as much.
     torch.testing.assert_close(noisy.weights, (1 - kept)[:, 0])
+
+
+def test_update_of_a_matrix_is_as_large_in_rare_directions_as_in_frequent_ones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.nn.Parameter(torch.zeros(48, 16, 3, 3))
+    left, right = (
+        torch.linalg.qr(torch.randn(size, 48, generator=generator))[0] for size in (48, 144)
+    )
+    weight.grad = (left * torch.logspace(0, -1.5, 48) @ right.T).view_as(weight)
+    Muon([{"params": [weight]}], lr=0.1).step()
+    change = left.T @ -weight.detach().view(48, 144) @ right
+    sizes = change.diagonal()
+    assert sizes.max() < 2 * sizes.min()
+    assert change.sub(sizes.diag()).abs().max() < 0.1 * sizes.min()
+    assert weight.square().mean().sqrt().item() == pytest.approx(0.1 * 0.2, rel=0.2)
+
+
+def test_every_weight_is_trained_by_one_optimizer() -> None:
+    tokenizer = new_tokenizer(vocabulary_texts())
+    models = TextModels(tokenizer, new_text_encoder(tokenizer), new_unet())
+    heads = [torch.nn.Parameter(torch.zeros(2, 2))]
+    optimizers = new_optimizers(models, heads, 1e-3)
+    trained = [
+        id(weight)
+        for each in optimizers
+        for group in each.param_groups
+        for weight in group["params"]
+    ]
+    weights = [*models.unet.parameters(), *models.text_encoder.parameters(), *heads]
+    assert sorted(trained) == sorted(id(weight) for weight in weights)
 
 
 @pytest.mark.slow

@@ -79,16 +79,16 @@ Sizes are few, and spots are whole latent cells (1/16) apart: an object then has
 each of them, and what a convolution learns at one spot it knows at the others.
 """
 _SHARES: dict[Placing, float] = {
-    Placing.NORMAL: 0.3,
-    Placing.LARGE: 0.04,
-    Placing.SMALL: 0.1,
-    Placing.LEFT: 0.04,
-    Placing.RIGHT: 0.04,
-    Placing.TOP: 0.04,
-    Placing.BOTTOM: 0.04,
-    Placing.PAIR: 0.24,
-    Placing.ON_TOP: 0.07,
-    Placing.IN_FRONT: 0.07,
+    Placing.NORMAL: 0.46,
+    Placing.LARGE: 0.03,
+    Placing.SMALL: 0.08,
+    Placing.LEFT: 0.03,
+    Placing.RIGHT: 0.03,
+    Placing.TOP: 0.03,
+    Placing.BOTTOM: 0.03,
+    Placing.PAIR: 0.19,
+    Placing.ON_TOP: 0.05,
+    Placing.IN_FRONT: 0.05,
     Placing.EMPTY: 0.02,
 }
 _STYLE_SHARES: dict[Style, float] = {

@@ -20,11 +20,13 @@ from sdtui.pocket.train.layers import LayerOutputs
 from sdtui.pocket.train.vae import LATENT_CHANNELS
 
 _LAYERS = {
+    "down_blocks.0.attentions.0": 0,
     "down_blocks.1.attentions.0": 1,
     "down_blocks.2.attentions.0": 2,
     "mid_block.attentions.0": 2,
     "up_blocks.0.attentions.1": 2,
     "up_blocks.1.attentions.1": 1,
+    "up_blocks.2.attentions.0": 0,
 }
 """The layers that the loss reads, and their levels: a cell of level 1 is 2 x 2 latent cells."""
 _CONTENTS = CLASSES[OBJECT_LABELS[0]] + CLASSES[BACKGROUND_LABEL]

@@ -32,7 +32,7 @@ from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.rendering import Drawing, render, render_anywhere
 from sdtui.pocket.train.vae import Autoencoder, encode
 
-SHARES = {64: 0.01, 96: 0.01, SIZE: 0.47, 192: 0.05, 256: 0.46}
+SHARES = {64: 0.01, 96: 0.01, SIZE: 0.70, 192: 0.05, 256: 0.23}
 """Share of the training steps, and of the files, by side in pixels."""
 _CELLS = 1000 * (SIZE // 8) ** 2
 """Latent cells in a file: 1000 pictures of the native size."""

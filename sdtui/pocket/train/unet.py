@@ -23,6 +23,7 @@ from sdtui.pocket.train.noise import (
     noisy_guesses,
     noisy_pictures,
 )
+from sdtui.pocket.train.optimizers import new_optimizers, set_learning_rate
 from sdtui.pocket.train.places import Places
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.prepare import SHARES
@@ -44,9 +45,7 @@ class Pace:
     """Between checkpoints."""
 
 
-PACES = {"cpu": Pace(32, 5e-4, 900), "cuda": Pace(512, 1e-3, 120)}
-_TEXT_SHARE = 0.3
-"""Learning rate of the text encoder relative to that of the UNet."""
+PACES = {"cpu": Pace(64, 5e-4, 900), "cuda": Pace(512, 1e-3, 120)}
 _AVERAGE = 0.995
 _AVERAGE_STEPS = 4
 _SYNC_STEPS = 8
@@ -64,16 +63,18 @@ _COMPILED_SHARE = 0.1
 def new_unet() -> Unet:
     """An untrained UNet with three levels (16x16, 8x8 and 4x4 latents at the native size).
 
-    The pooled caption is added to the time embedding, so that it reaches every block, even at the
-    finest level, which has no attention; attention at the other levels places two objects.
+    The pooled caption is added to the time embedding, so that it reaches every block; attention
+    places two objects. At the finest level cells attend to the caption only: attention among so
+    many of them would cost more than it brings.
     """
     return UNet2DConditionModel(
         sample_size=SIZE // 8,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
         block_out_channels=(80, 192, 224),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        down_block_types=("CrossAttnDownBlock2D",) * 3,
+        up_block_types=("CrossAttnUpBlock2D",) * 3,
+        only_cross_attention=[True, False, False],
         layers_per_block=1,
         attention_head_dim=4,
         cross_attention_dim=WIDTH,
@@ -143,19 +144,14 @@ class Training:
         modules: list[nn.Module] = [models.unet, models.text_encoder, self.places, self.layout]
         for module in modules:
             module.to(device)
-        text = list(models.text_encoder.parameters())
-        self.weights: list[Tensor] = [*models.unet.parameters(), *text]
+        self.weights: list[Tensor] = [
+            *models.unet.parameters(),
+            *models.text_encoder.parameters(),
+        ]
         self.average = [weight.detach().clone() for weight in self.weights]
         heads = [*self.places.parameters(), *self.layout.parameters()]
         self.trained = [*self.weights, *heads]
-        drawn = [*models.unet.parameters(), *heads]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": drawn, "share": 1.0}, {"params": text, "share": _TEXT_SHARE}],
-            lr=self.pace.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=0.01,
-            fused=True,
-        )
+        self.optimizers = new_optimizers(models, heads, self.pace.learning_rate)
         self.step = 0
         self.seconds = 0.0
         if path.exists():
@@ -196,10 +192,12 @@ class Training:
             weights = cell_weights(batch.owners)
             loss = (weights * noisy.weights * errors).mean()
             layout = self.layout.loss(batch, weights)
-            self.optimizer.zero_grad(set_to_none=True)
+            for optimizer in self.optimizers:
+                optimizer.zero_grad(set_to_none=True)
             (loss + PLACES_WEIGHT * self.places.loss() + layout).backward()
             nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
             self.step += 1
             self._update_average()
             losses.append(torch.stack([loss.detach(), layout.detach()]))
@@ -223,8 +221,7 @@ class Training:
     def _set_learning_rate(self, progress: float) -> None:
         """Rise at first, stay for a fifth, then fall to zero: while it stays, the loss does."""
         factor = min(1.0, (self.step + 1) / _WARM_UP, max(0.0, 1.25 * (1 - progress)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.pace.learning_rate * factor * group["share"]
+        set_learning_rate(self.optimizers, self.pace.learning_rate * factor)
 
     @torch.no_grad()
     def _synchronise(self) -> None:
@@ -267,7 +264,7 @@ class Training:
             "places": self.places.state_dict(),
             "layout": self.layout.state_dict(),
             "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [each.state_dict() for each in self.optimizers],
             "step": self.step,
             "seconds": self.seconds,
         }
@@ -282,6 +279,7 @@ class Training:
         self.places.load_state_dict(state["places"])
         self.layout.load_state_dict(state["layout"])
         self.average = state["average"]
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.step = state["step"]
         self.seconds = state["seconds"]
