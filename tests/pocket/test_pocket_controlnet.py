@@ -12,6 +12,9 @@ from PIL import Image, ImageDraw
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.pocket.train.compositions import Composition, Placing
+from sdtui.pocket.train.controlnet import load_pocket, make_steered
+from sdtui.pocket.train.objects import THINGS
 from sdtui.requests.request import GenerationRequest
 
 BLUE = (45, 95, 215)
@@ -51,3 +54,17 @@ def test_object_lies_where_its_edges_are(
     wanted = _object(disc)
     assert overlap((entry,)) > 0.7
     assert overlap(()) < 0.5
+
+
+def test_cached_pictures_are_used_for_their_own_compositions_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, (_, vae) = tmp_path / "steered.pt", load_pocket()
+    pictures = {thing.name: Image.new("RGBA", (90, 90), "green") for thing in THINGS}
+    first = make_steered(path, 2, vae, pictures)
+    assert make_steered(path, 2, vae, {}).latents.equal(first.latents)
+    other = Composition(THINGS[:1], "red", Placing.NORMAL)
+    monkeypatch.setattr("sdtui.pocket.train.controlnet.draw_composition", lambda _: other)
+    second = make_steered(path, 2, vae, pictures)
+    assert second.compositions == [other, other]
+    assert not second.latents.equal(first.latents)

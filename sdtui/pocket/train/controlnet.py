@@ -27,7 +27,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from sdtui.core.pictures.canny import canny
 from sdtui.pocket import CONTROLNETS_FOLDER, MODEL_FOLDER
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
-from sdtui.pocket.train.captions import draw_caption
+from sdtui.pocket.train.captions import draw_caption, plain_caption
 from sdtui.pocket.train.compositions import (
     Composition,
     Placing,
@@ -121,26 +121,30 @@ def load_pocket(folder: Path = MODEL_FOLDER) -> tuple[TextModels, Any]:
 
 
 def make_steered(path: Path, count: int, vae: Any, pictures: Mapping[str, Image.Image]) -> Steered:
-    """`count` compositions of one object, sometimes two, always the same; `path` caches them."""
+    """`count` compositions of one object, sometimes two, always the same; `path` caches them, and
+    is written anew if it has others."""
     rng = random.Random(3)
     compositions: list[Composition] = []
     while len(compositions) < count:
         drawn = draw_composition(rng)
         if drawn.placing in (Placing.NORMAL, Placing.PAIR):
             compositions.append(drawn)
-    if not path.exists():
-        latents, edges = [], []
-        for start in range(0, count, 100):
-            rendered = [
-                render_anywhere(each, pictures, rng).picture
-                for each in compositions[start : start + 100]
-            ]
-            latents.append(encode(vae, rendered))
-            found = [canny(np.asarray(each), _LOW, _HIGH) > 0 for each in rendered]
-            edges.append(torch.from_numpy(np.stack(found)).to(torch.uint8))
-        torch.save((torch.cat(latents), torch.cat(edges)), path)
-    all_latents, all_edges = torch.load(path, weights_only=True)
-    return Steered(compositions[: len(all_latents)], all_latents, all_edges)
+    captions = [plain_caption(each) for each in compositions]
+    if path.exists():
+        latents, edges, drawn_for = torch.load(path, weights_only=True)
+        if drawn_for == captions:
+            return Steered(compositions, latents, edges)
+    parts, found = [], []
+    for start in range(0, count, 100):
+        rendered = [
+            render_anywhere(each, pictures, rng).picture
+            for each in compositions[start : start + 100]
+        ]
+        parts.append(encode(vae, rendered))
+        found += [torch.from_numpy(canny(np.asarray(each), _LOW, _HIGH) > 0) for each in rendered]
+    latents, edges = torch.cat(parts), torch.stack(found).to(torch.uint8)
+    torch.save((latents, edges, captions), path)
+    return Steered(compositions, latents, edges)
 
 
 def train(
