@@ -156,7 +156,7 @@ async def test_columns_of_models_have_heads_over_them(with_models: AppHarness) -
         first = screen.choices.render_line(0).text
         assert heads.index("family") == first.index("pocket", 10)
         end = heads.index("params") + len("params")
-        assert first[:end].endswith(" M")
+        assert first[:end].endswith("20 M")
         assert "model_folders" in str(screen.status.render())
         assert "✗ can't be used" in with_models.screen_text()
 

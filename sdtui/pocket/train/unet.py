@@ -64,8 +64,8 @@ def new_unet() -> Unet:
     """An untrained UNet with three levels (16x16, 8x8 and 4x4 latents at the native size).
 
     The pooled caption is added to the time embedding, so that it reaches every block; attention
-    places two objects. At the finest level cells attend to the caption only: attention among so
-    many of them would cost more than it brings.
+    places two objects. At the finest level cells attend to the caption only, not to each other:
+    they are many.
     """
     return UNet2DConditionModel(
         sample_size=SIZE // 8,
