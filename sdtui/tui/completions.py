@@ -49,7 +49,8 @@ class Completions(Protocol):
 class EarlierPrompts:
     """Completes from earlier prompts: a whole prompt that begins with the text, else the phrase
     that is written, else the word. Of several, the newest prompt, or the phrase or word that was
-    used most, and of those the newest."""
+    used most, and of those the newest. A text that is itself an earlier prompt, like one that was
+    just sent, is completed by a longer prompt only."""
 
     def __init__(self, prompts: Sequence[str]) -> None:
         """`prompts`: newest last."""
@@ -71,6 +72,8 @@ class EarlierPrompts:
             for prompt in reversed(self._prompts):
                 if prompt.startswith(text) and len(prompt) > len(text):
                     return prompt[len(text) :]
+        if text in self._prompts:
+            return ""
         phrase = _PHRASE_END.split(text)[-1].lstrip()
         rest = self._phrases.rest(phrase) if len(phrase.strip()) >= _LEAST_PHRASE else ""
         if rest:

@@ -44,6 +44,13 @@ def test_the_more_frequent_phrase_comes_first() -> None:
     assert EarlierPrompts(prompts[1:]).complete("x, gol") == "den gate"
 
 
+def test_a_prompt_that_was_sent_is_not_completed_by_its_own_words() -> None:
+    source = EarlierPrompts(["a catapult and a cat", "a cat on a chair, soft lighting, soft"])
+    assert source.complete("a catapult and a cat") == ""
+    assert source.complete("a cat on a chair, soft lighting, soft") == ""
+    assert source.complete("two dogs and a cat") == "apult"
+
+
 def test_letters_that_change_their_length_are_no_trouble() -> None:
     source = EarlierPrompts(["x, İstanbul at night", "y, 猫と犬, straße"])
     assert source.complete("z, 猫") == ""
