@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.jobs.model_api import Models
 from sdtui.jobs.picture_api import Pictures
 from sdtui.jobs.training_api import Trainings
+from sdtui.requests.sections.execution import Execution
 
 if TYPE_CHECKING:
     from sdtui.jobs.job import Job, Output
@@ -152,11 +152,10 @@ class Jobs(Protocol):
     def load(
         self,
         model: str,
-        dtype: DType = DType.AUTO,
-        memory_mode: MemoryMode = MemoryMode.AUTO,
-        quantize: Quantize = Quantize.NONE,
+        execution: Execution = Execution(),  # noqa: B008  # frozen
     ) -> str:
-        """Load a model in advance, once no job waits; return the preload's id.
+        """Load a model in advance of a job with this execution, once no job waits; return the
+        preload's id.
 
         A newer preload replaces it, unless it has the same target: then both have the same id. The
         last event with the id is `model_ready`, `superseded`, `failed` or `cancelled`. Raises

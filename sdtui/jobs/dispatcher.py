@@ -19,6 +19,7 @@ from sdtui.jobs.workers.needs import NO_NEEDS
 from sdtui.jobs.workers.worker import WorkerSlot
 from sdtui.requests.events import Event, Finished, Loaded
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.execution import Execution
 
 _LOOKED_AT = 2000
 """Waiting jobs that are looked at for a choice."""
@@ -295,9 +296,10 @@ class Dispatcher:
 
 def model_key(request: GenerationRequest) -> str:
     """Return what has to be loaded for a request: its model and the form of its weights."""
-    return loaded_key(request.model, request.execution.dtype, request.execution.quantize)
+    return loaded_key(request.model, request.execution)
 
 
-def loaded_key(model: str, dtype: str, quantize: str) -> str:
+def loaded_key(model: str, execution: Execution) -> str:
     """Return the same for a model that is loaded in advance."""
-    return f"{model} {dtype} {quantize}"
+    form = (execution.dtype, execution.quantize, execution.speed, execution.runtime)
+    return " ".join((model, *form))

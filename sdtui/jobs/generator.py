@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode, Quantize
+from sdtui.core.enums import DType, MemoryMode, Quantize, Runtime, Speed
 from sdtui.core.errors import SdtuiError, SettingsError
 from sdtui.core.settings import Settings
 from sdtui.jobs.torch_preload import without_blocking_the_event_loop
@@ -43,9 +43,11 @@ class Engine(Protocol):
         model: str,
         dtype: DType,
         memory_mode: MemoryMode,
+        speed: Speed,
+        quantize: Quantize,
+        runtime: Runtime,
         /,
         *,
-        quantize: Quantize,
         report: Report,
         cancellation: Cancellation,
     ) -> object:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode, Quantize
+from sdtui.requests.sections.execution import Execution
 
 if TYPE_CHECKING:
     from sdtui.jobs.workers.files import Files
@@ -20,9 +20,8 @@ class PreloadTask:
     id: str
     model: str | None
     """None = unload the loaded model."""
-    dtype: DType = DType.AUTO
-    memory_mode: MemoryMode = MemoryMode.AUTO
-    quantize: Quantize = Quantize.NONE
+    execution: Execution = field(default_factory=Execution)
+    """That of the job which the model is loaded for."""
     cancellation: Cancellation = field(default_factory=Cancellation)
     workers: tuple[str, ...] = ()
     """Those that unload; none = all."""
@@ -31,6 +30,6 @@ class PreloadTask:
 
     def is_same_target(self, other: PreloadTask) -> bool:
         """True if both load the same model with the same options, and this one isn't cancelled."""
-        own = (self.model, self.dtype, self.memory_mode, self.quantize, self.workers)
-        theirs = (other.model, other.dtype, other.memory_mode, other.quantize, other.workers)
+        own = (self.model, self.execution, self.workers)
+        theirs = (other.model, other.execution, other.workers)
         return own == theirs and not self.cancellation.is_requested

@@ -63,7 +63,7 @@ class Preloads:
         self._to_begin.discard(worker)
         if not self._to_begin:
             self._waiting = None
-        key = None if task.model is None else loaded_key(task.model, task.dtype, task.quantize)
+        key = None if task.model is None else loaded_key(task.model, task.execution)
         self._dispatcher.loads(worker, key)
         return task
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import QueueClosedError, WorkerLostError
 from sdtui.core.settings import Settings
 from sdtui.jobs.api import Subscriber
@@ -33,6 +32,7 @@ from sdtui.requests.events import FLEETING_KINDS, Event, Queued, WorkerLost
 from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.execution import Execution
 
 Resolve = Callable[[GenerationRequest], ResolvedPrompts]
 
@@ -191,11 +191,9 @@ class JobQueue:
     def load(
         self,
         model: str,
-        dtype: DType = DType.AUTO,
-        memory_mode: MemoryMode = MemoryMode.AUTO,
-        quantize: Quantize = Quantize.NONE,
+        execution: Execution = Execution(),  # noqa: B008  # frozen
     ) -> str:
-        task = PreloadTask(new_id(), model, dtype, memory_mode, quantize)
+        task = PreloadTask(new_id(), model, execution)
         return self._preload(replace(task, files=self._needs.model(model)))
 
     def unload(self, workers: Sequence[str] = ()) -> str:

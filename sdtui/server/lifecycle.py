@@ -23,6 +23,7 @@ from sdtui.core.errors import QueueClosedError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Backend
 from sdtui.requests.events import JobEvent
+from sdtui.requests.sections.execution import usual_execution
 from sdtui.server.app import make_app
 from sdtui.server.connection import Connection, ConnectionConfig
 from sdtui.server.dependencies import ServerServices, build_services
@@ -203,9 +204,7 @@ class Server(uvicorn.Server):
 
     def _preload(self, settings: Settings) -> None:
         with suppress(QueueClosedError):  # shut down in the meantime
-            self._services.backend.jobs.load(
-                settings.model, settings.dtype, settings.memory_mode, settings.quantize
-            )
+            self._services.backend.jobs.load(settings.model, usual_execution(settings))
 
     def _idle_timer(self) -> IdleTimer:
         connections = self.server_state.connections

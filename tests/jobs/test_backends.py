@@ -15,6 +15,7 @@ from sdtui.jobs.backends import models as local_models
 from sdtui.models.hub import OnBytes
 from sdtui.requests.grids import Grid, parse_axis
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.execution import Execution
 from sdtui.requests.styles import Style
 from tests.support.backends import (
     Opened,
@@ -203,7 +204,7 @@ def test_models_and_prompts_are_described(opened: Opened) -> None:
 
 
 def test_model_is_loaded_in_advance(opened: Opened) -> None:
-    opened.backend.jobs.load("pocket", quantize=Quantize.NONE)
+    opened.backend.jobs.load("pocket", Execution(quantize=Quantize.NONE))
     until(lambda: "model_ready" in [each.event.kind for each in opened.events])
     opened.backend.jobs.unload()
     until(lambda: "unloaded" in [each.event.kind for each in opened.events])

@@ -13,6 +13,7 @@ from sdtui.jobs import Job, JobState
 from sdtui.jobs.queue import JobQueue
 from sdtui.requests.events import Event, JobEvent
 from sdtui.requests.request import MAX_SEED, GenerationRequest
+from tests.support.backends import until
 from tests.support.picture_store import PictureStore
 from tests.support.requests import make_request
 
@@ -110,6 +111,17 @@ def test_paused_queue_starts_nothing_and_resumes_in_the_new_order(
         assert queue.wait(job.id, timeout=60).state is JobState.DONE
     assert started == [third, first, second]
     assert [job.id for job in queue.jobs()] == [second, first, third], "last to end first"
+
+
+def test_job_takes_the_model_as_it_was_loaded_in_advance(
+    queue: JobQueue, received: list[JobEvent], tiny_sd1: Path
+) -> None:
+    request = _request(tiny_sd1, speed="fast", quantize="int8")
+    queue.load(request.model, request.execution)
+    until(lambda: "model_ready" in [each.event.kind for each in received])
+    job = queue.submit(request)
+    assert queue.wait(job.id, timeout=60).state is JobState.DONE
+    assert "loaded" not in _kinds(received, job.id)
 
 
 def test_unsaved_picture_is_held_and_can_be_saved_again(

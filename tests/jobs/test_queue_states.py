@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode, Quantize
+from sdtui.core.enums import DType, MemoryMode, Quantize, Runtime, Speed
 from sdtui.core.errors import ModelDamagedError, QueueClosedError, QueueFullError
 from sdtui.core.settings import Settings
 from sdtui.jobs import JobState
@@ -30,9 +30,11 @@ class _NoEngine:
         model: str,
         dtype: DType,
         memory_mode: MemoryMode,
+        speed: Speed,
+        quantize: Quantize,
+        runtime: Runtime,
         /,
         *,
-        quantize: Quantize,
         report: Report,
         cancellation: Cancellation,
     ) -> None:

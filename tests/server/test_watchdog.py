@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from sdtui.core.enums import DType
 from sdtui.jobs import JobState, worker
 from sdtui.jobs.execution import carry_out
 from tests.support.live_server import BODY, PATIENCE, job_state, live
@@ -89,7 +88,7 @@ def test_hanging_load_is_reported(tmp_path: Path) -> None:
         running.client() as ask,
     ):
         generator.engine.hold.set()
-        running.backend.jobs.load("another", DType.AUTO)
+        running.backend.jobs.load("another")
         running.until(lambda: ask.get("/readyz").status_code == 503)
         generator.engine.hold.clear()
         running.until(lambda: ask.get("/readyz").status_code == 200)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import ModelNotFoundError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Job, JobState, Output
@@ -38,6 +37,7 @@ from sdtui.requests.events import Event, JobEvent, Queued, Started
 from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.execution import Execution
 from tests.support.fake_pictures import FakePictures
 from tests.support.picture_store import PictureStore
 
@@ -57,6 +57,8 @@ class FakeJobs:
         self.has_unsaved = False
         self.cancelled: list[str] = []
         self.preloads: list[str | None] = []
+        self.executions: list[Execution] = []
+        """Those that the models were loaded in advance for."""
         """Models that were to be loaded; None = unloaded."""
         self._jobs: list[Job] = []
         self._running: dict[str, str] = {}
@@ -162,12 +164,10 @@ class FakeJobs:
     def load(
         self,
         model: str,
-        dtype: DType = DType.AUTO,
-        memory_mode: MemoryMode = MemoryMode.AUTO,
-        quantize: Quantize = Quantize.NONE,
+        execution: Execution = Execution(),  # noqa: B008  # frozen
     ) -> str:
-        del dtype, memory_mode, quantize
         self.preloads.append(model)
+        self.executions.append(execution)
         return f"preload-{len(self.preloads)}"
 
     def unload(self, workers: Sequence[str] = ()) -> str:

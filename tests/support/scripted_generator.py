@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import DType, MemoryMode, Quantize
+from sdtui.core.enums import DType, MemoryMode, Quantize, Runtime, Speed
 from sdtui.core.errors import CancelledError, GenerationError, SdtuiError
 from sdtui.requests import events
 from sdtui.requests.record import (
@@ -51,8 +51,10 @@ class ScriptedEngine:
         model: str,
         dtype: DType,
         memory_mode: MemoryMode,
-        *,
+        speed: Speed,
         quantize: Quantize = Quantize.NONE,
+        runtime: Runtime = Runtime.AUTO,
+        *,
         report: Callable[[events.Event], None],
         cancellation: Cancellation,
     ) -> None:

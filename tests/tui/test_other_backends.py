@@ -11,12 +11,14 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.widgets import Static
 
+from sdtui.core.enums import DType, Quantize, Speed
 from sdtui.core.errors import HistoryError
 from sdtui.core.settings import Settings
 from sdtui.history import Entry
 from sdtui.jobs import JobPicture
 from sdtui.requests.events import Downloading, Failed, JobEvent, Loaded, Saved, Unloaded
 from sdtui.requests.record import GenerationRecord
+from sdtui.requests.sections.execution import Execution
 from sdtui.tui.app import SdtuiApp
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.images.pixel_view import PixelView
@@ -51,6 +53,16 @@ async def test_app_shows_the_pictures_and_loads_the_model_of_the_backend(
 ) -> None:
     await until(app, lambda: app.main.panes.gallery.selected)
     assert backend.jobs.preloads == ["pocket"]
+
+
+async def test_model_is_loaded_in_advance_as_the_recipe_wants_it(backend: FakeBackend) -> None:
+    settings = Settings(dtype=DType.BFLOAT16, speed=Speed.FAST, quantize=Quantize.INT8)
+    app = SdtuiApp(settings, lambda: backend)
+    async with app.run_test(size=(120, 36)):
+        await until(app, lambda: backend.jobs.preloads)
+    assert app.close_backend()
+    wanted = Execution(dtype=DType.BFLOAT16, speed=Speed.FAST, quantize=Quantize.INT8)
+    assert backend.jobs.executions == [wanted]
 
 
 async def test_model_that_the_backend_unloads_is_not_shown_as_loaded(

@@ -143,8 +143,8 @@ class Child:
                 case Kind.RUN:
                     self._do(lambda payload=payload: self._run(payload))
                 case Kind.LOAD:
-                    model, dtype, mode, quantize = payload
-                    task = PreloadTask("", model, dtype, mode, quantize, self._cancellation)
+                    model, execution = payload
+                    task = PreloadTask("", model, execution, self._cancellation)
                     self._do(lambda task=task: self._worker.load(task, self._report))
                 case Kind.UNLOAD:
                     self._do(self._worker.unload)

@@ -35,11 +35,14 @@ class LocalWorker:
 
     def load(self, task: PreloadTask, report: Report) -> None:
         assert task.model is not None
+        execution = task.execution
         self._started(report).engine.load(
             task.model,
-            task.dtype,
-            task.memory_mode,
-            quantize=task.quantize,
+            execution.dtype,
+            execution.memory_mode,
+            execution.speed,
+            execution.quantize,
+            execution.runtime,
             report=report,
             cancellation=task.cancellation,
         )

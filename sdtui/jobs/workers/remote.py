@@ -71,8 +71,7 @@ class RemoteWorker(ABC):
         return result
 
     def load(self, task: PreloadTask, report: Report) -> None:
-        target = (task.model, task.dtype, task.memory_mode, task.quantize)
-        self._ask(Kind.LOAD, target, report, task.cancellation)
+        self._ask(Kind.LOAD, (task.model, task.execution), report, task.cancellation)
 
     def unload(self) -> None:
         if self._is_started:

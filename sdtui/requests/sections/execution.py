@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 from sdtui.core.enums import DType, MemoryMode, Policy, Quantize, Runtime, Speed
 from sdtui.core.fields import FieldSpec, Section
+from sdtui.core.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -77,3 +78,11 @@ class Execution(Section):
             " max, where it is installed, else torch.",
         ),
     ] = Runtime.AUTO
+
+
+def usual_execution(settings: Settings) -> Execution:
+    """Return the execution of requests that leave it to the settings."""
+    values = settings.request_defaults()
+    return Execution(
+        **{each.name: values[each.name] for each in fields(Execution) if each.name in values}
+    )

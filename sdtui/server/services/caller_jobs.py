@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sdtui.core.enums import DType, MemoryMode, Quantize
 from sdtui.core.errors import InvalidRequestError, LimitReachedError, Problem, SdtuiError
 from sdtui.jobs import Backend, Job, Jobs, Output
 from sdtui.jobs.api import Subscriber
@@ -17,6 +16,7 @@ from sdtui.requests.events import JobEvent, Queued
 from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.execution import Execution
 from sdtui.server.services.callers import Caller, Permission, forbidden
 from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.work import check_work, work_of
@@ -282,12 +282,10 @@ class CallerJobs:
     def load(
         self,
         model: str,
-        dtype: DType = DType.AUTO,
-        memory_mode: MemoryMode = MemoryMode.AUTO,
-        quantize: Quantize = Quantize.NONE,
+        execution: Execution = Execution(),  # noqa: B008  # frozen
     ) -> str:
         self._caller.check(Permission.LOAD)
-        return self.note_own(self._jobs.load(model, dtype, memory_mode, quantize))
+        return self.note_own(self._jobs.load(model, execution))
 
     def unload(self, workers: Sequence[str] = ()) -> str:
         self._caller.check(Permission.LOAD)

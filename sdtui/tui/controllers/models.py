@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from textual.message_pump import MessagePump
 
-from sdtui.core.enums import POCKET, DType, MemoryMode, Quantize
+from sdtui.core.enums import POCKET, DType, MemoryMode, Quantize, Runtime, Speed
 from sdtui.core.errors import SdtuiError
+from sdtui.requests.sections.execution import Execution
 from sdtui.tui.background import run_in_background
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.checking import RecipeChecker
@@ -133,8 +134,14 @@ class ModelController:
 
     def _preload(self, model: str) -> None:
         texts = self._context.recipe.texts
-        dtype, memory_mode = DType(texts["dtype"]), MemoryMode(texts["memory_mode"])
-        self._context.backend.jobs.load(model, dtype, memory_mode, Quantize(texts["quantize"]))
+        execution = Execution(
+            memory_mode=MemoryMode(texts["memory_mode"]),
+            dtype=DType(texts["dtype"]),
+            quantize=Quantize(texts["quantize"]),
+            speed=Speed(texts["speed"]),
+            runtime=Runtime(texts["runtime"]),
+        )
+        self._context.backend.jobs.load(model, execution)
 
     def choose(self) -> None:
         """Let the user choose the recipe's model, or download one."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sdtui.core.errors import ModelNotFoundError, QueueClosedError, SdtuiError
 from sdtui.models import ModelSource
 from sdtui.requests.events import Cancelled, Failed, Superseded
+from sdtui.requests.sections.execution import usual_execution
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, ending, from_failed, from_sdtui
 from sdtui.server.shutdown import unless_closing
@@ -49,13 +50,13 @@ async def read_checkpoint(services: ServerServices, name: str | None) -> None:
 
     Raises ApiError if it can't be loaded, or if another one is requested meanwhile.
     """
-    queue, settings = services.backend.jobs, services.settings
+    queue = services.backend.jobs
     jobs_go_first = services.job_events.has_unfinished_jobs()
     try:
         if name is None:
             load = queue.unload()
         else:
-            load = queue.load(name, settings.dtype, settings.memory_mode, settings.quantize)
+            load = queue.load(name, usual_execution(services.settings))
         if jobs_go_first:
             return
         ended = await unless_closing(services.job_events.preload_end(load), services.closing)

@@ -32,6 +32,7 @@ from sdtui.jobs.wire import Call
 from sdtui.models import ModelSource
 from sdtui.requests.grids import Grid
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
+from sdtui.requests.sections.execution import Execution
 from sdtui.requests.styles import Style
 from sdtui.requests.training.request import TrainingRequest
 from sdtui.server.dependencies import ServerServices
@@ -56,7 +57,7 @@ _MOST_POINTS = 2000
 """Of a curve."""
 _REFUSED = {("pictures", "save_sheets")}
 _HARMLESS_TYPES = (
-    *(bool, int, float, bytes, NoneType, Enum, Style),
+    *(bool, int, float, bytes, NoneType, Enum, Style, Execution),
     *(JobPicture, SheetPicture, AttachmentPicture),
 )
 """Types that name no file; of numbers, `most` has a limit."""
