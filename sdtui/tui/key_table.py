@@ -66,7 +66,9 @@ def _columns(
     written: Callable[[str], str],
 ) -> Iterator[Text]:
     cells = [(written(each.shown or each.keys), each.label[:_LONGEST_LABEL]) for each in choices]
-    for count in range(len(cells), 0, -1):
+    narrowest = min(cell_len(key) + 1 + cell_len(label) for key, label in cells)
+    most = (width + _GAP) // (narrowest + _GAP)
+    for count in range(max(1, min(most, len(cells))), 0, -1):
         rows = -(-len(cells) // count)
         columns = [cells[start : start + rows] for start in range(0, len(cells), rows)]
         widths = [
