@@ -266,6 +266,7 @@ async def test_unusable_model_of_the_settings_is_shown_in_the_form(
     harness = AppHarness(tmp_path, model="junk", model_folders=(models,))
     async with running(harness):
         assert "holds no Stable Diffusion" in harness.problem()
+        await harness.go_to_field("model")
         assert harness.panes.recipe.fields["model"].has_class("-wrong")
 
 

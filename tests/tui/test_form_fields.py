@@ -63,6 +63,7 @@ async def test_a_saved_form_is_checked_once_the_window_is_seen(harness: AppHarne
     harness.app.state = SavedState(form={"width": "7"})
     async with running(harness):
         await harness.until(harness.problem)
+        await harness.go_to_field("width")
         assert harness.panes.recipe.fields["width"].has_class("-wrong")
 
 

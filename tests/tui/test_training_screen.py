@@ -197,7 +197,8 @@ async def test_window_shows_how_far_a_training_is(harness: AppHarness) -> None:
         await harness.until(lambda: harness.progress.training == "zorb")
         await harness.until(lambda: "training zorb 500/1500" in harness.screen_text())
         await harness.press("f3")
-        assert "trains zorb · 500/1500 · 33:20 left" in harness.screen_text()
+        status = "trains zorb · 500/1500 · 33:20 left"
+        await harness.until(lambda: status in harness.screen_text())
         screen = await opened(harness)
         trainings.by_name["zorb"] = replace(running_training(), step=501)
         happens(step(501))

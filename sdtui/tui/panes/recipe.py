@@ -59,7 +59,8 @@ class RecipePane(Pane):
         self._explain()
 
     def focus_target(self) -> Widget:
-        """Return the row that had the focus last."""
+        """Return the row that had the focus last; the rows are mounted if they aren't yet."""
+        self._form.fill()
         return self._last_row if self._last_row.display else self.fields["model"]
 
     def _explain(self) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import PurePath
 
 from textual import events, on
-from textual.app import ComposeResult
 from textual.content import Content
 from textual.geometry import Offset
 from textual.widget import Widget
@@ -71,7 +70,13 @@ class FieldForm(Form):
         self._group_of = group_of
         self._headings = {group: SectionRow(group) for group in folded}
 
-    def compose(self) -> ComposeResult:
+    def fill(self) -> None:
+        """Mount the rows, if they aren't yet. They take longer than the rest of the window, so a
+        form that is hidden at first has them only once someone goes there."""
+        if not self.children:
+            self.mount_all(self._lines())
+
+    def _lines(self) -> Iterator[Widget]:
         group = ""
         rows = self.fields.values()
         groups = list(dict.fromkeys(self._group_of(row.spec) for row in rows))
@@ -79,7 +84,7 @@ class FieldForm(Form):
             if self._group_of(row.spec) != group:
                 group = self._group_of(row.spec)
                 yield self._headings.get(group) or Static(group, classes="section")
-            row.set_class(group in self._headings, "-folded")
+            row.set_class(group in self._headings and not self._headings[group].is_open, "-folded")
             yield row
 
     def on_resize(self, event: events.Resize) -> None:
@@ -133,6 +138,7 @@ class FieldForm(Form):
 
     def focus_field(self, name: str) -> None:
         """Focus the row of a field, which is unfolded for it."""
+        self.fill()
         row = self.fields[name]
         heading = self._headings.get(self._group_of(row.spec))
         if heading is not None:
