@@ -15,14 +15,11 @@ from itertools import product
 from pathlib import Path
 
 import click
-import torch
-from diffusers import StableDiffusionPipeline
-from diffusers.utils import logging
 from PIL import Image
 
 from sdtui.pocket import MODEL_FOLDER
 from sdtui.pocket.recognise import Recogniser, nearest_colour
-from sdtui.pocket.sheet import GUIDANCE, PROMPTS, STEPS, Pipeline, draw, sheet
+from sdtui.pocket.sheet import GUIDANCE, PROMPTS, STEPS, Pipeline, draw, load, sheet
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
 from sdtui.pocket.train.captions import plain_caption
 from sdtui.pocket.train.colours import COLOURS
@@ -38,15 +35,6 @@ _RELATIONS = (Placing.ON_TOP, Placing.IN_FRONT)
 
 Judge = Callable[[Recogniser, Image.Image, Composition], tuple[str, str]]
 """What was expected and what was recognised."""
-
-
-def load(folder: Path) -> Pipeline:
-    """Load the model for the CPU, without messages of the libraries."""
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    pipeline: Pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def held_out(placings: Sequence[Placing], things: Sequence[Thing] = THINGS) -> list[Composition]:

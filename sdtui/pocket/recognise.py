@@ -19,10 +19,11 @@ from sdtui.pocket.train.compositions import (
     Composition,
 )
 from sdtui.pocket.train.objects import THINGS, Thing
+from sdtui.pocket.train.pixels import pixels
 from sdtui.pocket.train.rendering import Canvas, draw_object, render
 from sdtui.pocket.train.scenes import SCENES
 from sdtui.pocket.train.styles import Style
-from sdtui.pocket.train.vae import Autoencoder, decode, encode, pixels
+from sdtui.pocket.train.vae import Autoencoder, decode, encode
 
 _SIDE = 48
 """Side in pixels at which windows around objects are compared."""

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
+from diffusers import StableDiffusionPipeline
+from diffusers.utils import logging
 from PIL import Image
 
 from sdtui.pocket import MODEL_FOLDER
@@ -33,6 +36,15 @@ PROMPTS = (
 _NATIVE = json.loads((MODEL_FOLDER / "sdtui.json").read_text())
 STEPS: int = _NATIVE["num_inference_steps"]
 GUIDANCE: float = _NATIVE["guidance_scale"]
+
+
+def load(folder: Path) -> Pipeline:
+    """Load the model for the CPU, without messages of the libraries."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    pipeline: Pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 def draw(

@@ -27,9 +27,8 @@ from sdtui.engine.generator import generate
 from sdtui.engine.library_setup import quiet_libraries
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.pocket import MODEL_FOLDER
-from sdtui.pocket.evaluate import load
 from sdtui.pocket.recognise import Recogniser, nearest_colour
-from sdtui.pocket.sheet import sheet
+from sdtui.pocket.sheet import load, sheet
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
 from sdtui.pocket.train.captions import plain_caption
 from sdtui.pocket.train.compositions import BACKGROUNDS, Composition, Placing

@@ -2,6 +2,8 @@
 
 import random
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import torch
@@ -18,11 +20,14 @@ from sdtui.pocket.train.compositions import (
     Placing,
     draw_composition,
 )
+from sdtui.pocket.train.difficulty import Difficulty
+from sdtui.pocket.train.drawn import Drawn, draw_latents
 from sdtui.pocket.train.examples import Examples, token_ids
 from sdtui.pocket.train.layout import UNCOLOURED, Layout, cell_labels, cell_owners, cell_weights
 from sdtui.pocket.train.noise import joined, noisy_guesses, noisy_pictures
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.optimizers import Muon, new_optimizers
+from sdtui.pocket.train.pixels import pixels
 from sdtui.pocket.train.places import Places, place_codes
 from sdtui.pocket.train.rendering import render
 from sdtui.pocket.train.scenes import SCENES, draw_scene
@@ -173,6 +178,32 @@ def test_evaluation_recognises_rendered_pictures(pictures: dict[str, Image.Image
             assert recognised == expected
 
 
+def test_drawn_latents_have_the_pictures_of_their_captions(
+    pictures: dict[str, Image.Image],
+) -> None:
+    """A model that draws each picture as one number, which tells its caption."""
+    vae, captions, steps = new_vae(), list[str](), list[int]()
+
+    def draw(given: list[str], num_inference_steps: int, **_: object) -> SimpleNamespace:
+        captions.extend(given)
+        steps.append(num_inference_steps)
+        numbers = torch.arange(len(captions) - len(given), len(captions))
+        latents = numbers.view(-1, 1, 1, 1).expand(-1, LATENT_CHANNELS, 16, 16)
+        return SimpleNamespace(images=latents * vae.config.scaling_factor)
+
+    pipeline = mock.Mock(side_effect=draw, vae=vae)
+    drawn = draw_latents(pipeline, pictures, 100, seed=3)
+    assert drawn.latents[:, 0, 0, 0].tolist() == pytest.approx(range(100))
+    assert steps == [4, 4, 4, 20]
+    rng = random.Random(3)
+    compositions = [draw_composition(rng) for _ in range(32)]
+    assert captions[:32] == [draw_caption(each, rng) for each in compositions]
+    right = pixels([render(each, pictures).picture for each in compositions])
+    assert torch.equal(drawn.pictures[:32], right)
+    latents, right = Drawn(torch.arange(9.0), -torch.arange(9.0)).choose(5)
+    assert torch.equal(latents, -right)
+
+
 def test_every_cell_has_a_distinct_place_code() -> None:
     codes = place_codes(8)[0].flatten(1).T
     assert codes.shape == (64, 6)
@@ -206,6 +237,41 @@ def test_batches_have_pictures_with_their_captions_and_some_without(examples: Ex
     assert 0 < sum(torch.equal(tokens, empty) for tokens in batch.ids) < 20
     examples.refresh()
     assert len(examples.parts[128]["latents"]) == 2
+
+
+def test_pictures_of_difficult_objects_are_chosen_more_often(examples: Examples) -> None:
+    """The cat has three times the dog's error for its contrast."""
+    torch.manual_seed(0)
+    latents = torch.randn(2, LATENT_CHANNELS, 16, 16) * torch.tensor([1.0, 2.0]).view(2, 1, 1, 1)
+    owners = torch.zeros(2, 16, 16, dtype=torch.long)
+    owners[:, 4:12, 4:12] = 1
+    errors = torch.ones(2, 16, 16) * torch.tensor([3.0, 4.0]).view(2, 1, 1)
+    labels = examples.parts[128]["labels"]
+    for _ in range(120):
+        examples.difficulty.update(latents, owners, labels, errors)
+    cat, dog = examples.difficulty.weights(labels)
+    assert 2.5 < cat / dog < 3.5
+    chosen = examples.choose(128, 1000).labels[:, 0]
+    assert 700 < (chosen == 5).sum() < 800
+
+
+def test_of_two_objects_the_harder_one_counts() -> None:
+    difficulty = Difficulty()
+    owners = torch.tensor([1, 2]).repeat(16, 8)[None]
+    errors = torch.where(owners == 1, 1.0, 2.0)
+    latents = (torch.arange(16.0) // 2).repeat(1, LATENT_CHANNELS, 16, 1)
+    labels = torch.tensor([[5, 6, 0, 0, 2, 0, 0]])
+    for _ in range(120):
+        difficulty.update(latents, owners, labels, errors)
+    both, first, second, unknown = difficulty.weights(
+        torch.tensor([[5, 6, 0, 0, 2, 0, 0], [5, 0, 0, 0, 2, 0, 0], [0, 6] + [0] * 5, [0] * 7])
+    )
+    assert both == second > first > unknown
+
+
+def test_all_objects_are_alike_until_their_errors_are_known(examples: Examples) -> None:
+    labels = examples.parts[128]["labels"]
+    assert examples.difficulty.weights(labels).tolist() == [1, 1]
 
 
 def test_owners_of_cells_are_the_objects_that_cover_them(

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from transformers import CLIPTokenizer
 
+from sdtui.pocket.train.difficulty import Difficulty
+
 _EMPTY_CAPTIONS = 0.1
 """Share of empty captions, needed for classifier-free guidance."""
 
@@ -49,6 +51,9 @@ class Examples:
     """Side of the pictures in pixels → the tensors of a `Batch` for all pictures, in small dtypes;
     `ids` is (n, captions, 77)."""
 
+    def __post_init__(self) -> None:
+        self.difficulty = Difficulty(self.device)
+
     def refresh(self) -> None:
         """Read the files that are new since the last call."""
         new: dict[int, list[dict[str, Tensor]]] = {}
@@ -67,10 +72,11 @@ class Examples:
             }
 
     def choose(self, side: int, count: int) -> Batch:
-        """`count` random pictures with one of their captions each."""
+        """`count` random pictures with one of their captions each, more of difficult objects."""
         parts = self.parts[side]
         ids = parts["ids"]
-        rows = torch.randint(len(ids), (count,), device=self.device)
+        weights = self.difficulty.weights(parts["labels"])
+        rows = torch.multinomial(weights, count, replacement=True)
         texts = torch.randint(ids.shape[1], (count,), device=self.device)
         return Batch(
             parts["latents"][rows].float(),

@@ -189,8 +189,10 @@ class Training:
                 noisy = noisy_latents(predict, batch.latents, context.detach(), schedule)
                 predicted = predict(noisy.latents, noisy.times, context, return_dict=False)[0]
             errors = (predicted.float() - noisy.velocity).square().mean(dim=1)
+            errors = noisy.weights * errors
+            examples.difficulty.update(batch.latents, batch.owners, batch.labels, errors.detach())
             weights = cell_weights(batch.owners)
-            loss = (weights * noisy.weights * errors).mean()
+            loss = (weights * errors).mean()
             layout = self.layout.loss(batch, weights)
             for optimizer in self.optimizers:
                 optimizer.zero_grad(set_to_none=True)

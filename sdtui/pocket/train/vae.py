@@ -15,10 +15,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sdtui.pocket.sheet import sheet
+from sdtui.pocket.sheet import load, sheet
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
 from sdtui.pocket.train.compositions import draw_composition
+from sdtui.pocket.train.drawn import Drawn, draw_latents
 from sdtui.pocket.train.objects import THINGS
+from sdtui.pocket.train.pixels import pixels
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.rendering import render
 
@@ -30,7 +32,11 @@ CROP = 64
 """Side of a training crop in pixels."""
 _POOL = 2000
 """Pictures that are rendered for the training."""
-_BATCH = 16
+_BATCH, _DRAWN_BATCH = 16, 4
+"""Crops of pictures, and whole drawn ones of as many pixels together."""
+_DRAWN_SHARE = 0.7
+"""Of the decoder that was trained with drawn latents; the rest is the one of before, which loses
+less of other pictures."""
 _LEARNING_RATE = 1.2e-3
 _LATENT_NOISE = 0.04
 """Noise on the latents in training, so that small errors of the UNet stay small in pixels."""
@@ -81,12 +87,6 @@ def _pass_colours(conv: nn.Conv2d, kernel: Tensor) -> None:
         conv.bias[:3] = 0
 
 
-def pixels(pictures: list[Image.Image]) -> Tensor:
-    """RGB pictures of one size → (n, 3, height, width) in -1…1."""
-    array = np.stack([np.asarray(picture) for picture in pictures])
-    return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def _gradients(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
 
@@ -112,16 +112,19 @@ def train_vae(
     seconds: float,
     *,
     decoder_only: bool = False,
+    drawn: Drawn | None = None,
 ) -> None:
     """Train for `seconds` on crops of compositions. With `decoder_only` latents stay what they are,
-    so that a UNet that draws them need not learn others; otherwise the scaling factor is set."""
+    so that a UNet that draws them need not learn others; otherwise the scaling factor is set. With
+    `drawn`, latents that a UNet has drawn are half of what the decoder learns from."""
     rng = random.Random(1)
     torch.manual_seed(1)
     pool = pixels([render(draw_composition(rng), pictures, rng).picture for _ in range(_POOL)])
     vae.to(memory_format=torch.channels_last)
     vae.encoder.requires_grad_(not decoder_only)
     weights = [weight for weight in vae.parameters() if weight.requires_grad]
-    average = [weight.detach().clone() for weight in weights]
+    former = [weight.detach().clone() for weight in weights]
+    average = [weight.clone() for weight in former]
     encoder: Any = torch.compile(vae.encoder)
     decoder: Any = torch.compile(vae.decoder)
     optimizer = torch.optim.AdamW(weights, lr=_LEARNING_RATE, weight_decay=1e-4, fused=True)
@@ -136,6 +139,11 @@ def train_vae(
             output = decoder(latents + _LATENT_NOISE * torch.randn_like(latents))
         means = latents.float().mean(dim=(0, 2, 3))
         loss = reconstruction_loss(output.float(), target, progress) + 1e-3 * means.square().mean()
+        if drawn is not None:
+            own, right = drawn.choose(_DRAWN_BATCH)
+            with autocast():
+                output = decoder(own.contiguous(memory_format=torch.channels_last))
+            loss = loss + reconstruction_loss(output.float(), right, progress)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
@@ -144,7 +152,10 @@ def train_vae(
         step += 1
         if step % 100 == 0:
             click.echo(f"step {step} loss {loss.item():.4f} {progress:.0%}")
-    torch._foreach_copy_([w.data for w in weights], average)
+    trained = [weight.data for weight in weights]
+    torch._foreach_copy_(trained, average)
+    if drawn is not None:
+        torch._foreach_lerp_(trained, former, 1 - _DRAWN_SHARE)
     if not decoder_only:
         _set_scale(vae, pool[:400])
     vae.eval()
@@ -196,15 +207,24 @@ def main() -> None:
     parser.add_argument(
         "--weights", type=Path, help="of an autoencoder whose decoder is trained on"
     )
+    parser.add_argument(
+        "--drawn-by", type=Path, help="a model's folder: its decoder is trained on its own latents"
+    )
+    parser.add_argument("--drawn", type=int, default=4000, help="how many of these it draws first")
     parser.add_argument("--to", type=Path, required=True, help="the trained autoencoder's folder")
     parser.add_argument("--minutes", type=float, default=9)
     arguments = parser.parse_args()
     pictures = load_pictures(fetch_assets(arguments.work), THINGS)
-    weights: Path | None = arguments.weights
+    weights, drawn = arguments.weights, None
+    if arguments.drawn_by:
+        weights = weights or arguments.drawn_by / "vae"
+        drawn = draw_latents(load(arguments.drawn_by), pictures, arguments.drawn, seed=7)
     vae = AutoencoderTiny.from_pretrained(weights, dtype=torch.float32) if weights else new_vae()
-    train_vae(vae, pictures, arguments.minutes * 60, decoder_only=weights is not None)
-    vae.save_pretrained(arguments.to)
+    seconds = arguments.minutes * 60
+    train_vae(vae, pictures, seconds, decoder_only=weights is not None, drawn=drawn)
+    arguments.to.mkdir(parents=True, exist_ok=True)
     reconstruction_sheet(vae, pictures, arguments.to / "reconstructions.png")
+    vae.to(torch.float16).save_pretrained(arguments.to)
 
 
 if __name__ == "__main__":
