@@ -63,7 +63,7 @@ def ask(server: Live) -> Iterator[httpx.Client]:
         yield client
         for each in server.backend.trainings.all():
             if each.condition in (TrainingCondition.QUEUED, TrainingCondition.RUNNING):
-                _command(each.name, "stop")
+                server.backend.trainings.stop(each.name)
                 _until(server, each.name, TrainingCondition.STOPPED)
             server.backend.trainings.delete(each.name)
 

@@ -81,7 +81,9 @@ class LocalTrainings:
         if self._tasks.send(name, "pause"):
             return
         with _folder_errors(name):
-            if not self._tasks.take_out(name, Paused(step=found.step)):
+            if self._tasks.take_out(name, Paused(step=found.step)):
+                return
+            if not self._tasks.send(name, "pause"):  # it may have begun in the meantime
                 _send_elsewhere(folder, found, "pause")
 
     def stop(self, name: str) -> None:
@@ -99,7 +101,7 @@ class LocalTrainings:
             if found.checkpoints:
                 step, lora = found.checkpoints[-1].step, str(_copied(name, found.checkpoints[-1]))
             end = TrainingFinished(step=step, path=lora, seconds=0.0, is_stopped=True)
-            if not self._tasks.take_out(name, end):
+            if not self._tasks.take_out(name, end) and not self._tasks.send(name, "stop"):
                 self._tasks.forget(folder)
                 folder.add_event(end)
 
