@@ -78,12 +78,10 @@ class LocalTrainings:
             raise TrainingConflictError(
                 f"the training {name} isn't running", f"It is {found.condition}"
             )
-        if self._tasks.send(name, "pause"):
-            return
         with _folder_errors(name):
-            if self._tasks.take_out(name, Paused(step=found.step)):
-                return
-            if not self._tasks.send(name, "pause"):  # it may have begun in the meantime
+            # First whether it waits: it may begin in between, but never waits again.
+            is_out = self._tasks.take_out(name, Paused(step=found.step))
+            if not is_out and not self._tasks.send(name, "pause"):
                 _send_elsewhere(folder, found, "pause")
 
     def stop(self, name: str) -> None:

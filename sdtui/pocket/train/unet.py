@@ -188,8 +188,7 @@ class Training:
                 context = self.models.text_encoder(batch.ids)[0]
                 noisy = noisy_latents(predict, batch.latents, context.detach(), schedule)
                 predicted = predict(noisy.latents, noisy.times, context, return_dict=False)[0]
-            errors = (predicted.float() - noisy.velocity).square().mean(dim=1)
-            errors = noisy.weights * errors
+            errors = noisy.weights * (predicted.float() - noisy.velocity).square().mean(dim=1)
             examples.difficulty.update(batch.latents, batch.owners, batch.labels, errors.detach())
             weights = cell_weights(batch.owners)
             loss = (weights * errors).mean()
