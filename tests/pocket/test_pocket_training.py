@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sdtui.pocket import MODEL_FOLDER
 from sdtui.pocket.evaluate import SECTIONS, blind_captions, compositions_of, held_out
 from sdtui.pocket.recognise import Recogniser
+from sdtui.pocket.sheet import load
 from sdtui.pocket.train.captions import draw_caption, plain_caption, vocabulary_texts
 from sdtui.pocket.train.colours import COLOURS, recolour
 from sdtui.pocket.train.compositions import (
@@ -21,7 +23,7 @@ from sdtui.pocket.train.compositions import (
     draw_composition,
 )
 from sdtui.pocket.train.difficulty import Difficulty
-from sdtui.pocket.train.drawn import Drawn, draw_latents
+from sdtui.pocket.train.drawn import Drawn, draw_latents, redraw_latents
 from sdtui.pocket.train.examples import Examples, token_ids
 from sdtui.pocket.train.layout import UNCOLOURED, Layout, cell_labels, cell_owners, cell_weights
 from sdtui.pocket.train.noise import joined, noisy_guesses, noisy_pictures
@@ -41,7 +43,7 @@ from sdtui.pocket.train.text import (
 )
 from sdtui.pocket.train.tokenizer import new_tokenizer
 from sdtui.pocket.train.unet import new_scheduler, new_unet
-from sdtui.pocket.train.vae import LATENT_CHANNELS, new_vae
+from sdtui.pocket.train.vae import LATENT_CHANNELS, new_vae, reconstruction_loss
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +206,31 @@ def test_drawn_latents_have_the_pictures_of_their_captions(
     assert torch.equal(latents, -right)
 
 
+@pytest.mark.slow
+def test_redrawn_latents_are_quarters_of_the_picture_at_twice_the_size(
+    pictures: dict[str, Image.Image],
+) -> None:
+    drawn = redraw_latents(load(MODEL_FOLDER), pictures, 1, seed=3)
+    composition = draw_composition(random.Random(3))
+    whole = pixels([render(composition, pictures, None, 256).picture])
+    assert drawn.latents.shape == (4, LATENT_CHANNELS, 16, 16)
+    assert torch.equal(drawn.pictures[1], whole[0, :, :128, 128:])
+    assert torch.equal(drawn.pictures[2], whole[0, :, 128:, :128])
+
+
+def test_error_of_a_faint_picture_counts_more_than_that_of_one_with_contrast() -> None:
+    strong = torch.tensor([-1.0, 1.0]).repeat(2, 3, 8, 4)
+    error = 0.05 * torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def counted(right: Tensor) -> float:
+        """What the error costs beside its squares."""
+        whole, squares = (reconstruction_loss(right + error, right, when) for when in (1, 0))
+        return (whole - squares).item()
+
+    assert counted(0.05 * strong) == pytest.approx(5 * counted(strong))
+    assert counted(0.6 * strong) < counted(0.3 * strong)
+
+
 def test_every_cell_has_a_distinct_place_code() -> None:
     codes = place_codes(8)[0].flatten(1).T
     assert codes.shape == (64, 6)
@@ -272,6 +299,18 @@ def test_of_two_objects_the_harder_one_counts() -> None:
 def test_all_objects_are_alike_until_their_errors_are_known(examples: Examples) -> None:
     labels = examples.parts[128]["labels"]
     assert examples.difficulty.weights(labels).tolist() == [1, 1]
+
+
+def test_objects_to_be_practised_are_chosen_more_often() -> None:
+    first, second = THINGS[4], THINGS[9]
+    difficulty = Difficulty(practised=[first.name, second.names[-1]])
+    labels = torch.tensor([[5, 0], [10, 6], [6, 5], [6, 0]])
+    assert difficulty.weights(torch.nn.functional.pad(labels, (0, 5))).tolist() == [3, 3, 3, 1]
+
+
+def test_object_to_be_practised_must_be_known() -> None:
+    with pytest.raises(ValueError, match="no object 'airship'"):
+        Difficulty(practised=["airship"])
 
 
 def test_owners_of_cells_are_the_objects_that_cover_them(

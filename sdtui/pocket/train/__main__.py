@@ -50,7 +50,8 @@ def main() -> None:
         dist.init_process_group("gloo")
     torch.manual_seed(1)
     models, added = new_models() if arguments.from_scratch else extended_models(arguments.weights)
-    examples = Examples(work / "latents", models.tokenizer, arguments.device)
+    practised = [name.strip() for name in arguments.practise.split(",") if name.strip()]
+    examples = Examples(work / "latents", models.tokenizer, arguments.device, practised)
     examples.refresh()
     if added or arguments.from_scratch:
         learn_words(models, examples, added, work / "text.pt", arguments.text_minutes * 60)
@@ -80,6 +81,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--to", type=Path, required=True, help="the trained model's folder")
     parser.add_argument("--text-minutes", type=float, default=4)
     parser.add_argument("--minutes", type=float, default=90, help="in all runs together")
+    parser.add_argument(
+        "--practise", default="", help="objects to train on more often, such as 'honey,blue fish'"
+    )
     parser.add_argument("--device", choices=tuple(PACES), default="cpu")
     return parser.parse_args()
 

@@ -11,9 +11,12 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Any
 
 import torch
+from diffusers import AutoPipelineForImage2Image
 from PIL import Image
+from PIL.Image import Resampling
 from torch import Tensor
 
 from sdtui.pocket.sheet import GUIDANCE, STEPS, Pipeline
@@ -24,8 +27,13 @@ from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.rendering import render
 
 _CHUNK = 32
-_STEPS = (4, 4, 4, STEPS)
+_FEW = 4
+_STEPS = (_FEW, _FEW, _FEW, STEPS)
 """Steps of the chunks in turn: few take a fifth of the time."""
+_REDRAWN_CHUNK = 8
+_STRENGTHS = (0.05, 0.15, 0.3)
+"""Of the chunks that are redrawn at twice the size, in turn."""
+_REDRAWN_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -41,26 +49,61 @@ class Drawn:
         return self.latents[rows], self.pictures[rows]
 
 
-@torch.no_grad()
+def joined(parts: list[Drawn]) -> Drawn:
+    """All of them as one."""
+    return Drawn(
+        torch.cat([part.latents for part in parts]), torch.cat([part.pictures for part in parts])
+    )
+
+
 def draw_latents(
     pipeline: Pipeline, pictures: Mapping[str, Image.Image], count: int, seed: int
 ) -> Drawn:
     """Draw `count` random compositions that are not held out, in few steps or in many."""
     rng = random.Random(seed)
-    latents, right = [], []
+    parts = []
     for start, steps in zip(range(0, count, _CHUNK), cycle(_STEPS), strict=False):
         compositions = [draw_composition(rng) for _ in range(min(_CHUNK, count - start))]
+        right = pixels([render(each, pictures).picture for each in compositions])
         captions = [draw_caption(each, rng) for each in compositions]
-        with autocast():
-            drawn: Tensor = pipeline(
-                captions,
-                width=SIZE,
-                height=SIZE,
-                num_inference_steps=steps,
-                guidance_scale=GUIDANCE,
-                generator=torch.Generator().manual_seed(rng.randrange(2**32)),
-                output_type="latent",
-            ).images
-        latents.append(drawn.float() / pipeline.vae.config.scaling_factor)
-        right.append(pixels([render(each, pictures).picture for each in compositions]))
-    return Drawn(torch.cat(latents), torch.cat(right))
+        parts.append(Drawn(_draw(pipeline, captions, rng, steps), right))
+    return joined(parts)
+
+
+def redraw_latents(
+    pipeline: Pipeline, pictures: Mapping[str, Image.Image], count: int, seed: int
+) -> Drawn:
+    """Draw `count` random compositions and redraw them at twice the size, as hires fix does. Each
+    gives the four quarters of its latents."""
+    rng = random.Random(seed)
+    again = AutoPipelineForImage2Image.from_pipe(pipeline)
+    again.set_progress_bar_config(disable=True)
+    parts = []
+    for start, strength in zip(range(0, count, _REDRAWN_CHUNK), cycle(_STRENGTHS), strict=False):
+        compositions = [draw_composition(rng) for _ in range(min(_REDRAWN_CHUNK, count - start))]
+        right = pixels([render(each, pictures, None, 2 * SIZE).picture for each in compositions])
+        captions = [draw_caption(each, rng) for each in compositions]
+        small: list[Image.Image] = _draw(pipeline, captions, rng, _FEW, output_type="pil")
+        enlarged = [each.resize((2 * SIZE, 2 * SIZE), Resampling.LANCZOS) for each in small]
+        latents = _draw(again, captions, rng, _REDRAWN_STEPS, image=enlarged, strength=strength)
+        parts.append(Drawn(_quarters(latents), _quarters(right)))
+    return joined(parts)
+
+
+@torch.no_grad()
+def _draw(
+    pipeline: Pipeline, captions: list[str], rng: random.Random, steps: int, **options: Any
+) -> Any:
+    """Latents as the decoder takes them, or what `output_type` says."""
+    settings = {"output_type": "latent", "guidance_scale": GUIDANCE, **options}
+    generator = torch.Generator().manual_seed(rng.randrange(2**32))
+    with autocast():
+        drawn = pipeline(captions, num_inference_steps=steps, generator=generator, **settings)
+    if settings["output_type"] == "latent":
+        return drawn.images.float() / pipeline.vae.config.scaling_factor
+    return drawn.images
+
+
+def _quarters(squares: Tensor) -> Tensor:
+    """(n, c, 2a, 2a) → (4n, c, a, a)."""
+    return torch.cat([part for row in squares.chunk(2, 2) for part in row.chunk(2, 3)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,15 @@ class Examples:
     folder: Path
     tokenizer: CLIPTokenizer
     device: str = "cpu"
+    practised: Sequence[str] = ()
+    """Names of objects that are chosen more often."""
     read: set[Path] = field(default_factory=set)
     parts: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     """Side of the pictures in pixels → the tensors of a `Batch` for all pictures, in small dtypes;
     `ids` is (n, captions, 77)."""
 
     def __post_init__(self) -> None:
-        self.difficulty = Difficulty(self.device)
+        self.difficulty = Difficulty(self.device, self.practised)
 
     def refresh(self) -> None:
         """Read the files that are new since the last call."""

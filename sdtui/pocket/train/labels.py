@@ -24,6 +24,18 @@ OBJECT_LABELS, COLOUR_LABELS, BACKGROUND_LABEL = (0, 1), (2, 3), 4
 """Their indexes."""
 
 
+def number_of(name: str) -> int:
+    """The value of the object with this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for thing, number in _OBJECTS.items():
+        if thing is not None and name in thing.names:
+            return number
+    raise ValueError(f"The pocket model has no object {name!r}: see objects.txt")
+
+
 def labels(composition: Composition) -> list[int]:
     """Both objects, both colours, background, placing and style."""
     first, second = (*composition.coloured, (None, None), (None, None))[:2]
