@@ -52,6 +52,8 @@ _REFUSED_BY: Mapping[str, Callable[[ModelDescription], bool]] = {
     "references": lambda description: description.traits.edits,
 }
 """The same for fields with which a run ends with an error."""
+_TOO_LARGE = 4
+"""Times as many pixels as a model was made for: twice its width and height."""
 
 
 def takes_field(description: ModelDescription, name: str) -> bool:
@@ -128,7 +130,19 @@ def run_notices(model: str, description: ModelDescription, request: GenerationRe
                 f"{description.family_name} makes pictures in sizes of its own: "
                 f"{own[0]}x{own[1]} in place of {width}x{height}"
             )
+        elif width * height >= _TOO_LARGE * area and _begins_with_noise(request):
+            notices.append(
+                f"{width}x{height} is far more than {description.family_name}'s own "
+                f"{native.width}x{native.height}, forms may repeat or blur: hires fix enlarges a "
+                "smaller picture"
+            )
     return notices
+
+
+def _begins_with_noise(request: GenerationRequest) -> bool:
+    """Return whether no picture says what is where."""
+    values = request.values()
+    return not any(values[name] for name in ("init_image", "controls", "references"))
 
 
 def _is_set(name: str, value: Any) -> bool:

@@ -72,6 +72,25 @@ def test_size_that_a_model_replaces_is_said_before_the_run() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "is_said"),
+    [
+        ({"width": 1024, "height": 1024}, True),
+        ({"width": 2048, "height": 512}, True),
+        ({"width": 1024, "height": 960}, False),
+        ({"width": 1024, "height": 1024, "init_image": "a.png"}, False),
+        ({"width": 1024, "height": 1024, "controls": ["canny:a.png"]}, False),
+        ({"width": 512, "height": 512, "hires_scale": 4}, False),
+    ],
+)
+def test_size_far_above_what_a_model_was_made_for_is_said(
+    values: dict[str, Any], *, is_said: bool
+) -> None:
+    model = replace(_model("StableDiffusionPipeline"), native=NativeValues(512, 512))
+    notices = run_notices("m", model, make_request(Path("m"), **values))
+    assert any("hires fix" in notice for notice in notices) == is_said
+
+
+@pytest.mark.parametrize(
     ("pipeline_class", "size", "own"),
     [
         ("FluxPipeline", (640, 480), (640, 480)),
