@@ -229,7 +229,7 @@ def main() -> None:
     if arguments.drawn_by:
         weights = weights or arguments.drawn_by / "vae"
         pipeline = load(arguments.drawn_by)
-        redrawn = round(arguments.drawn * _REDRAWN)
+        redrawn = max(1, round(arguments.drawn * _REDRAWN))
         drawn = joined(
             [
                 draw_latents(pipeline, pictures, arguments.drawn - redrawn, seed=7),
