@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.Image import Resampling
 from torch import Tensor
 
-from sdtui.pocket.sheet import GUIDANCE, STEPS, Pipeline
+from sdtui.pocket.sheet import GUIDANCE, STEPS, Pipeline, draw
 from sdtui.pocket.train.captions import draw_caption
 from sdtui.pocket.train.compositions import SIZE, draw_composition
 from sdtui.pocket.train.pixels import pixels
@@ -66,7 +66,7 @@ def draw_latents(
         compositions = [draw_composition(rng) for _ in range(min(_CHUNK, count - start))]
         right = pixels([render(each, pictures).picture for each in compositions])
         captions = [draw_caption(each, rng) for each in compositions]
-        parts.append(Drawn(_draw(pipeline, captions, rng, steps), right))
+        parts.append(Drawn(_draw_latents(pipeline, captions, rng, steps), right))
     return joined(parts)
 
 
@@ -83,25 +83,31 @@ def redraw_latents(
         compositions = [draw_composition(rng) for _ in range(min(_REDRAWN_CHUNK, count - start))]
         right = pixels([render(each, pictures, None, 2 * SIZE).picture for each in compositions])
         captions = [draw_caption(each, rng) for each in compositions]
-        small: list[Image.Image] = _draw(pipeline, captions, rng, _FEW, output_type="pil")
+        with autocast():
+            small = draw(pipeline, captions, [rng.randrange(2**32) for _ in captions], _FEW)
         enlarged = [each.resize((2 * SIZE, 2 * SIZE), Resampling.LANCZOS) for each in small]
-        latents = _draw(again, captions, rng, _REDRAWN_STEPS, image=enlarged, strength=strength)
+        latents = _draw_latents(
+            again, captions, rng, _REDRAWN_STEPS, image=enlarged, strength=strength
+        )
         parts.append(Drawn(_quarters(latents), _quarters(right)))
     return joined(parts)
 
 
-@torch.no_grad()
-def _draw(
+def _draw_latents(
     pipeline: Pipeline, captions: list[str], rng: random.Random, steps: int, **options: Any
-) -> Any:
-    """Latents as the decoder takes them, or what `output_type` says."""
-    settings = {"output_type": "latent", "guidance_scale": GUIDANCE, **options}
-    generator = torch.Generator().manual_seed(rng.randrange(2**32))
+) -> Tensor:
+    """Latents as the decoder takes them."""
     with autocast():
-        drawn = pipeline(captions, num_inference_steps=steps, generator=generator, **settings)
-    if settings["output_type"] == "latent":
-        return drawn.images.float() / pipeline.vae.config.scaling_factor
-    return drawn.images
+        scaled: Tensor = pipeline(
+            captions,
+            num_inference_steps=steps,
+            guidance_scale=GUIDANCE,
+            generator=torch.Generator().manual_seed(rng.randrange(2**32)),
+            output_type="latent",
+            **options,
+        ).images
+    latents: Tensor = scaled.float() / pipeline.vae.config.scaling_factor
+    return latents
 
 
 def _quarters(squares: Tensor) -> Tensor:

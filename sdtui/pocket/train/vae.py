@@ -40,9 +40,9 @@ less of other pictures."""
 _REDRAWN = 0.1
 """Share of the drawings that are redrawn at twice the size: they have four times as many pixels."""
 _LEARNING_RATE = 1.2e-3
-_USUAL_CONTRAST = 0.35
-"""Standard deviation of a picture's pixels. What has nearly its background's colour has less, and
-would be left out like an error of the latents."""
+_USUAL_CONTRAST, _LEAST_CONTRAST = 0.35, 0.05
+"""Standard deviation of a picture's pixels, and of a plain one's, so to speak. What has nearly its
+background's colour has little, and would be left out like an error of the latents."""
 _WEIGHTS = (0.6, 3.0)
 """Range of the weights of pictures by their contrast."""
 _LATENT_NOISE = 0.04
@@ -104,7 +104,7 @@ def reconstruction_loss(output: Tensor, target: Tensor, progress: float) -> Tens
 
     Both pictures are (n, 3, height, width) in -1…1; `progress` runs from 0 to 1.
     """
-    weights = _USUAL_CONTRAST / (target.flatten(2).std(dim=2).mean(dim=1) + 0.05)
+    weights = _USUAL_CONTRAST / (target.flatten(2).std(dim=2).mean(dim=1) + _LEAST_CONTRAST)
     weights = weights.clamp(*_WEIGHTS).view(-1, 1, 1, 1)
     loss = functional.mse_loss(output, target) + functional.mse_loss(
         functional.avg_pool2d(output, 4), functional.avg_pool2d(target, 4)
