@@ -37,7 +37,8 @@ from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.engine.run_order import RunOrder
 from sdtui.engine.run_stages import RunStages
 from sdtui.engine.stages.encode import find_truncations
-from sdtui.models import check_values, run_notices
+from sdtui.models import ModelDescription, check_values, run_notices
+from sdtui.models.first_size import begun_smaller
 from sdtui.models.ignored import left_out_text
 from sdtui.models.weights import has_quantizable
 from sdtui.requests.events import Estimated, Notice, Report, Truncated
@@ -179,7 +180,7 @@ class Run:
         """Open the sections of the features in the first attempt; return the features."""
         if self._requested is None:
             self._cancellation.check()
-            sections = open_sections(self._engine.features, self.request)
+            sections = open_sections(self._engine.features, self._seeded)
             self.plan = replace(self.plan, sections=sections)
             self._requested = frozenset(sections)
             given = self.features.given_image()
@@ -187,6 +188,14 @@ class Run:
                 for index in range(len(self.seeds)):
                     self._finisher.add(index, given)
         return self.features
+
+    def _begin_smaller(self, description: ModelDescription) -> None:
+        """Take the request with hires fix where the model draws a picture of its size better so.
+        The record has the request as it was, and what was done in its settings."""
+        smaller = begun_smaller(description, self._seeded)
+        if smaller is not self._seeded:
+            self._seeded, self._requested = smaller, None
+            self._open_sections()
 
     def _finish_without_model(self) -> None:
         """Finish the given picture, which needs no model of the run."""
@@ -205,6 +214,7 @@ class Run:
             check_begins(source.name, description)
             check_values(description, self.request)
             self.plan = replace(self.plan, can_quantize=has_quantizable(description))
+            self._begin_smaller(description)
             for notice in run_notices(source.name, description, self.request):
                 self._notice(notice)
         # A reference would keep it in memory while another one is loaded.

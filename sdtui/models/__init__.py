@@ -50,7 +50,7 @@ from sdtui.models.fit import (
 )
 from sdtui.models.hashing import find_hashed, model_hash
 from sdtui.models.hub import OnBytes, download_model
-from sdtui.models.ignored import run_notices, unused_fields
+from sdtui.models.ignored import unused_fields
 from sdtui.models.ip_adapters import IP_ADAPTERS, IPAdapter
 from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import (
@@ -65,6 +65,7 @@ from sdtui.models.loras import (
     lora_of_hash,
 )
 from sdtui.models.native import NativeValues, with_loras
+from sdtui.models.notices import run_notices
 from sdtui.models.precision import automatic_dtype
 from sdtui.models.prompt_reading import PromptReader, PromptReading, reading_lines
 from sdtui.models.tokens import (

@@ -96,6 +96,7 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
         pipeline_class=pipeline_class,
         parameters={part: header.elements(*prefixes) for part, prefixes in _PARTS.items()},
         native=with_own_values(own.native, base, native_size),
+        hires_above=own.hires_above,
         training=own.training,
         single_file=True,
         weight_format=count_weights([header]).format,

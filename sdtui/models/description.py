@@ -33,6 +33,9 @@ class ModelDescription:
     parameters: Mapping[str, int]
     """Number of values in the weights of each component."""
     native: NativeValues
+    hires_above: int | None = None
+    """The side in pixels of the largest square that it draws well at once, if it says so: larger
+    pictures, by area, begin smaller and are enlarged by hires fix."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """What the model itself says that a training should take, by names of its fields."""
     in_blocks: Mapping[str, int] = field(default_factory=dict)

@@ -91,6 +91,7 @@ def describe_folder(
         parameters={name: count.total for name, count in counts.items()},
         in_blocks={name: count.in_blocks for name, count in counts.items()},
         native=with_own_values(own.native, values, side),
+        hires_above=own.hires_above,
         training=own.training,
         prediction_type=own.prediction_type,
         zero_terminal_snr=bool(own.zero_terminal_snr),

@@ -7,7 +7,6 @@ from typing import Any
 
 from sdtui.models.description import ModelDescription
 from sdtui.models.native import with_loras
-from sdtui.models.own_sizes import own_size
 from sdtui.models.traits import Task
 from sdtui.requests.lora_uses import lora_uses
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
@@ -18,7 +17,8 @@ def _is_stable_diffusion(description: ModelDescription) -> bool:
     return description.is_stable_diffusion
 
 
-def _starts_from_pictures(description: ModelDescription) -> bool:
+def starts_from_pictures(description: ModelDescription) -> bool:
+    """Return whether a model can go on from pictures, as in image-to-image and hires fix."""
     return _does_any_task(description) or bool(
         {Task.IMAGE, Task.EDIT} & description.traits.tasks.keys()
     )
@@ -47,13 +47,11 @@ _TAKEN_BY: Mapping[str, Callable[[ModelDescription], bool]] = {
 """Fields that not all models take, by unique name."""
 _REFUSED_BY: Mapping[str, Callable[[ModelDescription], bool]] = {
     **dict.fromkeys(("controls", "ip_adapters"), _is_stable_diffusion),
-    **dict.fromkeys(("init_image", "hires_scale", "redraw_strength"), _starts_from_pictures),
+    **dict.fromkeys(("init_image", "hires_scale", "redraw_strength"), starts_from_pictures),
     **dict.fromkeys(("mask_image", "outpaint"), _inpaints),
     "references": lambda description: description.traits.edits,
 }
 """The same for fields with which a run ends with an error."""
-_TOO_LARGE = 4
-"""Times as many pixels as a model was made for: twice its width and height."""
 
 
 def takes_field(description: ModelDescription, name: str) -> bool:
@@ -115,34 +113,6 @@ def ignored_fields(description: ModelDescription, request: GenerationRequest) ->
         for name, reason in unused.items()
         if name not in _REFUSED_BY and _is_set(name, values[name])
     }
-
-
-def run_notices(model: str, description: ModelDescription, request: GenerationRequest) -> list[str]:
-    """Return what to say before a run about what the model, of this name, makes of a request."""
-    notices = [left_out_text(model, name) for name in ignored_fields(description, request)]
-    native = description.native
-    width, height = request.width or native.width, request.height or native.height
-    if native.width and native.height and width and height:
-        area = native.width * native.height
-        own = own_size(description.pipeline_class, (width, height), area)
-        if own != (width, height):
-            notices.append(
-                f"{description.family_name} makes pictures in sizes of its own: "
-                f"{own[0]}x{own[1]} in place of {width}x{height}"
-            )
-        elif width * height >= _TOO_LARGE * area and _begins_with_noise(request):
-            notices.append(
-                f"{width}x{height} is far more than {description.family_name}'s own "
-                f"{native.width}x{native.height}, forms may repeat or blur: hires fix enlarges a "
-                "smaller picture"
-            )
-    return notices
-
-
-def _begins_with_noise(request: GenerationRequest) -> bool:
-    """Return whether no picture says what is where."""
-    values = request.values()
-    return not any(values[name] for name in ("init_image", "controls", "references"))
 
 
 def _is_set(name: str, value: Any) -> bool:

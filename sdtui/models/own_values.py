@@ -10,7 +10,7 @@ from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, ModelDamagedError
 from sdtui.models.component_files import read_json
-from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.request import REQUEST_FIELDS, SMALLEST_SIDE
 from sdtui.requests.training.request import TRAINING_FIELDS
 from sdtui.requests.validation import validate_fields
 
@@ -30,6 +30,8 @@ class OwnValues:
     """Values of request fields, by their unique names."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Values of a training's fields, for those that a request leaves open."""
+    hires_above: int | None = None
+    """See ModelDescription."""
     prediction_type: str | None = None
     """One of PREDICTION_TYPES."""
     zero_terminal_snr: bool | None = None
@@ -59,6 +61,10 @@ def read_own_values(model: Path) -> OwnValues:
     if zero_terminal_snr not in (None, True, False):
         problem = f"{file} can't be used: zero_terminal_snr must be true or false"
         raise ModelDamagedError(problem, _CORRECTION)
+    hires_above = values.pop("hires_above", None)
+    if hires_above is not None and not (type(hires_above) is int and hires_above >= SMALLEST_SIDE):
+        problem = f"{file} can't be used: hires_above must be {SMALLEST_SIDE} pixels or more"
+        raise ModelDamagedError(problem, _CORRECTION)
     of_training = values.pop("training", {})
     if not isinstance(of_training, dict):
         raise ModelDamagedError(f"{file} can't be used: training must be an object", _CORRECTION)
@@ -67,4 +73,4 @@ def read_own_values(model: Path) -> OwnValues:
         native = validate_fields(REQUEST_FIELDS, values)
     except InvalidRequestError as error:
         raise ModelDamagedError(f"{file} can't be used: {error}", _CORRECTION) from error
-    return OwnValues(native, training, prediction_type, zero_terminal_snr)
+    return OwnValues(native, training, hires_above, prediction_type, zero_terminal_snr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -221,6 +223,26 @@ def test_what_was_used_is_recorded(shared_engine: StableDiffusionEngine, tiny_sd
     assert (values["width"], values["hires_scale"]) == (64, 2)
     assert (values["hires_strength"], values["hires_upscaler"]) == (0.7, "Latent")
     assert record.images[0].width == 128
+
+
+def test_picture_larger_than_its_model_draws_well_begins_smaller(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path, events: Events
+) -> None:
+    folder = Path(shutil.copytree(tiny_sd1, tmp_path / "model"))
+    own = {"width": 64, "height": 64, "hires_above": 96, "hires_strength": 0.5, "hires_steps": 4}
+    (folder / "sdtui.json").write_text(json.dumps(own))
+    request = _request(folder, width=128, height=96, hires_scale=None)
+    result = generate(shared_engine, request, report=events)
+    assert result.images[0].size == (128, 96)
+    places = [event.of_pass for event in events if isinstance(event, Step)]
+    assert [each.name for each in places if each] == [""] * STEPS + ["hires"] * 4
+    record = result.record
+    assert record.request == request
+    assert "begins with 88x64, and hires fix" in record.notices[0]
+    made = {"width": 88, "height": 64, "hires_width": 128, "hires_height": 96}
+    assert record.values().items() >= made.items()
+    repeated = generate(shared_engine, request.changed(**record.values()))
+    assert repeated.images[0].tobytes() == result.images[0].tobytes()
 
 
 def test_size_beyond_the_limit_is_refused_before_anything_is_denoised(

@@ -85,6 +85,9 @@ def test_sdtui_json_overrides_native_values(tmp_path: Path) -> None:
         {"training": 5},
         {"training": {"rate": 1}},
         {"training": {"learning_rate": -1}},
+        {"hires_above": 63},
+        {"hires_above": "512"},
+        {"hires_above": True},
     ],
 )
 def test_wrong_sdtui_json_is_refused(tmp_path: Path, own: Any) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdtui.models import ModelDescription, NativeValues
-from sdtui.models.ignored import ignored_fields, run_notices, unused_fields
+from sdtui.models.ignored import ignored_fields, unused_fields
 from sdtui.models.own_sizes import own_size
 from sdtui.models.pipeline_traits import traits_of
 from tests.support.requests import make_request
@@ -58,36 +57,6 @@ def test_fields_without_effect_are_known(
 ) -> None:
     found = ignored_fields(model, make_request(Path("m"), **values))
     assert " ".join(sorted(found)).replace("negative_prompt", "negative") == ignored
-
-
-def test_size_that_a_model_replaces_is_said_before_the_run() -> None:
-    model = replace(
-        _model("HiDreamImagePipeline"), native=NativeValues(1024, 1024, guidance_scale=5)
-    )
-    request = make_request(Path("m"), width=512, height=384)
-    assert run_notices("m", model, request) == [
-        "HiDream-I1 makes pictures in sizes of its own: 1168x880 in place of 512x384"
-    ]
-    assert not run_notices("m", model, make_request(Path("m"), width=1024, height=1024))
-
-
-@pytest.mark.parametrize(
-    ("values", "is_said"),
-    [
-        ({"width": 1024, "height": 1024}, True),
-        ({"width": 2048, "height": 512}, True),
-        ({"width": 1024, "height": 960}, False),
-        ({"width": 1024, "height": 1024, "init_image": "a.png"}, False),
-        ({"width": 1024, "height": 1024, "controls": ["canny:a.png"]}, False),
-        ({"width": 512, "height": 512, "hires_scale": 4}, False),
-    ],
-)
-def test_size_far_above_what_a_model_was_made_for_is_said(
-    values: dict[str, Any], *, is_said: bool
-) -> None:
-    model = replace(_model("StableDiffusionPipeline"), native=NativeValues(512, 512))
-    notices = run_notices("m", model, make_request(Path("m"), **values))
-    assert any("hires fix" in notice for notice in notices) == is_said
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,9 @@ class HiresFix(Feature[OpenedHires]):
         if not section.enlargement:
             return REQUEST_FIELDS.defaults("hires")
         values: dict[str, object] = {
+            "hires_scale": section.section.scale,
+            "hires_width": section.section.width,
+            "hires_height": section.section.height,
             "hires_strength": section.strength,
             "hires_upscaler": section.latent,
             "hires_steps": section.section.steps,
