@@ -1,4 +1,4 @@
-"""The size in which a picture begins: where its model draws well at once."""
+"""The size in which a picture begins: one that its model draws well at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 from sdtui.models.description import ModelDescription
 from sdtui.models.ignored import starts_from_pictures
+from sdtui.models.own_sizes import Size
 from sdtui.requests.request import SMALLEST_SIDE, GenerationRequest
 
 _LARGEST_SCALE = 8.0
@@ -13,39 +14,46 @@ _LARGEST_SCALE = 8.0
 
 
 def begun_smaller(description: ModelDescription, request: GenerationRequest) -> GenerationRequest:
-    """Return a request with hires fix if its picture is larger than the model's `hires_above`, so
-    that it begins in about the model's native size; else the same request.
+    """Return a request with hires fix if its picture is larger than what the model draws well at
+    once; else the same request.
 
     A request that has hires fix is left as it is, and so is one with a picture that says what is
     where: an init image, a reference or one to upscale.
     """
-    native, above = description.native, description.hires_above
+    native, editing = description.native, request.editing
     width, height = request.width or native.width, request.height or native.height
-    if above is None or not (native.width and native.height and width and height):
-        return request
-    if width * height <= above**2 or not _may_begin_smaller(description, request):
-        return request
-    area = min(native.width * native.height, above**2)
-    scale = math.sqrt(area / (width * height))
-    # No side gets smaller than pictures may be, as the shape is kept.
-    scale = max(scale, SMALLEST_SIDE / min(width, height))
-    multiple = description.size_multiple
-    first = [max(1, round(side * scale / multiple)) * multiple for side in (width, height)]
-    if first[0] >= width or first[1] >= height:
+    pictures = (request.image_to_image, editing.references or None, request.upscale.image)
+    is_open = request.hires is None and not any(each is not None for each in pictures)
+    first = first_size(description, (width, height)) if width and height and is_open else None
+    if first is None or width is None or height is None:
         return request
     return request.changed(
         width=first[0],
         height=first[1],
-        hires_scale=min(_LARGEST_SCALE, round(max(width / first[0], height / first[1]), 2)),
+        hires_scale=scale_between(first, (width, height)),
         hires_width=width,
         hires_height=height,
     )
 
 
-def _may_begin_smaller(description: ModelDescription, request: GenerationRequest) -> bool:
-    has_picture = (
-        request.image_to_image is not None
-        or request.editing.references
-        or request.upscale.image is not None
-    )
-    return request.hires is None and not has_picture and starts_from_pictures(description)
+def first_size(description: ModelDescription, size: Size) -> Size | None:
+    """Return the size in which a picture without others to start from begins, in the same shape
+    with about the native area; None if it is drawn at once."""
+    native, above = description.native, description.hires_above
+    if above is None or not (native.width and native.height and starts_from_pictures(description)):
+        return None
+    area = math.prod(size)
+    if area <= above**2:
+        return None
+    scale = math.sqrt(min(native.width * native.height, above**2) / area)
+    # No side gets smaller than pictures may be, as the shape is kept.
+    scale = max(scale, SMALLEST_SIDE / min(size))
+    multiple = description.size_multiple
+    width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
+    return (width, height) if width < size[0] and height < size[1] else None
+
+
+def scale_between(first: Size, finished: Size) -> float:
+    """Return how many times larger the finished picture is, as `hires_scale` says it."""
+    scale = max(after / before for before, after in zip(first, finished, strict=True))
+    return min(_LARGEST_SCALE, round(scale, 2))
