@@ -74,8 +74,8 @@ _VALUES: dict[str, Any] = {
     "dtype": "float16",
     "sampler": None,
     "num_inference_steps": 2,
-    "width": 128,
-    "height": 96,
+    "width": 96,
+    "height": 64,
     "num_images_per_prompt": 2,
 }
 _ONE_PICTURE = {**_VALUES, "num_images_per_prompt": 1}
