@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sdtui.core.enums import Speed
@@ -196,6 +197,22 @@ def test_model_says_what_has_no_effect_and_loras_what_is_native() -> None:
     assert "negative_prompt" not in recipe.unused
     recipe.change({"prompt": "a cat", "guidance_scale": "", "loras": "lcm-lora-sdxl, bad:x:y"})
     assert recipe.shown("num_inference_steps") == "4"
+
+
+def test_form_shows_the_hires_fix_that_a_picture_goes_through_by_itself() -> None:
+    recipe = Recipe({})
+    values = ModelValues(recipe)
+    recipe.subscribe(values.follow)
+    pipeline = "StableDiffusionPipeline"
+    native, traits = NativeValues(512, 512), traits_of(pipeline)
+    described = ModelDescription(Path("m"), "sd1", pipeline, {}, native, traits=traits)
+    values.use(replace(described, hires_above=640))
+    assert recipe.shown("hires_scale") == "off"
+    recipe.change({"width": "1024", "height": "1024"})
+    assert recipe.shown("hires_scale") == "2"
+    assert not recipe.is_changed("hires_scale")
+    recipe.change({"init_image": "/a.png"})
+    assert recipe.shown("hires_scale") == "off"
 
 
 def test_fields_of_few_models_are_left_out_where_they_have_no_effect() -> None:
