@@ -26,13 +26,13 @@ from sdtui.pocket.train.difficulty import Difficulty
 from sdtui.pocket.train.drawn import Drawn, draw_latents, redraw_latents
 from sdtui.pocket.train.examples import Examples, token_ids
 from sdtui.pocket.train.layout import UNCOLOURED, Layout, cell_labels, cell_owners, cell_weights
-from sdtui.pocket.train.noise import joined, noisy_guesses, noisy_pictures
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.optimizers import Muon, new_optimizers
 from sdtui.pocket.train.pixels import pixels
-from sdtui.pocket.train.places import Places, place_codes
+from sdtui.pocket.train.places import Places
 from sdtui.pocket.train.rendering import render
 from sdtui.pocket.train.scenes import SCENES, draw_scene
+from sdtui.pocket.train.sizes import NATIVE
 from sdtui.pocket.train.styles import Style
 from sdtui.pocket.train.text import (
     WIDTH,
@@ -42,7 +42,7 @@ from sdtui.pocket.train.text import (
     restore_known,
 )
 from sdtui.pocket.train.tokenizer import new_tokenizer
-from sdtui.pocket.train.unet import new_scheduler, new_unet
+from sdtui.pocket.train.unet import new_unet
 from sdtui.pocket.train.vae import LATENT_CHANNELS, new_vae, reconstruction_loss
 
 
@@ -231,12 +231,6 @@ def test_error_of_a_faint_picture_counts_more_than_that_of_one_with_contrast() -
     assert counted(0.6 * strong) < counted(0.3 * strong)
 
 
-def test_every_cell_has_a_distinct_place_code() -> None:
-    codes = place_codes(8)[0].flatten(1).T
-    assert codes.shape == (64, 6)
-    assert len({tuple(code) for code in codes.tolist()}) == 64
-
-
 @pytest.fixture
 def examples(tmp_path: Path) -> Examples:
     """Two pictures with one caption each."""
@@ -255,15 +249,15 @@ def examples(tmp_path: Path) -> Examples:
 def test_batches_have_pictures_with_their_captions_and_some_without(examples: Examples) -> None:
     torch.manual_seed(0)
     empty, cat, dog = (token_ids(examples.tokenizer, [text])[0] for text in ("", "a cat", "a dog"))
-    batch = next(examples.batches({64: 0.5, 128: 0.5}, 60 * 16 * 16))
+    batch = next(examples.batches({(64, 64): 0.5, NATIVE: 0.5}, 60 * 16 * 16))
     assert batch.latents.shape == (60, LATENT_CHANNELS, 16, 16)
     for picture, tokens, labels in zip(batch.latents, batch.ids, batch.labels, strict=True):
-        is_cat = torch.equal(picture, examples.parts[128]["latents"][0].float())
+        is_cat = torch.equal(picture, examples.parts[NATIVE]["latents"][0].float())
         assert torch.equal(tokens, cat if is_cat else dog) or torch.equal(tokens, empty)
         assert labels[0] == (5 if is_cat else 6)
     assert 0 < sum(torch.equal(tokens, empty) for tokens in batch.ids) < 20
     examples.refresh()
-    assert len(examples.parts[128]["latents"]) == 2
+    assert len(examples.parts[NATIVE]["latents"]) == 2
 
 
 def test_pictures_of_difficult_objects_are_chosen_more_often(examples: Examples) -> None:
@@ -273,12 +267,12 @@ def test_pictures_of_difficult_objects_are_chosen_more_often(examples: Examples)
     owners = torch.zeros(2, 16, 16, dtype=torch.long)
     owners[:, 4:12, 4:12] = 1
     errors = torch.ones(2, 16, 16) * torch.tensor([3.0, 4.0]).view(2, 1, 1)
-    labels = examples.parts[128]["labels"]
+    labels = examples.parts[NATIVE]["labels"]
     for _ in range(120):
         examples.difficulty.update(latents, owners, labels, errors)
     cat, dog = examples.difficulty.weights(labels)
     assert 2.5 < cat / dog < 3.5
-    chosen = examples.choose(128, 1000).labels[:, 0]
+    chosen = examples.choose(NATIVE, 1000).labels[:, 0]
     assert 700 < (chosen == 5).sum() < 800
 
 
@@ -297,7 +291,7 @@ def test_of_two_objects_the_harder_one_counts() -> None:
 
 
 def test_all_objects_are_alike_until_their_errors_are_known(examples: Examples) -> None:
-    labels = examples.parts[128]["labels"]
+    labels = examples.parts[NATIVE]["labels"]
     assert examples.difficulty.weights(labels).tolist() == [1, 1]
 
 
@@ -341,33 +335,6 @@ def test_cells_are_named_by_object_colour_and_background() -> None:
     assert colours.tolist() == [[[UNCOLOURED, 3], [0, 3]]]
 
 
-def test_target_leads_to_the_picture_from_its_noise_and_from_a_wrong_guess() -> None:
-    torch.manual_seed(0)
-    schedule = new_scheduler().alphas_cumprod
-    pictures, wrong = torch.randn(2, 20, LATENT_CHANNELS, 4, 4)
-
-    def predict(noisy: Tensor, times: Tensor) -> Tensor:
-        kept = schedule[times].view(-1, 1, 1, 1)
-        velocity: Tensor = (kept.sqrt() * noisy - wrong) / (1 - kept).sqrt()
-        return velocity
-
-    for noisy, shown in (
-        (noisy_pictures(pictures, schedule, 1.0), pictures),
-        (noisy_guesses(predict, pictures, schedule, 1.0), wrong),
-    ):
-        kept = schedule[noisy.times].view(-1, 1, 1, 1)
-        signal, spread = kept.sqrt(), (1 - kept).sqrt()
-        found = signal * noisy.latents - spread * noisy.velocity
-        torch.testing.assert_close(found, pictures, atol=1e-3, rtol=0)
-        noise = (noisy.latents - signal * shown) / spread
-        assert noise.std().item() == pytest.approx(1, abs=0.1)
-    one = torch.ones(20, 1, 1)
-    parts = [noisy_pictures(pictures, schedule, 1.0), noisy]
-    torch.testing.assert_close(joined(parts).weights, torch.cat([one, noisy.weights]))
-    # An error of the velocity moves the picture by `spread` times as much.
-    torch.testing.assert_close(noisy.weights, (1 - kept)[:, 0])
-
-
 def test_update_of_a_matrix_is_as_large_in_rare_directions_as_in_frequent_ones() -> None:
     generator = torch.Generator().manual_seed(0)
     weight = torch.nn.Parameter(torch.zeros(48, 16, 3, 3))
@@ -405,7 +372,7 @@ def test_unet_learns_where_cells_are_and_what_they_show(examples: Examples) -> N
     places, layout = Places(unet), Layout(unet)
     trained = [*unet.parameters(), *places.parameters(), *layout.parameters()]
     optimizer = torch.optim.AdamW(trained, lr=1e-3)
-    batch = next(examples.batches({128: 1.0}, 2 * 16 * 16))
+    batch = next(examples.batches({NATIVE: 1.0}, 2 * 16 * 16))
     weights = cell_weights(batch.owners)
     losses = []
     for _ in range(12):

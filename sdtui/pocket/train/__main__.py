@@ -55,8 +55,8 @@ def main() -> None:
     examples.refresh()
     if added or arguments.from_scratch:
         learn_words(models, examples, added, work / "text.pt", arguments.text_minutes * 60)
-    training = Training(models, work / "training.pt", arguments.device)
     vae = AutoencoderTiny.from_pretrained(arguments.vae, dtype=torch.float32)
+    training = Training(models, vae, work / "training.pt", arguments.device)
 
     def show(averaged: TextModels, step: int) -> None:
         pipeline = make_pipeline(averaged, copy.deepcopy(vae))  # its dtype changes

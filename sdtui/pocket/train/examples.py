@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from sdtui.pocket.train.difficulty import Difficulty
+from sdtui.pocket.train.sizes import Size, cells_of, size_of_name
 
 _EMPTY_CAPTIONS = 0.1
 """Share of empty captions, needed for classifier-free guidance."""
@@ -49,8 +50,8 @@ class Examples:
     practised: Sequence[str] = ()
     """Names of objects that are chosen more often."""
     read: set[Path] = field(default_factory=set)
-    parts: dict[int, dict[str, Tensor]] = field(default_factory=dict)
-    """Side of the pictures in pixels → the tensors of a `Batch` for all pictures, in small dtypes;
+    parts: dict[Size, dict[str, Tensor]] = field(default_factory=dict)
+    """Size of the pictures → the tensors of a `Batch` for all pictures, in small dtypes;
     `ids` is (n, captions, 77)."""
 
     def __post_init__(self) -> None:
@@ -58,24 +59,24 @@ class Examples:
 
     def refresh(self) -> None:
         """Read the files that are new since the last call."""
-        new: dict[int, list[dict[str, Tensor]]] = {}
+        new: dict[Size, list[dict[str, Tensor]]] = {}
         for path in sorted(set(self.folder.glob("*.pt")) - self.read):
             self.read.add(path)
             content: dict[str, Any] = torch.load(path, weights_only=True)
             captions = content.pop("captions")
             ids = token_ids(self.tokenizer, [text for texts in captions for text in texts])
             content["ids"] = ids.to(torch.int16).view(len(captions), -1, ids.shape[1])
-            new.setdefault(int(path.stem.split("-")[0]), []).append(content)
-        for side, contents in new.items():
-            all_parts = [self.parts[side], *contents] if side in self.parts else contents
-            self.parts[side] = {
+            new.setdefault(size_of_name(path.stem), []).append(content)
+        for size, contents in new.items():
+            all_parts = [self.parts[size], *contents] if size in self.parts else contents
+            self.parts[size] = {
                 name: torch.cat([parts[name].to(self.device) for parts in all_parts])
                 for name in all_parts[0]
             }
 
-    def choose(self, side: int, count: int) -> Batch:
+    def choose(self, size: Size, count: int) -> Batch:
         """`count` random pictures with one of their captions each, more of difficult objects."""
-        parts = self.parts[side]
+        parts = self.parts[size]
         ids = parts["ids"]
         weights = self.difficulty.weights(parts["labels"])
         rows = torch.multinomial(weights, count, replacement=True)
@@ -87,16 +88,16 @@ class Examples:
             parts["owners"][rows],
         )
 
-    def batches(self, shares: dict[int, float], cells: int) -> Iterator[Batch]:
+    def batches(self, shares: dict[Size, float], cells: int) -> Iterator[Batch]:
         """Endless batches of `cells` latent cells, one picture in ten without its caption.
 
-        `shares` are those of the steps by side in pixels; sizes without pictures are left out.
+        `shares` are those of the steps by size; sizes without pictures are left out.
         """
         empty = token_ids(self.tokenizer, [""]).to(self.device)
         while True:
-            sides = [side for side in shares if side in self.parts]
-            weights = torch.tensor([shares[side] for side in sides])
-            side = sides[int(torch.multinomial(weights, 1))]
-            batch = self.choose(side, cells // (side // 8) ** 2)
+            sizes = [size for size in shares if size in self.parts]
+            weights = torch.tensor([shares[size] for size in sizes])
+            size = sizes[int(torch.multinomial(weights, 1))]
+            batch = self.choose(size, cells // cells_of(size))
             without = torch.rand(len(batch.ids), 1, device=self.device) < _EMPTY_CAPTIONS
             yield replace(batch, ids=torch.where(without, empty, batch.ids))

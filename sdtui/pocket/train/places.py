@@ -30,18 +30,23 @@ _LAYERS = {
 """The layers that the loss reads, and the level that each has the channels of."""
 
 
-def place_codes(side: int, of: int | None = None) -> Tensor:
-    """Row and column of each cell in binary, bits as -1 and 1: (1, 2 log2(of), side, side).
+def place_codes(height: int, width: int, of: int) -> Tensor:
+    """Row and column of each cell in binary, bits as -1 and 1: (1, 2 log2(of), height, width).
 
-    They are those of a picture with `of` cells a side (a power of two; default: `side`) that is
-    scaled to `side`.
+    They are those of a square with `of` cells a side (a power of two) that is scaled to the shorter
+    side and lies in the middle; what is beside it has the numbers of the square's edges.
     """
-    of = of or side
-    bits = of.bit_length() - 1
-    numbers = torch.arange(side) * of // side
-    code = torch.stack([((numbers >> bit) & 1) * 2.0 - 1 for bit in range(bits)])
-    rows = code[:, :, None].expand(-1, side, side)
-    return torch.cat([rows, rows.transpose(1, 2)])[None]
+    short = min(height, width)
+
+    def code(count: int) -> Tensor:
+        places = (torch.arange(count) - (count - short) / 2) * of / short
+        numbers = places.floor().long().clamp(0, of - 1)
+        bits = range(of.bit_length() - 1)
+        return torch.stack([((numbers >> bit) & 1) * 2.0 - 1 for bit in bits])
+
+    rows = code(height)[:, :, None].expand(-1, -1, width)
+    columns = code(width)[:, None].expand(-1, height, -1)
+    return torch.cat([rows, columns])[None]
 
 
 class Places(nn.Module):
@@ -52,12 +57,12 @@ class Places(nn.Module):
         self.heads = nn.ModuleList()
         self._outputs = LayerOutputs(unet, _LAYERS)
         self._sides: list[int] = []
-        self._known: dict[tuple[int, int], Tensor] = {}
+        self._known: dict[tuple[int, int, int], Tensor] = {}
         for level in _LAYERS.values():
             channels = unet.config.block_out_channels[level]
             side = unet.config.sample_size >> level
             self._sides.append(side)
-            codes = place_codes(side).shape[1]
+            codes = place_codes(side, side, side).shape[1]
             self.heads.append(
                 nn.Sequential(nn.GroupNorm(1, channels), nn.Conv2d(channels, codes, 1))
             )
@@ -68,13 +73,14 @@ class Places(nn.Module):
         outputs = self._outputs.take()
         for name, head, side in zip(_LAYERS, self.heads, self._sides, strict=True):
             predicted = head(outputs[name].float())
-            codes = self._codes(predicted.shape[-1], side, predicted.device)
+            height, width = predicted.shape[2:]
+            codes = self._codes(height, width, side, predicted.device)
             errors.append(functional.mse_loss(predicted, codes.expand_as(predicted)))
         return torch.stack(errors).mean()
 
-    def _codes(self, side: int, of: int, device: torch.device) -> Tensor:
+    def _codes(self, height: int, width: int, of: int, device: torch.device) -> Tensor:
         """`place_codes` on a device, which are computed once."""
-        key = (side, of)
+        key = (height, width, of)
         if key not in self._known:
-            self._known[key] = place_codes(side, of).to(device)
+            self._known[key] = place_codes(height, width, of).to(device)
         return self._known[key]

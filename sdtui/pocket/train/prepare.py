@@ -29,11 +29,10 @@ from sdtui.pocket.train.compositions import (
 from sdtui.pocket.train.labels import labels
 from sdtui.pocket.train.layout import cell_owners
 from sdtui.pocket.train.objects import THINGS
-from sdtui.pocket.train.rendering import Drawing, render, render_anywhere
+from sdtui.pocket.train.rendering import Drawing, render_anywhere, render_shape
+from sdtui.pocket.train.sizes import NATIVE, SHARES, Size, cells_of, name_of
 from sdtui.pocket.train.vae import Autoencoder, encode
 
-SHARES = {64: 0.01, 96: 0.01, SIZE: 0.70, 192: 0.05, 256: 0.23}
-"""Share of the training steps, and of the files, by side in pixels."""
 _CELLS = 1000 * (SIZE // 8) ** 2
 """Latent cells in a file: 1000 pictures of the native size."""
 _CAPTIONS = 4
@@ -47,27 +46,28 @@ _CHUNK = 50
 
 
 def draw_example(
-    seed: str, side: int, pictures: Mapping[str, Image.Image]
+    seed: str, size: Size, pictures: Mapping[str, Image.Image]
 ) -> tuple[Composition, list[str], Drawing]:
     """The composition, the captions and the picture with this seed."""
     rng = random.Random(seed)
     composition = draw_composition(rng)
     captions = [draw_caption(composition, rng) for _ in range(_CAPTIONS)]
-    if side != SIZE and rng.random() < _ANYWHERE:
-        return composition, captions, render_anywhere(composition, pictures, rng, side)
+    width, height = size
+    if width == height != SIZE and rng.random() < _ANYWHERE:
+        return composition, captions, render_anywhere(composition, pictures, rng, width)
     shifts = rng if rng.random() < _SHIFTED else None
-    return composition, captions, render(composition, pictures, shifts, side)
+    return composition, captions, render_shape(composition, pictures, shifts, size)
 
 
 def prepare(
-    path: Path, number: int, side: int, vae: Autoencoder, pictures: Mapping[str, Image.Image]
+    path: Path, number: int, size: Size, vae: Autoencoder, pictures: Mapping[str, Image.Image]
 ) -> None:
-    """Write one file of pictures with `side` pixels a side."""
-    count = _CELLS // (side // 8) ** 2
+    """Write one file of pictures of a size."""
+    count = _CELLS // cells_of(size)
     latents, captions, rows, owners = [], [], [], []
     for start in range(0, count, _CHUNK):
         examples = [
-            draw_example(f"{side}-{number}-{index}", side, pictures)
+            draw_example(f"{name_of(size)}-{number}-{index}", size, pictures)
             for index in range(start, min(count, start + _CHUNK))
         ]
         latents.append(encode(vae, [drawing.picture for _, _, drawing in examples]))
@@ -93,10 +93,10 @@ def prepare_files(process: int, arguments: argparse.Namespace) -> None:
     vae.to(arguments.device, memory_format=torch.channels_last).eval()
     rng = random.Random(11)
     for number in range(arguments.files):
-        side = rng.choices(tuple(SHARES), tuple(SHARES.values()))[0] if number else SIZE
-        path = arguments.work / "latents" / f"{side}-{number:04}.pt"
+        size = rng.choices(tuple(SHARES), tuple(SHARES.values()))[0] if number else NATIVE
+        path = arguments.work / "latents" / f"{name_of(size)}-{number:04}.pt"
         if number % arguments.processes == process and not path.exists():
-            prepare(path, number, side, vae, pictures)
+            prepare(path, number, size, vae, pictures)
             click.echo(f"{path.name} of {arguments.files}")
 
 

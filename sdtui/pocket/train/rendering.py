@@ -73,12 +73,14 @@ def render(
     pictures: Mapping[str, Image.Image],
     rng: random.Random | None = None,
     size: int = SIZE,
+    share: float = 1.0,
 ) -> Drawing:
-    """Draw every object on its spot; with `rng`, positions and sizes vary by a few pixels."""
+    """Draw every object on its spot; with `rng`, positions and sizes vary by a few pixels. The
+    composition takes a `share` of the sides, in the middle; around it is background."""
     canvas = Canvas(composition, size)
     for number in reversed(range(len(composition.things))):
         thing, colour = composition.coloured[number]
-        spot = SPOTS[composition.placing][number]
+        spot = _within(SPOTS[composition.placing][number], share)
         if rng:
             spot = _varied(spot, rng)
         picture = pictures[thing.name]
@@ -86,6 +88,27 @@ def render(
         drawn = draw_object(picture, factor, colour, composition.style, size)
         canvas.place(drawn, number, spot)
     return canvas.finished()
+
+
+def render_shape(
+    composition: Composition,
+    pictures: Mapping[str, Image.Image],
+    rng: random.Random | None,
+    size: tuple[int, int],
+) -> Drawing:
+    """Draw a composition in the middle of a picture of another shape; `size` is width and height in
+    pixels."""
+    side = max(size)
+    drawing = render(composition, pictures, rng, side, min(size) / side)
+    left, top = ((side - each) // 2 for each in size)
+    box = (left, top, left + size[0], top + size[1])
+    return Drawing(drawing.picture.crop(box), drawing.owners.crop(box))
+
+
+def _within(spot: Spot, share: float) -> Spot:
+    """The spot in the middle `share` of the sides."""
+    x, y = (0.5 + (place - 0.5) * share for place in (spot.x, spot.y))
+    return replace(spot, side=spot.side * share, x=x, y=y)
 
 
 def _varied(spot: Spot, rng: random.Random) -> Spot:

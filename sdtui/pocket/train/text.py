@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from sdtui.pocket.train.compositions import SIZE
 from sdtui.pocket.train.examples import Examples, token_ids
 from sdtui.pocket.train.labels import CLASSES
 from sdtui.pocket.train.precision import autocast
+from sdtui.pocket.train.sizes import NATIVE
 from sdtui.pocket.train.tokenizer import MAX_TOKENS
 
 Unet: TypeAlias = Any
@@ -94,7 +94,7 @@ def train_text(
     torch.manual_seed(2)
     device = examples.device
     pool = models.unet.add_embedding
-    codes = Codes(examples.parts[SIZE]["latents"])
+    codes = Codes(examples.parts[NATIVE]["latents"])
     width = models.unet.config.time_embedding_dim
     heads = nn.ModuleList(nn.Linear(width, size) for size in (*CLASSES, _CODE)).to(device)
     embeddings: Any = models.text_encoder.get_input_embeddings()
@@ -114,7 +114,7 @@ def train_text(
         step += 1
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * min(1, step / 50) * (1 + cos(pi * progress)) / 2
-        batch = examples.choose(SIZE, _BATCH)
+        batch = examples.choose(NATIVE, _BATCH)
         with autocast(device):
             pooled = pool(models.text_encoder(batch.ids)[0])
             *classes, predicted = [head(pooled).float() for head in heads]

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,16 +20,18 @@ from sdtui.pocket.train.noise import (
     HIGH_NOISE,
     LOW_NOISE,
     Noisy,
+    enlarged_latents,
     joined,
+    noisy_enlarged,
     noisy_guesses,
     noisy_pictures,
 )
 from sdtui.pocket.train.optimizers import new_optimizers, set_learning_rate
 from sdtui.pocket.train.places import Places
 from sdtui.pocket.train.precision import autocast
-from sdtui.pocket.train.prepare import SHARES
+from sdtui.pocket.train.sizes import NATIVE, SHARES, cells_of, size_of_latents
 from sdtui.pocket.train.text import WIDTH, TextModels, Unet
-from sdtui.pocket.train.vae import LATENT_CHANNELS
+from sdtui.pocket.train.vae import LATENT_CHANNELS, Autoencoder
 
 Scheduler: TypeAlias = Any
 """A DDIMScheduler. Its class has no type hints for its attributes."""
@@ -56,6 +59,10 @@ _WARM_UP = 100
 """Steps over which the learning rate rises."""
 _OWN_GUESSES = 0.75
 """Share of pictures that are replaced by the UNet's own guess of them."""
+_ENLARGED = 0.34
+"""Share of larger pictures that are replaced by the UNet's own at the native size, enlarged."""
+_LARGER = 1.3
+"""Times the cells of the native size from which on a picture is larger."""
 _COMPILED_SHARE = 0.1
 """The UNet is compiled for sizes with this share of the steps: it takes a minute for each."""
 
@@ -105,21 +112,26 @@ def new_scheduler() -> Scheduler:
     )
 
 
-def noisy_latents(predict: Unet, latents: Tensor, context: Tensor, schedule: Tensor) -> Noisy:
-    """Latents of own guesses, and of pictures, with noise."""
-    own = round(len(latents) * _OWN_GUESSES)
+def noisy_latents(
+    predict: Unet, vae: Autoencoder, latents: Tensor, context: Tensor, schedule: Tensor
+) -> Noisy:
+    """Latents with noise: mostly of own guesses, else of pictures. Pictures that are larger than
+    the native size are redrawn and not drawn: one in three is a small drawing, enlarged, and none
+    is a guess from pure noise, with which the UNet would learn to distrust what it sees."""
+    count = len(latents)
+    larger = cells_of(size_of_latents(latents)) > _LARGER * cells_of(NATIVE)
+    own = round(count * (_ENLARGED if larger else _OWN_GUESSES))
 
     def guess(noise: Tensor, times: Tensor) -> Tensor:
         predicted: Tensor = predict(noise, times, context[:own], return_dict=False)[0]
         return predicted
 
-    native = latents.shape[-1] * 8 == SIZE
-    return joined(
-        [
-            noisy_guesses(guess, latents[:own], schedule, HIGH_NOISE),
-            noisy_pictures(latents[own:], schedule, HIGH_NOISE if native else LOW_NOISE),
-        ]
-    )
+    if larger:
+        enlarge = partial(enlarged_latents, vae, side=latents.shape[-1])
+        first = noisy_enlarged(guess, enlarge, latents[:own], schedule, SIZE // 8)
+        return joined([first, noisy_pictures(latents[own:], schedule, LOW_NOISE)])
+    first = noisy_guesses(guess, latents[:own], schedule, HIGH_NOISE)
+    return joined([first, noisy_pictures(latents[own:], schedule, HIGH_NOISE)])
 
 
 def rank() -> int:
@@ -130,8 +142,11 @@ def rank() -> int:
 class Training:
     """A resumable training of the UNet and the text encoder, with moving averages of both."""
 
-    def __init__(self, models: TextModels, path: Path, device: str = "cpu") -> None:
+    def __init__(
+        self, models: TextModels, vae: Autoencoder, path: Path, device: str = "cpu"
+    ) -> None:
         self.models = models
+        self.vae = vae
         self.path = path
         self.device = device
         self.pace = PACES[device]
@@ -171,7 +186,7 @@ class Training:
         """
         torch.manual_seed(self.step + rank())
         schedule = new_scheduler().alphas_cumprod.to(self.device)
-        unet = self.models.unet
+        unet, vae = self.models.unet, copy.deepcopy(self.vae).to(self.device)
         compiled = torch.compile(unet, dynamic=False)
         cells = self.pace.batch * (SIZE // 8) ** 2
         saved = self.seconds
@@ -182,11 +197,11 @@ class Training:
             if progress >= 1 and self.step % _SYNC_STEPS == 0:
                 break
             self._set_learning_rate(progress)
-            frequent = SHARES[batch.latents.shape[-1] * 8] >= _COMPILED_SHARE
+            frequent = SHARES[size_of_latents(batch.latents)] >= _COMPILED_SHARE
             predict = compiled if frequent else unet
             with autocast(self.device):
                 context = self.models.text_encoder(batch.ids)[0]
-                noisy = noisy_latents(predict, batch.latents, context.detach(), schedule)
+                noisy = noisy_latents(predict, vae, batch.latents, context.detach(), schedule)
                 predicted = predict(noisy.latents, noisy.times, context, return_dict=False)[0]
             errors = noisy.weights * (predicted.float() - noisy.velocity).square().mean(dim=1)
             examples.difficulty.update(batch.latents, batch.owners, batch.labels, errors.detach())
