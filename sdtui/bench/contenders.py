@@ -27,6 +27,7 @@ from sdtui.engine.resolve import resolve
 from sdtui.engine.samplers import make_scheduler
 from sdtui.engine.stages.load import load_pipeline
 from sdtui.models import ModelDescription, weight_variant
+from sdtui.models.first_size import begun_smaller
 from sdtui.requests.events import Event, Report, report_nothing
 from sdtui.requests.record import GenerationRecord, Stage
 from sdtui.requests.request import GenerationRequest
@@ -177,10 +178,7 @@ class PlainDiffusers:
             each.name for each in features_for(Settings()) if each.open(request) is not None
         ]
         if features:
-            raise BenchError(
-                f"plain diffusers is not measured with {', '.join(features).replace('_', ' ')}",
-                'Measure sdtui alone, and compare two benchmarks with "--compare"',
-            )
+            raise _not_with(", ".join(features).replace("_", " "))
         self._engine = engine
         loaded = engine.load()
         description = loaded.description
@@ -199,7 +197,10 @@ class PlainDiffusers:
 
     def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
         request = self._engine.request_for(cell)
-        resolved = resolve(request, self._engine.load())
+        loaded = self._engine.load()
+        if begun_smaller(loaded.description, request) is not request:
+            raise _not_with(f"hires, through which {cell.width}×{cell.height} goes by itself")
+        resolved = resolve(request, loaded)
         self._pipeline.scheduler = make_scheduler(self._original_scheduler, resolved.sampler)
         device = self._engine.engine.device
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds()]
@@ -234,6 +235,13 @@ class PlainDiffusers:
     def close(self) -> None:
         self._pipeline = None
         self._engine.engine.device.release()
+
+
+def _not_with(what: str) -> BenchError:
+    return BenchError(
+        f"plain diffusers is not measured with {what}",
+        'Measure sdtui alone, and compare two benchmarks with "--compare"',
+    )
 
 
 def _denoiser_of(description: ModelDescription) -> str:

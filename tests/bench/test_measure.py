@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,16 @@ def test_batch_is_compared_with_single_pictures(tiny_sd1: Path) -> None:
     assert {sample.batch_size for sample in only.against} == {1}
     assert only.difference is not None
     assert only.difference < 1
+
+
+def test_size_that_goes_through_hires_by_itself_is_not_compared_with_plain_diffusers(
+    tiny_sd1: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_sd1, tmp_path / "model"))
+    (folder / "sdtui.json").write_text('{"width": 64, "height": 64, "hires_above": 96}')
+    plan = replace(_ONE_RUN, sizes=(_LARGE,))
+    with pytest.raises(BenchError, match="not measured with hires, through which 128×128"):
+        _report(str(folder), plan, "diffusers")
 
 
 def test_grid_is_reduced_to_fit_the_time(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> None:
