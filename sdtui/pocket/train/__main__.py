@@ -26,6 +26,7 @@ from sdtui.pocket.sheet import PROMPTS, draw, sheet
 from sdtui.pocket.train.captions import vocabulary_texts
 from sdtui.pocket.train.examples import Examples
 from sdtui.pocket.train.export import export, make_pipeline
+from sdtui.pocket.train.labels import number_of
 from sdtui.pocket.train.text import (
     TextModels,
     extended_text_encoder,
@@ -50,8 +51,7 @@ def main() -> None:
         dist.init_process_group("gloo")
     torch.manual_seed(1)
     models, added = new_models() if arguments.from_scratch else extended_models(arguments.weights)
-    practised = [name.strip() for name in arguments.practise.split(",") if name.strip()]
-    examples = Examples(work / "latents", models.tokenizer, arguments.device, practised)
+    examples = Examples(work / "latents", models.tokenizer, arguments.device, arguments.practise)
     examples.refresh()
     if added or arguments.from_scratch:
         learn_words(models, examples, added, work / "text.pt", arguments.text_minutes * 60)
@@ -82,10 +82,24 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--text-minutes", type=float, default=4)
     parser.add_argument("--minutes", type=float, default=90, help="in all runs together")
     parser.add_argument(
-        "--practise", default="", help="objects to train on more often, such as 'honey,blue fish'"
+        "--practise",
+        type=object_names,
+        default=(),
+        help="objects to train on more often, such as 'honey,blue fish'",
     )
     parser.add_argument("--device", choices=tuple(PACES), default="cpu")
     return parser.parse_args()
+
+
+def object_names(text: str) -> list[str]:
+    """The names of objects in a list with commas. Raises ArgumentTypeError for an unknown one."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        for name in names:
+            number_of(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return names
 
 
 def new_models() -> tuple[TextModels, None]:
