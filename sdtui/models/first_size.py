@@ -20,12 +20,17 @@ def begun_smaller(description: ModelDescription, request: GenerationRequest) -> 
     A request that has hires fix is left as it is, and so is one with a picture that says what is
     where: an init image, a reference or one to upscale.
     """
-    native, editing = description.native, request.editing
+    native = description.native
     width, height = request.width or native.width, request.height or native.height
-    pictures = (request.image_to_image, editing.references or None, request.upscale.image)
-    is_open = request.hires is None and not any(each is not None for each in pictures)
-    first = first_size(description, (width, height)) if width and height and is_open else None
-    if first is None or width is None or height is None:
+    has_picture = (
+        request.image_to_image is not None
+        or request.editing.references
+        or request.upscale.image is not None
+    )
+    if not width or not height or has_picture or request.hires is not None:
+        return request
+    first = first_size(description, (width, height))
+    if first is None:
         return request
     return request.changed(
         width=first[0],
