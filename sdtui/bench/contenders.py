@@ -26,8 +26,7 @@ from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.resolve import resolve
 from sdtui.engine.samplers import make_scheduler
 from sdtui.engine.stages.load import load_pipeline
-from sdtui.models import ModelDescription, weight_variant
-from sdtui.models.first_size import begun_smaller
+from sdtui.models import ModelDescription, begun_smaller, weight_variant
 from sdtui.requests.events import Event, Report, report_nothing
 from sdtui.requests.record import GenerationRecord, Stage
 from sdtui.requests.request import GenerationRequest

@@ -37,8 +37,7 @@ from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.engine.run_order import RunOrder
 from sdtui.engine.run_stages import RunStages
 from sdtui.engine.stages.encode import find_truncations
-from sdtui.models import ModelDescription, check_values, run_notices
-from sdtui.models.first_size import begun_smaller
+from sdtui.models import ModelDescription, begun_smaller, check_values, run_notices
 from sdtui.models.ignored import left_out_text
 from sdtui.models.weights import has_quantizable
 from sdtui.requests.events import Estimated, Notice, Report, Truncated

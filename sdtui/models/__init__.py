@@ -39,6 +39,7 @@ from sdtui.models.files_by_kind import (
     names_of_kind,
 )
 from sdtui.models.files_by_name import InstalledFile
+from sdtui.models.first_pass import begun_smaller, first_size, scale_between
 from sdtui.models.fit import (
     MemoryBudget,
     ModelFit,
@@ -116,6 +117,7 @@ __all__ = [
     "VaeFile",
     "WildcardFiles",
     "automatic_dtype",
+    "begun_smaller",
     "cached_snapshot",
     "check_sides",
     "check_values",
@@ -136,6 +138,7 @@ __all__ = [
     "find_upscaler_file",
     "find_vae",
     "find_vae_by_name",
+    "first_size",
     "front_end_roots",
     "has_hash",
     "hub_cache_folder",
@@ -157,6 +160,7 @@ __all__ = [
     "reading_lines",
     "recommend_download",
     "run_notices",
+    "scale_between",
     "text_widths",
     "token_counters",
     "unused_fields",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sdtui.models.description import ModelDescription
-from sdtui.models.first_size import begun_smaller
+from sdtui.models.first_pass import begun_smaller
 from sdtui.models.ignored import ignored_fields, left_out_text
 from sdtui.models.own_sizes import own_size
 from sdtui.requests.request import GenerationRequest

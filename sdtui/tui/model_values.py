@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdtui.core.enums import PromptSyntax
@@ -11,16 +10,15 @@ from sdtui.tui.fields import decimal_of, list_items
 from sdtui.tui.recipe import Recipe
 
 if TYPE_CHECKING:
-    from sdtui.models import ModelDescription, NativeValues
+    from sdtui.models import ModelDescription
 
 _MASKED = ("mask_image", "outpaint")
-_SIDES = ("width", "height")
-_PICTURES = ("init_image", "references")
 _READ = frozenset(
     {"prompt", "prompt_syntax", "loras", "guidance_scale", "true_cfg_scale", *_MASKED}
-    | {*_SIDES, *_PICTURES}
 )
 """The fields that change what a model makes of the others."""
+_SIDES, _PICTURES = ("width", "height"), ("init_image", "references")
+"""The fields that say whether a picture goes through hires fix by itself."""
 
 
 class ModelValues:
@@ -34,11 +32,14 @@ class ModelValues:
         """Take another model."""
         self._description = description
         self._update()
+        self._update_hires()
 
     def follow(self, fields: frozenset[str]) -> None:
         """Update after changes of these fields."""
         if fields & _READ:
             self._update()
+        if not fields.isdisjoint((*_SIDES, *_PICTURES)):
+            self._update_hires()
 
     def _update(self) -> None:
         description, recipe = self._description, self._recipe
@@ -48,7 +49,6 @@ class ModelValues:
 
         loras = _used_loras(recipe.texts)
         native = with_loras(description.native, description.family, loras)
-        native = self._with_hires(description, native)
         if native != recipe.native_values:
             recipe.use_native(native)
         guidance, true_cfg = map(decimal_of, (recipe["guidance_scale"], recipe["true_cfg_scale"]))
@@ -57,20 +57,20 @@ class ModelValues:
         has_mask = any(recipe[name].strip() for name in _MASKED)
         recipe.unused = unused_fields(description, scale, true_scale, has_mask=has_mask)
 
-    def _with_hires(self, description: ModelDescription, native: NativeValues) -> NativeValues:
-        """Add the scale of hires fix, if a picture of this size goes through it by itself."""
-        from sdtui.models.first_size import first_size, scale_between
+    def _update_hires(self) -> None:
+        description, recipe = self._description, self._recipe
+        if description is None:
+            return
+        from sdtui.models import first_size, scale_between
 
-        given = [decimal_of(self._recipe[name]) or native.get(name) for name in _SIDES]
-        has_picture = any(self._recipe[name].strip() for name in _PICTURES)
-        if has_picture or not all(given):
-            return native
-        size = (int(given[0]), int(given[1]))
-        first = first_size(description, size)
-        if first is None:
-            return native
-        scale = {"hires_scale": scale_between(first, size)}
-        return replace(native, of_features={**native.of_features, **scale})
+        native = description.native
+        width, height = (decimal_of(recipe[name]) or native.get(name) for name in _SIDES)
+        scale = None
+        if width and height and not any(recipe[name].strip() for name in _PICTURES):
+            size = (int(width), int(height))
+            first = first_size(description, size)
+            scale = None if first is None else scale_between(first, size)
+        recipe.use_hires_scale(scale)
 
 
 def _used_loras(texts: Mapping[str, str]) -> list[str]:

@@ -28,6 +28,7 @@ class Recipe(FormTexts):
     ) -> None:
         super().__init__(REQUEST_FIELDS, settings, clock)
         self._native: NativeValues | None = None
+        self._hires_scale: float | None = None
         self._init_image_size: tuple[int, int] | None = None
         self.last_seed: int | None = None
         """The seed of the last picture."""
@@ -40,6 +41,8 @@ class Recipe(FormTexts):
             return default_strength(outpaint=outpaint, fill=fill)
         if name in _SIDES and (kept := self._kept_size) is not None:
             return kept[_SIDES.index(name)]
+        if name == "hires_scale":
+            return self._hires_scale
         return None if self._native is None else self._native.get(name)
 
     @property
@@ -88,6 +91,13 @@ class Recipe(FormTexts):
         self._native = native
         after = {name: (self.native(name), self.leaves_out(name)) for name in self.fields}
         self._notify(frozenset(name for name in before if after[name] != before[name]))
+
+    def use_hires_scale(self, scale: float | None) -> None:
+        """Take the scale of the hires fix that a picture goes through by itself, None if it goes
+        through none."""
+        before, self._hires_scale = self._hires_scale, scale
+        if scale != before:
+            self._notify(frozenset({"hires_scale"}))
 
     def leaves_out(self, name: str) -> bool:
         """Return True for a field that few models have, where it has neither effect nor value."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sdtui.models import ModelDescription, NativeValues
-from sdtui.models.first_size import begun_smaller
+from sdtui.models.first_pass import begun_smaller
 from sdtui.models.pipeline_traits import traits_of
 from tests.support.requests import make_request
 
