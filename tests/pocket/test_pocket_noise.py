@@ -1,5 +1,6 @@
 """The noisy latents that the pocket model's UNet learns from."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from unittest import mock
 
@@ -18,16 +19,22 @@ from sdtui.pocket.train.unet import new_scheduler, noisy_latents
 from sdtui.pocket.train.vae import LATENT_CHANNELS, new_vae
 
 
+def _leading_to(picture: Tensor, schedule: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what predicts the velocity to a picture from any noise."""
+
+    def predict(noisy: Tensor, times: Tensor) -> Tensor:
+        kept = schedule[times].view(-1, 1, 1, 1)
+        velocity: Tensor = (kept.sqrt() * noisy - picture) / (1 - kept).sqrt()
+        return velocity
+
+    return predict
+
+
 def test_target_leads_to_the_picture_from_its_noise_and_from_a_wrong_guess() -> None:
     torch.manual_seed(0)
     schedule = new_scheduler().alphas_cumprod
     pictures, wrong = torch.randn(2, 20, LATENT_CHANNELS, 4, 4)
-
-    def predict(noisy: Tensor, times: Tensor) -> Tensor:
-        kept = schedule[times].view(-1, 1, 1, 1)
-        velocity: Tensor = (kept.sqrt() * noisy - wrong) / (1 - kept).sqrt()
-        return velocity
-
+    predict = _leading_to(wrong, schedule)
     for noisy, shown in (
         (noisy_pictures(pictures, schedule, 1.0), pictures),
         (noisy_guesses(predict, pictures, schedule, 1.0), wrong),
@@ -53,11 +60,8 @@ def test_enlarged_drawing_has_little_enough_noise_and_leads_to_the_picture() -> 
     drawn_from = []
 
     def predict(noisy: Tensor, times: Tensor) -> Tensor:
-        """What leads to the small picture."""
         drawn_from.append(times)
-        kept = schedule[times].view(-1, 1, 1, 1)
-        velocity: Tensor = (kept.sqrt() * noisy - small) / (1 - kept).sqrt()
-        return velocity
+        return _leading_to(small, schedule)(noisy, times)
 
     def enlarge(latents: Tensor) -> Tensor:
         torch.testing.assert_close(latents, small, atol=1e-3, rtol=0)
